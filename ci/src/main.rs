@@ -1,0 +1,3 @@
+//! Automation: job matrix, benchmarks, repository rules.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Executes cases where they run and streams observations back.

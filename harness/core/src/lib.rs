@@ -1,0 +1,1 @@
+//! Scenarios, cases, claims, verdicts and snapshot tables; pure.

@@ -1,0 +1,1 @@
+//! The reference implementation: sockets, keepalive, FastCGI application, HTTP server.

@@ -1,0 +1,1 @@
+//! FastCGI records, HTTP/1 messages and TCP segments; pure.

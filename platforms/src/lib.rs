@@ -1,0 +1,1 @@
+//! Where cases run: this machine, QEMU guests, other machines.

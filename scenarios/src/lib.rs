@@ -1,0 +1,1 @@
+//! The scenarios are data beside this crate; its test runs them all.
