@@ -1,1 +1,43 @@
-//! Executes cases where they run and streams observations back.
+//! The agent: executes cases where they run and streams observations back.
+//!
+//! It reads [`Request`]s from one stream and writes [`Reply`]s to another, and never sees a claim. Every case
+//! is a process of its own, on Linux in a user and network namespace of its own: whatever it does to sockets,
+//! routes and system controls is gone with it, and killing it costs that case alone.
+//!
+//! | module | owns |
+//! |---|---|
+//! | [`serve`] | the loop: which case starts when, what happens to one that dies or takes too long |
+//! | [`case`] | the process of a case, and what it tells the loop |
+//! | [`isolate`] | namespaces, loopback, users; and what to do where the system refuses them |
+//! | [`capabilities`] | what scenarios may require here, found by trying |
+//! | [`socket`] | executes the socket vocabulary |
+//!
+//! The loop is single-threaded on purpose: only a process with one thread may enter a user namespace, and
+//! a fork of one thread is safe to run ordinary code in. The price is a hand-written `poll` loop.
+//!
+//! [`Request`]: reusespec_core::protocol::Request
+//! [`Reply`]: reusespec_core::protocol::Reply
+
+mod capabilities;
+mod case;
+mod errno;
+mod isolate;
+mod serve;
+mod socket;
+mod system;
+
+pub use serve::serve;
+
+/// Serves standard input and output until the host says `finish` or goes away.
+///
+/// Returns the exit status: 0 if the host was answered to the end.
+pub fn main() -> i32 {
+    let (stdin, stdout) = (std::io::stdin(), std::io::stdout());
+    match serve(&stdin, &stdout) {
+        Ok(()) => 0,
+        Err(error) => {
+            eprintln!("reusespec-agent: {error}");
+            1
+        }
+    }
+}

@@ -236,18 +236,8 @@ fn read_expectations<'i>(
             };
             let any_of = items
                 .into_iter()
-                .map(|item| {
-                    Scalar::of(item.get_ref()).ok_or_else(|| {
-                        let found = item.get_ref().type_str();
-                        source.wrong_type(
-                            "an expectation",
-                            "a word, a number, or an array",
-                            found,
-                            item.span(),
-                        )
-                    })
-                })
-                .collect::<Result<Vec<_>, _>>()?;
+                .map(|item| read_expected(item, source))
+                .collect::<Result<_, _>>()?;
             Ok(Expectation {
                 label: label.get_ref().to_string(),
                 any_of,
@@ -255,4 +245,13 @@ fn read_expectations<'i>(
             })
         })
         .collect()
+}
+
+fn read_expected(item: &Spanned<DeValue<'_>>, source: &Source) -> Result<Scalar, Box<Complaint>> {
+    let expected = "a word, a number, or an array of them";
+    Scalar::of(item.get_ref()).ok_or_else(|| {
+        source
+            .wrong_type("an expectation", expected, item.get_ref().type_str(), item.span())
+            .into()
+    })
 }
