@@ -38,11 +38,20 @@ pub enum Comparison {
     New(Vec<RowChange>),
 }
 
+/// Which cases of a scenario a run was of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// All of them: a row the snapshot has beyond them is gone.
+    AllCases,
+    /// Some of them.
+    ChosenCases,
+}
+
 /// One row that is not as the snapshot has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RowChange {
-    /// Index of the case.
-    pub case: usize,
+    /// The axis values of the case.
+    pub point: String,
     /// Name of the columns and the cells, old and new; `None` where the row was not there.
     pub was: Option<Vec<String>>,
     /// The row now.
@@ -102,25 +111,25 @@ impl Table {
         })
     }
 
-    /// Compares a run with the reviewed snapshot, if there is one.
-    pub fn compare(&self, old: Option<&Self>, judgements: &[&Judgement]) -> Comparison {
+    /// Compares a run with the reviewed snapshot, if there is one. A run of chosen cases is compared in those.
+    pub fn compare(&self, old: Option<&Self>, judgements: &[&Judgement], scope: Scope) -> Comparison {
         let mut changes = Vec::new();
-        for (case, (is, judgement)) in self.rows.iter().zip(judgements).enumerate() {
+        for (is, judgement) in self.rows.iter().zip(judgements) {
             if !was_observed(judgement) {
                 continue;
             }
             let was = old.and_then(|old| self.row_in(old, &judgement.key));
             if was != Some(is) {
                 changes.push(RowChange {
-                    case,
+                    point: judgement.key.point(),
                     was: was.cloned(),
                     is: is.clone(),
                 });
             }
         }
         let reviewed = old.is_some_and(|old| self.kernels.iter().all(|kernel| old.kernels.contains(kernel)));
-        let vanished =
-            old.is_some_and(|old| old.columns != self.columns || old.rows.len() != self.rows.len());
+        let fewer = |old: &Self| scope == Scope::AllCases && old.rows.len() != self.rows.len();
+        let vanished = old.is_some_and(|old| old.columns != self.columns || fewer(old));
         match (changes.is_empty() && !vanished, reviewed) {
             (true, _) if old.is_some() => Comparison::Same,
             (_, true) => Comparison::Changed(changes),
@@ -254,7 +263,7 @@ steps = [
 
     fn compare(old: Option<&Table>, words: [Option<&str>; 2]) -> Comparison {
         let (table, judgements) = run(words);
-        table.compare(old, &judgements.iter().collect::<Vec<_>>())
+        table.compare(old, &judgements.iter().collect::<Vec<_>>(), Scope::AllCases)
     }
 
     #[test]
