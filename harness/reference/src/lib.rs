@@ -1,1 +1,4 @@
 //! The reference implementation: sockets, keepalive, FastCGI application, HTTP server.
+
+pub mod fault;
+pub mod sockets;
