@@ -1,1 +1,3 @@
 //! Executes cases where they run and streams observations back.
+
+pub mod peer;
