@@ -10,6 +10,7 @@
 //! | [`case`] | the process of a case, and what it tells the loop |
 //! | [`isolate`] | namespaces, loopback, users; and what to do where the system refuses them |
 //! | [`capabilities`] | what scenarios may require here, found by trying |
+//! | [`peer`] | the wire peer: a host in user space that answers, falls silent or reboots |
 //! | [`socket`] | executes the socket vocabulary |
 //!
 //! The loop is single-threaded on purpose: only a process with one thread may enter a user namespace, and
@@ -22,6 +23,7 @@ mod capabilities;
 mod case;
 mod errno;
 mod isolate;
+pub mod peer;
 mod serve;
 mod socket;
 mod system;
