@@ -3,3 +3,4 @@
 pub mod fault;
 pub mod keepalive;
 pub mod sockets;
+pub mod http;

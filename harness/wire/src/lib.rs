@@ -1,3 +1,4 @@
 //! FastCGI records, HTTP/1 messages and TCP segments; pure.
 
 pub mod segment;
+pub mod http1;
