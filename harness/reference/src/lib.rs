@@ -1,1 +1,3 @@
 //! The reference implementation: sockets, keepalive, FastCGI application, HTTP server.
+
+pub mod fastcgi;
