@@ -159,7 +159,7 @@ impl<H: Handler> Dialogue<H> {
         let feed = if stream == Stream::Data { data } else { stdin };
         let Some(open) = feed else {
             if fault == Some(Fault::SecondStdinEndCloses) && stream == Stream::Stdin {
-                self.end_of_input();
+                self.close();
             }
             return Flow::Next;
         };

@@ -82,13 +82,18 @@ async fn accept<H: Handler>(
                     drain: draining.clone(),
                 };
                 match accepted {
-                    Some(Accepted::Tcp(stream)) => {
-                        let (reader, writer) = stream.into_split();
-                        connections.spawn(serve.connection(reader, writer));
+                    // Borrowed halves: owned ones would send FIN when they are dropped, whatever was decided.
+                    Some(Accepted::Tcp(mut stream)) => {
+                        connections.spawn(async move {
+                            let (reader, writer) = stream.split();
+                            serve.connection(reader, writer).await;
+                        });
                     }
-                    Some(Accepted::Unix(stream)) => {
-                        let (reader, writer) = stream.into_split();
-                        connections.spawn(serve.connection(reader, writer));
+                    Some(Accepted::Unix(mut stream)) => {
+                        connections.spawn(async move {
+                            let (reader, writer) = stream.split();
+                            serve.connection(reader, writer).await;
+                        });
                     }
                     None => {}
                 }
