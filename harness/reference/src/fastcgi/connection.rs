@@ -1,8 +1,8 @@
 //! One connection: moves bytes between the socket and the dialogue until both are done.
 //!
-//! Reading, writing and listening to handlers happen in one loop, none waiting for another: a peer that does not
-//! read its output can still send ABORT_REQUEST, and one that sends a long body gets answers meanwhile. News from
-//! handlers come first and are written together, so a small response is one `write`.
+//! Reading, writing and listening to handlers happen in one loop, none waiting for another: a peer that does
+//! not read its output can still send ABORT_REQUEST, and one that sends a long body gets answers meanwhile.
+//! News from handlers come first and are written together, so a small response is one `write`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,7 +67,8 @@ impl<H: Handler> Serve<H> {
                 ..
             } = &mut dialogue;
             let hears = *life != Life::Closing && out.len() < settings.output_held_max;
-            // Handlers stop at the limit; only replies to a peer that floods us and does not read get beyond it.
+            // Handlers stop at the limit; only replies to a peer that floods us and does not read get beyond
+            // it.
             let reads = *life == Life::Open && unpaid.is_none() && out.len() < 2 * settings.output_held_max;
             let writes = !out.is_empty();
             let price = unpaid.as_ref().map_or(0, |piece| piece.content.len());

@@ -1,18 +1,18 @@
 //! What each record means for the connection it arrives on: the protocol without its bytes and sockets.
 //!
-//! Records come in through [`Dialogue::take`], handlers report through [`Dialogue::heard`], everything to be sent
-//! is appended to `out`. Nothing here waits.
+//! Records come in through [`Dialogue::take`], handlers report through [`Dialogue::heard`], everything to be
+//! sent is appended to `out`. Nothing here waits.
 //!
-//! A web server that breaks the protocol (another version, a BEGIN_REQUEST of the wrong size, with id 0, or with
-//! an id that is active) leaves us not knowing whose bytes follow. So nothing more is read, requests that have
-//! been received whole are answered, and the connection is closed; the original request is not harmed by the
-//! second one. The same happens at the end of input. A request that can no longer be received gets no
-//! END_REQUEST: it was not completed.
+//! A web server that breaks the protocol (another version, a BEGIN_REQUEST of the wrong size, with id 0, or
+//! with an id that is active) leaves us not knowing whose bytes follow. So nothing more is read, requests
+//! that have been received whole are answered, and the connection is closed; the original request is not
+//! harmed by the second one. The same happens at the end of input. A request that can no longer be received
+//! gets no END_REQUEST: it was not completed.
 
 use std::sync::Arc;
 
-use reusespec_wire::fastcgi::{Kind, PairDecoder, ProtocolStatus, Record, RecordError, Repr, Role, Stream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use reusespec_wire::fastcgi::{Kind, ProtocolStatus, Record, RecordError, Repr, Stream};
+use tokio::sync::Semaphore;
 
 use super::management::{answer_get_values, answer_unknown_type, append};
 use super::misread::{ACCEPTED_NULL_ID, Misread, misread};
@@ -37,7 +37,7 @@ pub(super) struct Dialogue<H> {
     pub(super) handler: Arc<H>,
     pub(super) settings: Arc<Settings>,
     /// `requests_max`, shared by all connections.
-    requests: Arc<Semaphore>,
+    pub(super) requests: Arc<Semaphore>,
     /// `input_held_max`.
     pub(super) budget: Arc<Semaphore>,
     pub(super) table: Table,
@@ -45,11 +45,13 @@ pub(super) struct Dialogue<H> {
     /// Records to be sent.
     pub(super) out: Vec<u8>,
     pub(super) life: Life,
-    draining: bool,
+    pub(super) draining: bool,
     /// Close when the last request has ended: one that was rejected asked for it.
-    close_when_idle: bool,
-    /// A fault has lost its place in the input.
+    pub(super) close_when_idle: bool,
+    /// A fault has lost its place in the input: the next record is not one.
     lost_place: bool,
+    /// A fault does not listen any more.
+    is_deaf: bool,
 }
 
 impl<H: Handler> Dialogue<H> {
@@ -71,12 +73,16 @@ impl<H: Handler> Dialogue<H> {
             draining: false,
             close_when_idle: false,
             lost_place: false,
+            is_deaf: false,
             settings,
         }
     }
 
     /// Takes one record from the web server.
     pub(super) fn take(&mut self, record: &Record<&[u8]>) -> Flow {
+        if self.is_deaf {
+            return Flow::Next;
+        }
         if self.lost_place {
             self.end_of_input();
             return Flow::Next;
@@ -112,7 +118,8 @@ impl<H: Handler> Dialogue<H> {
                 return self.input(stream, id, content);
             }
             Ok(Repr::GetValues { content }) => self.get_values(content),
-            // Only a management record is answered (§4.2); with an id it belongs to a request, and is ignored.
+            // Only a management record is answered (§4.2); with an id it belongs to a request, and is
+            // ignored.
             Ok(Repr::Other { number, id: 0, .. }) if !self.has(Fault::UnknownTypeIgnored) => {
                 answer_unknown_type(number, &mut self.out);
             }
@@ -125,81 +132,11 @@ impl<H: Handler> Dialogue<H> {
                 kind: Kind::BeginRequest,
                 ..
             }) => self.end_of_input(),
-            // Types that only an application sends, and ids that no request can have: ignored, as are inactive ids.
+            // Types that only an application sends, and ids no request can have, are ignored as inactive ids
+            // are.
             Ok(_) | Err(_) => {}
         }
         Flow::Next
-    }
-
-    fn begin(&mut self, id: u16, role: Role, keep_conn: bool) {
-        let keep_conn = match self.settings.fault {
-            Some(Fault::IgnoresKeepConn) => false,
-            Some(Fault::NeverCloses) => true,
-            _ => keep_conn,
-        };
-        if self.table.is_active(id) && !self.replaces(id) {
-            return self.end_of_input();
-        }
-        let permit = match self.admit(role) {
-            Ok(permit) => permit,
-            Err(ProtocolStatus::UnknownRole) if self.has(Fault::UnknownRoleCloses) => return self.close(),
-            Err(_) if self.has(Fault::MultiplexedRequestLost) => return,
-            Err(status) => return self.reject(id, keep_conn, status),
-        };
-        let stage = Stage::Params {
-            decoder: PairDecoder::new(self.settings.params_len_max),
-            pairs: Vec::new(),
-        };
-        self.table.begin(Active {
-            id,
-            role,
-            keep_conn,
-            stage,
-            params_len: 0,
-            stdin_len: 0,
-            stderr: false,
-            _permit: permit,
-        });
-    }
-
-    /// Whether a new request can be had: `None` is a permit that a fault does not need.
-    fn admit(&self, role: Role) -> Result<Option<OwnedSemaphorePermit>, ProtocolStatus> {
-        if !self.settings.roles.contains(&role) {
-            return Err(ProtocolStatus::UnknownRole);
-        }
-        let one_at_a_time = !self.settings.multiplex
-            || self.has(Fault::MpxsConnsLies)
-            || self.has(Fault::MultiplexedRequestLost);
-        if one_at_a_time && self.table.len() > 0 {
-            return Err(ProtocolStatus::CantMpxConn);
-        }
-        if self.has(Fault::UnboundedIds) {
-            return Ok(None);
-        }
-        if self.draining || self.table.len() >= self.settings.requests_per_connection_max {
-            return Err(ProtocolStatus::Overloaded);
-        }
-        let permit = Arc::clone(&self.requests).try_acquire_owned();
-        permit.map(Some).map_err(|_| ProtocolStatus::Overloaded)
-    }
-
-    /// The fault: an active id is silently given to the new request.
-    fn replaces(&mut self, id: u16) -> bool {
-        if !self.has(Fault::ActiveIdReplaced) {
-            return false;
-        }
-        if let Some((serial, _)) = self.table.by_id(id) {
-            self.drop_request(serial);
-        }
-        true
-    }
-
-    /// Ends a request that never became active. Without KEEP_CONN the connection closes, but not under the
-    /// requests that were there first.
-    fn reject(&mut self, id: u16, keep_conn: bool, status: ProtocolStatus) {
-        self.append_end(id, 0, status);
-        self.close_when_idle |= !keep_conn;
-        self.close_if_idle();
     }
 
     fn abort(&mut self, id: u16) {
@@ -231,8 +168,8 @@ impl<H: Handler> Dialogue<H> {
         }
     }
 
-    /// Ends a request: closes its streams, writes END_REQUEST, and with that frees its id. All of it is one step,
-    /// so whoever sees END_REQUEST can use the id.
+    /// Ends a request: closes its streams, writes END_REQUEST, and with that frees its id. All of it is one
+    /// step, so whoever sees END_REQUEST can use the id.
     pub(super) fn end(&mut self, serial: Serial, status: AppStatus, protocol_status: ProtocolStatus) {
         let Some(active) = self.drop_request(serial) else {
             return;
@@ -252,7 +189,7 @@ impl<H: Handler> Dialogue<H> {
             _ => self.table.free_id(id, serial),
         }
         if self.has(Fault::EarlyEndStuck) && !active.is_received() {
-            self.lost_place = true;
+            self.is_deaf = true;
         }
         if !active.keep_conn {
             // The text says close, whatever else runs here (§5.1): the web server asked for it.
@@ -262,7 +199,7 @@ impl<H: Handler> Dialogue<H> {
     }
 
     /// Forgets a request and stops its handler, if it still runs.
-    fn drop_request(&mut self, serial: Serial) -> Option<Active> {
+    pub(super) fn drop_request(&mut self, serial: Serial) -> Option<Active> {
         let active = self.table.remove(serial)?;
         if let Stage::Running { task, .. } = &active.stage {
             task.abort();
@@ -282,7 +219,7 @@ impl<H: Handler> Dialogue<H> {
         );
     }
 
-    fn append_end(&mut self, id: u16, app_status: AppStatus, protocol_status: ProtocolStatus) {
+    pub(super) fn append_end(&mut self, id: u16, app_status: AppStatus, protocol_status: ProtocolStatus) {
         let app_status = if self.has(Fault::AppStatusLost) {
             0
         } else {
@@ -319,7 +256,7 @@ impl<H: Handler> Dialogue<H> {
         self.close_if_idle();
     }
 
-    fn close_if_idle(&mut self) {
+    pub(super) fn close_if_idle(&mut self) {
         let wants_to = self.life == Life::Finishing || self.draining || self.close_when_idle;
         if wants_to && self.table.len() == 0 {
             self.close();

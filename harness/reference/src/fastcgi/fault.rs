@@ -1,8 +1,9 @@
 //! Known historical bugs, each of which can be switched on.
 //!
-//! A suite that is green on a correct application proves little; it has to turn red on the bugs people had. Every
-//! fault names the report it comes from and does what was reported, at the place where the bug lived, not what
-//! would be convenient to detect. Bugs that only lie near a report say in brackets what the report has instead.
+//! A suite that is green on a correct application proves little; it has to turn red on the bugs people had.
+//! Every fault names the report it comes from and does what was reported, at the place where the bug lived,
+//! not what would be convenient to detect. Bugs that only lie near a report say in brackets what the report
+//! has instead.
 //!
 //! At most one fault is on at a time: combinations say nothing about any report.
 
@@ -16,7 +17,8 @@ macro_rules! faults {
         }
 
         impl FastCgiFault {
-            /// Every fault, in the order of this file: ids, connections, management, records, streams, output.
+            /// Every fault, in the order of this file: ids, connections, management, records, streams,
+            /// output.
             pub const ALL: &[Self] = &[$(Self::$variant),+];
 
             /// The name on the command line.

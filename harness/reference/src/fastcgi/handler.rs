@@ -1,8 +1,9 @@
 //! What an application writes: a [`Handler`] that turns a [`Request`] into output and an exit status.
 //!
-//! A handler starts when PARAMS has ended, usually before STDIN has (§6.2). When the web server aborts the request
-//! its future is dropped at the await it stands at: that is how an async program cooperates, so the END_REQUEST
-//! that follows is the application's answer (§5.4). A handler must not block its thread; nothing could stop it.
+//! A handler starts when PARAMS has ended, usually before STDIN has (§6.2). When the web server aborts the
+//! request its future is dropped at the await it stands at: that is how an async program cooperates, so the
+//! END_REQUEST that follows is the application's answer (§5.4). A handler must not block its thread; nothing
+//! could stop it.
 
 use reusespec_wire::fastcgi::{Pair, Role};
 
@@ -13,8 +14,8 @@ pub type AppStatus = u32;
 
 /// An application.
 pub trait Handler: Send + Sync + 'static {
-    /// Answers one request. Output is closed and END_REQUEST sent when this returns, whether or not all input has
-    /// arrived or been read.
+    /// Answers one request. Output is closed and END_REQUEST sent when this returns, whether or not all input
+    /// has arrived or been read.
     ///
     /// A Filter must not write before it has read `stdin` to its end (§6.4); the server does not check.
     fn serve(&self, request: Request, output: &mut Output) -> impl Future<Output = AppStatus> + Send;

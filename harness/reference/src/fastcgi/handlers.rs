@@ -1,7 +1,9 @@
-//! The handlers every FastCGI implementation under test offers, as `harness/implementations/HANDLERS.md` says.
+//! The handlers every FastCGI implementation under test offers, as `harness/implementations/HANDLERS.md`
+//! says.
 //!
 //! Chosen by the role and, for a Responder, by SCRIPT_NAME. Each shows one thing a library can get wrong, and
-//! each says only what all languages can say alike: no time stamps, no order of a hash map, no library's headers.
+//! each says only what all languages can say alike: no time stamps, no order of a hash map, no library's
+//! headers.
 
 use std::time::Duration;
 
@@ -11,6 +13,7 @@ use super::{AppStatus, Handler, Output, Params, Request};
 
 /// What comes before a plain body (§6.1).
 const PLAIN: &[u8] = b"Content-Type: text/plain\r\n\r\n";
+const NO_SUCH_HANDLER: &[u8] = b"Status: 404 Not Found\r\nContent-Type: text/plain\r\n\r\nno such handler\n";
 /// A parameter's name or value that is longer is shown by its length and checksum.
 const SHOWN_MAX: usize = 64;
 
@@ -58,9 +61,7 @@ async fn respond(mut request: Request, output: &mut Output) -> AppStatus {
             return query.number("status", 3) as AppStatus;
         }
         _ => {
-            output
-                .stdout(b"Status: 404 Not Found\r\nContent-Type: text/plain\r\n\r\nno such handler\n")
-                .await
+            output.stdout(NO_SUCH_HANDLER).await;
         }
     }
     0

@@ -1,8 +1,8 @@
 //! A stream on its way from the connection to a handler: [`Input`] reads, `Feed` writes.
 //!
 //! The connection never waits here. What a handler has not read is held, and paid for with permits of the
-//! connection's budget that come back when the piece is read or nobody can read it any more. A dropped `Input`
-//! takes everything and holds nothing, which is what "does not read its body" should cost.
+//! connection's budget that come back when the piece is read or nobody can read it any more. A dropped
+//! `Input` takes everything and holds nothing, which is what "does not read its body" should cost.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};

@@ -1,8 +1,9 @@
 //! Listening sockets: TCP, Unix-domain, or the one a web server left in file descriptor 0 (§2.2).
 //!
-//! A process manager starts a FastCGI application with a listener as its standard input; `getpeername` on it fails
-//! with ENOTCONN, and that is how the application knows that it is not a plain CGI program. The descriptor is
-//! duplicated, not taken, so that dropping a [`Listener`] never closes the process's standard input.
+//! A process manager starts a FastCGI application with a listener as its standard input; `getpeername` on it
+//! fails with ENOTCONN, and that is how the application knows that it is not a plain CGI program. The
+//! descriptor is duplicated, not taken, so that dropping a [`Listener`] never closes the process's standard
+//! input.
 
 use std::io;
 use std::net::{AddrParseError, Ipv4Addr, SocketAddr};

@@ -6,8 +6,8 @@ use reusespec_wire::fastcgi::{KNOWN_VALUES, Kind, Repr, append_pair, pairs};
 
 use super::{FastCgiFault, Settings};
 
-/// Answers GET_VALUES with one record: the names that were asked for and are known, each once, in the order they
-/// were asked for. A query that is not a sequence of pairs is answered as an empty one.
+/// Answers GET_VALUES with one record: the names that were asked for and are known, each once, in the order
+/// they were asked for. A query that is not a sequence of pairs is answered as an empty one.
 pub(super) fn answer_get_values(query: &[u8], settings: &Settings, out: &mut Vec<u8>) {
     let mut asked: Vec<Vec<u8>> = Vec::new();
     for pair in pairs(query).unwrap_or_default() {

@@ -1,7 +1,8 @@
 //! How faulty readers saw a record: the half of the faults that happens before a record means anything.
 //!
-//! Kept apart from the dialogue so that the dialogue reads as the protocol. A misread record is a copy with other
-//! lengths, version or id; the faults that lose their place in the stream are told as the end of input they led to.
+//! Kept apart from the dialogue so that the dialogue reads as the protocol. A misread record is a copy with
+//! other lengths, version or id; the faults that lose their place in the stream are told as the end of input
+//! they led to.
 
 use reusespec_wire::fastcgi::{Kind, NULL_ID, Pair, RawRecord, Record, Stream, VERSION};
 

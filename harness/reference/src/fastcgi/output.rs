@@ -1,9 +1,10 @@
 //! A handler's output: STDOUT and STDERR, cut into records and handed to the connection in batches.
 //!
-//! Records are written where they are produced, in the handler's task: a record is opened with an empty header,
-//! grows with every write to the same stream, and gets its length when the other stream is written, when it is
-//! full or when the batch leaves. So the order between STDOUT and STDERR is the order of the writes, and a small
-//! response is one record and one message to the connection, whatever number of writes it took.
+//! Records are written where they are produced, in the handler's task: a record is opened with an empty
+//! header, grows with every write to the same stream, and gets its length when the other stream is written,
+//! when it is full or when the batch leaves. So the order between STDOUT and STDERR is the order of the
+//! writes, and a small response is one record and one message to the connection, whatever number of writes it
+//! took.
 
 use tokio::sync::mpsc;
 
@@ -59,8 +60,8 @@ impl Output {
         output
     }
 
-    /// Writes response bytes: CGI headers, an empty line, the body (§6.1). Waits while the web server does not
-    /// read; an empty write does nothing.
+    /// Writes response bytes: CGI headers, an empty line, the body (§6.1). Waits while the web server does
+    /// not read; an empty write does nothing.
     pub async fn stdout(&mut self, bytes: &[u8]) {
         self.write(Stream::Stdout, bytes).await;
     }

@@ -1,8 +1,8 @@
 //! What arrives for a request: PARAMS until they end, then the handler starts, then STDIN and DATA for it.
 //!
-//! The streams come one after the other (§6.1), so a record out of its turn belongs to no stream anybody waits
-//! for and is ignored: PARAMS after their end, STDIN before the end of PARAMS or after its own, DATA for a role
-//! that has none.
+//! The streams come one after the other (§6.1), so a record out of its turn belongs to no stream anybody
+//! waits for and is ignored: PARAMS after their end, STDIN before the end of PARAMS or after its own, DATA
+//! for a role that has none.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! Accepts connections and lets them finish.
 //!
-//! Dropping a [`Server`] stops everything at once: the accepting task owns the connections' tasks, and each of
-//! those owns its handlers'. [`Server::drain`] is the polite way.
+//! Dropping a [`Server`] stops everything at once: the accepting task owns the connections' tasks, and each
+//! of those owns its handlers'. [`Server::drain`] is the polite way.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -131,7 +131,8 @@ async fn next(listener: &Listener, settings: &Settings) -> Option<Accepted> {
     }
 }
 
-/// Whether FCGI_WEB_SERVER_ADDRS allows this peer; where it is bound, a peer without an IP address fails (§3.2).
+/// Whether FCGI_WEB_SERVER_ADDRS allows this peer; where it is bound, a peer without an IP address fails
+/// (§3.2).
 fn is_web_server(peer: Option<IpAddr>, settings: &Settings) -> bool {
     match &settings.web_server_addrs {
         Some(allowed) if !settings.has(FastCgiFault::WebServerAddrsIgnored) => {

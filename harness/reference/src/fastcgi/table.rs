@@ -1,9 +1,9 @@
 //! Which ids are active on one connection, and what is known about their requests.
 //!
-//! An id and a request are two things: the id is what the web server says, the serial is which request it meant.
-//! Output is matched by serial, so what a finished or aborted handler still says can never appear under the
-//! request that has its id now. That needs a second map; the alternative, one map by id, is the bug this suite
-//! began with.
+//! An id and a request are two things: the id is what the web server says, the serial is which request it
+//! meant. Output is matched by serial, so what a finished or aborted handler still says can never appear
+//! under the request that has its id now. That needs a second map; the alternative, one map by id, is the bug
+//! this suite began with.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -98,8 +98,8 @@ impl Table {
         serial
     }
 
-    /// Makes an id inactive, unless it stands for another request by now. The request goes on existing until it
-    /// is removed.
+    /// Makes an id inactive, unless it stands for another request by now. The request goes on existing until
+    /// it is removed.
     pub(super) fn free_id(&mut self, id: u16, serial: Serial) {
         if self.by_id.get(&id) == Some(&serial) {
             self.by_id.remove(&id);

@@ -1,18 +1,20 @@
 //! FastCGI 1.0 records: bytes to meaning, meaning to bytes, meaning to text.
 //!
-//! [`Record`] is a view over one record's bytes, [`Repr`] its meaning, [`Decoder`] finds records in bytes that
-//! arrive in any pieces, [`PairDecoder`] does the same for name-value pairs cut anywhere across records, and
-//! [`RawRecord`] writes the records nobody should send. Used by the reference application, by the probe that
-//! plays the web server, and by the transcripts in snapshots.
+//! [`Record`] is a view over one record's bytes, [`Repr`] its meaning, [`Decoder`] finds records in bytes
+//! that arrive in any pieces, [`PairDecoder`] does the same for name-value pairs cut anywhere across records,
+//! and [`RawRecord`] writes the records nobody should send. Used by the reference application, by the probe
+//! that plays the web server, and by the transcripts in snapshots.
 //!
 //! Sections (§) are those of the FastCGI Specification, version 1.0, 29 April 1996.
 //!
-//! Meaning stops at single records: what an id, a stream or a connection is allowed to do next is the business
-//! of whoever holds the conversation. The price is that a `Repr` can be well formed and still out of place.
+//! Meaning stops at single records: what an id, a stream or a connection is allowed to do next is the
+//! business of whoever holds the conversation. The price is that a `Repr` can be well formed and still out of
+//! place.
 //!
-//! **Panics.** Getters and setters of a [`Record`] made by `new_unchecked` panic where the buffer is shorter than
-//! the header or than the lengths in it; after `new_checked` the getters never do. Nothing else here panics, and
-//! no length read from the wire ever decides how much is allocated.
+//! **Panics.** Getters and setters of a [`Record`] made by `new_unchecked` panic where the buffer is shorter
+//! than the header or than the lengths in it; after `new_checked` the getters never do. [`append_pair`] panics
+//! on lengths the format cannot say. Nothing else here panics, and no length read from the wire ever decides
+//! how much is allocated.
 
 mod decoder;
 mod names;

@@ -4,8 +4,8 @@
 //! since the specification only says that small lengths *can* be one byte.
 //!
 //! The decoder knows how many bytes the whole stream may have and refuses a pair that promises more *when its
-//! lengths are read*, not when its bytes would have arrived. The price: a stream that lies about its last pair
-//! is refused as too long, not as cut short.
+//! lengths are read*, not when its bytes would have arrived. The price: a stream that lies about its last
+//! pair is refused as too long, not as cut short.
 
 use thiserror::Error;
 

@@ -1,8 +1,8 @@
 //! Records with any bytes in any field, for saying what nobody should say.
 //!
-//! The strict way is `Repr::append_to`. This one checks nothing: a length may lie about the content, a type may
-//! be undefined, a body may have seven bytes. The reader who wonders why it does not share `Record`'s setters:
-//! those need a buffer the lengths fit in, and here they need not fit.
+//! The strict way is `Repr::append_to`. This one checks nothing: a length may lie about the content, a type
+//! may be undefined, a body may have seven bytes. The reader who wonders why it does not share `Record`'s
+//! setters: those need a buffer the lengths fit in, and here they need not fit.
 
 use super::{HEADER_LEN, Kind, VERSION};
 

@@ -1,8 +1,9 @@
 //! What one record means.
 //!
-//! `parse` is strict about what the specification fixes (version, sizes of the discrete bodies, which types carry
-//! the null id) and blind to what it leaves free (padding, reserved bytes, flag bits other than the first). A
-//! record that `parse` refuses is still shown in a transcript and can still be sent with `RawRecord`.
+//! `parse` is strict about what the specification fixes (version, sizes of the discrete bodies, which types
+//! carry the null id) and blind to what it leaves free (padding, reserved bytes, flag bits other than the
+//! first). A record that `parse` refuses is still shown in a transcript and can still be sent with
+//! `RawRecord`.
 
 use super::{
     CONTENT_LEN_MAX, HEADER_LEN, Kind, NULL_ID, ProtocolStatus, Record, RecordError, Role, Stream, VERSION,
@@ -78,7 +79,8 @@ impl<'a> Repr<'a> {
     /// The meaning of a record.
     ///
     /// # Errors
-    /// [`RecordError`]: short, another version, a body of the wrong size, or a type with an id it cannot have.
+    /// [`RecordError`]: short, another version, a body of the wrong size, or a type with an id it cannot
+    /// have.
     pub fn parse<T: AsRef<[u8]> + ?Sized>(record: &Record<&'a T>) -> Result<Self, RecordError> {
         record.check_len()?;
         if record.version() != VERSION {

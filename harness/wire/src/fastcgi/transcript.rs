@@ -1,8 +1,9 @@
 //! Records as the lines of a transcript: `BEGIN id=1 responder keep-conn`, `STDOUT id=1 "ok\n"`.
 //!
-//! Used in snapshots and failure reports; only ever emitted, so there is no parser and the notation may favour
-//! the reader. A record without a meaning is shown all the same, with the reason. Long contents keep their first
-//! bytes and their length: two bodies that differ late look alike, which is why handlers answer with checksums.
+//! Used in snapshots and failure reports; only ever emitted, so there is no parser and the notation may
+//! favour the reader. A record without a meaning is shown all the same, with the reason. Long contents keep
+//! their first bytes and their length: two bodies that differ late look alike, which is why handlers answer
+//! with checksums.
 
 use std::fmt;
 

@@ -1,8 +1,9 @@
-//! Every fault is seen by somebody: for each, one of these exchanges goes differently than with the correct server.
+//! Every fault is seen by somebody: for each, one of these exchanges goes differently than with the correct
+//! server.
 //!
-//! This shows that a fault does something, not that a claim catches it; the suite does that. The correct server
-//! answers every one of these exchanges, and is waited for. A faulty one may fall silent, so its budget is short;
-//! silence is an answer too, and no slow machine can make it look like the correct one.
+//! This shows that a fault does something, not that a claim catches it; the suite does that. The correct
+//! server answers every one of these exchanges, and is waited for. A faulty one may fall silent, so its
+//! budget is short; silence is an answer too, and no slow machine can make it look like the correct one.
 
 use std::collections::HashSet;
 use std::time::Duration;

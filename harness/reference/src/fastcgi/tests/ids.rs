@@ -299,5 +299,5 @@ async fn an_unknown_role_is_rejected_and_its_rest_ignored() {
         keep_conn: false,
     }))
     .await;
-    assert_eq!(peer.to_the_end().await, ["END id=1 unknown-role status=0", "eof"]);
+    assert_eq!(peer.rest().await, ["END id=1 unknown-role status=0", "eof"]);
 }

@@ -18,7 +18,7 @@ async fn keep_conn_is_taken_from_each_request() {
         assert_eq!(peer.until("END").await.len(), 3);
     }
     peer.send(&last_request(1, "/echo", b"")).await;
-    let lines = peer.to_the_end().await;
+    let lines = peer.rest().await;
     assert_eq!(lines[2..], ["END id=1 complete status=0", "eof"]);
 }
 
@@ -27,7 +27,7 @@ async fn a_close_with_input_pending_is_not_a_reset() {
     let server = server(Settings::default()).await;
     let mut peer = Peer::connect(&server, BUDGET).await;
     peer.send(&last_request(1, "/early", &vec![b'x'; 1 << 20])).await;
-    let lines = peer.to_the_end().await;
+    let lines = peer.rest().await;
     assert_eq!(lines.last().unwrap(), "eof", "{lines:?}");
 }
 
@@ -39,7 +39,7 @@ async fn a_half_closed_connection_still_gets_its_answers() {
     peer.send(&[unfinished, request(1, "/slow?ms=20", b"")].concat())
         .await;
     peer.half_close().await;
-    let lines = peer.to_the_end().await;
+    let lines = peer.rest().await;
     assert_eq!(
         lines[1..],
         ["STDOUT id=1 end", "END id=1 complete status=0", "eof"]
@@ -85,7 +85,7 @@ async fn a_peer_that_does_not_read_is_given_up() {
     peer.send(&request(1, "/big?bytes=100000000", b"")).await;
     // The server's `drain` waits for every connection, so its end shows that this one was given up.
     assert!(server.drain(BUDGET).await);
-    let lines = peer.to_the_end().await;
+    let lines = peer.rest().await;
     assert!(is_ending(lines.last().unwrap()) && !lines.iter().any(|line| line.starts_with("END")));
 }
 
@@ -108,7 +108,7 @@ async fn a_draining_server_finishes_what_was_begun_and_rejects_the_rest() {
     let draining = tokio::spawn(server.drain(BUDGET));
     assert_eq!(idle.line().await, "eof");
     busy.send(&[begin(3, true), body(2, b"")].concat()).await;
-    let lines = busy.to_the_end().await;
+    let lines = busy.rest().await;
     assert!(
         lines.contains(&"END id=3 overloaded status=0".to_owned()),
         "{lines:?}"

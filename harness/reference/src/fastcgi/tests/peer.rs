@@ -100,7 +100,7 @@ impl Peer {
     }
 
     /// Everything up to the end of the connection.
-    pub(super) async fn to_the_end(&mut self) -> Vec<String> {
+    pub(super) async fn rest(&mut self) -> Vec<String> {
         self.until("eof").await
     }
 }
