@@ -4,3 +4,4 @@ pub mod fault;
 pub mod keepalive;
 pub mod sockets;
 pub mod http;
+pub mod fastcgi;

@@ -2,3 +2,4 @@
 
 pub mod segment;
 pub mod http1;
+pub mod fastcgi;
