@@ -11,18 +11,22 @@ mod body;
 mod cut;
 mod ended;
 mod field;
+mod outcome;
 mod reader;
 mod request;
 mod response;
+mod rules;
 mod transcript;
 
 pub use body::Body;
 pub use cut::{Cut, CutError, Place};
 pub use ended::{Closing, Ended, ReplyPoint, RequestPoint};
 pub use field::{FieldLine, elements, has_element};
-pub use reader::{Asked, Limits, ReadError, Reader, Tail};
+pub use outcome::{Limits, ReadError, Tail};
+pub use reader::Reader;
 pub use request::{Chunk, Request, RequestBody};
 pub use response::{Framing, Head, Response, StatusLine};
+pub use rules::Asked;
 pub use transcript::Transcript;
 
 #[cfg(test)]

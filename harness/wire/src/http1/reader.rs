@@ -8,127 +8,12 @@
 
 use std::collections::VecDeque;
 
-use thiserror::Error;
-
 use super::body::Body;
 use super::ended::ReplyPoint;
-use super::field::{FieldLine, elements};
+use super::field::FieldLine;
+use super::outcome::{Limits, ReadError, Tail};
 use super::response::{Framing, Head, Response, StatusLine};
-
-/// How much of a hostile server's output is taken in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Bytes of one head, of one trailer section, of one chunk-size line.
-    pub head_bytes_max: usize,
-    /// Bytes of one reply's content that are kept; the rest is counted and hashed.
-    pub body_kept_max: usize,
-    /// Bytes of one reply's content at which reading stops.
-    pub body_bytes_max: u64,
-    /// Interim replies before one final reply.
-    pub interim_max: usize,
-    /// Finished replies that wait to be taken.
-    pub responses_max: usize,
-    /// Bytes kept of what is no reply.
-    pub leftover_kept_max: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            head_bytes_max: 64 << 10,
-            body_kept_max: 4 << 10,
-            body_bytes_max: 64 << 20,
-            interim_max: 16,
-            responses_max: 256,
-            leftover_kept_max: 256,
-        }
-    }
-}
-
-/// What a request's method means for its reply's framing (RFC 9112 §6.3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked {
-    /// The reply has no content, whatever its fields say.
-    Head,
-    /// A 2xx turns the connection into a tunnel.
-    Connect,
-    /// Every other method.
-    Other,
-}
-
-impl Asked {
-    /// Methods are case-sensitive (RFC 9110 §9.1).
-    pub fn of_method(method: &str) -> Self {
-        match method {
-            "HEAD" => Self::Head,
-            "CONNECT" => Self::Connect,
-            _ => Self::Other,
-        }
-    }
-}
-
-/// Why reading stopped.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum ReadError {
-    /// The bytes at the place of a status line are something else.
-    #[error("no status line")]
-    StatusLine,
-    /// A head, a trailer section or a chunk-size line without end.
-    #[error("a head of more than {max} bytes")]
-    HeadTooLong {
-        /// The limit that was passed.
-        max: usize,
-    },
-    /// `Content-Length` is no number, or several that differ (RFC 9112 §6.3).
-    #[error("no usable content length")]
-    ContentLength,
-    /// A chunk-size line without a hexadecimal number (RFC 9112 §7.1).
-    #[error("no chunk size")]
-    ChunkSize,
-    /// A chunk's data is not followed by a line end.
-    #[error("no line end after a chunk")]
-    ChunkEnd,
-    /// More content than the caller wants to wait for.
-    #[error("a body of more than {max} bytes")]
-    BodyTooLong {
-        /// The limit that was passed.
-        max: u64,
-    },
-    /// Interim replies without a final one.
-    #[error("more than {max} interim replies")]
-    TooManyInterim {
-        /// The limit that was passed.
-        max: usize,
-    },
-    /// Replies that nobody asked for, without end.
-    #[error("more than {max} replies at once")]
-    TooManyResponses {
-        /// The limit that was passed.
-        max: usize,
-    },
-}
-
-/// What was on the wire behind the last complete reply when the connection ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Tail {
-    /// Nothing: the connection ended between two replies.
-    Nothing,
-    /// A head that was not finished; at most `leftover_kept_max` of its bytes.
-    Head(Vec<u8>),
-    /// A reply whose content was cut.
-    Body(Box<Response>),
-    /// Bytes behind a 101 or a 2xx to CONNECT.
-    Tunnel(Vec<u8>),
-    /// Bytes that are no reply, from the one that could not be read on.
-    Malformed {
-        /// What is wrong with them.
-        error: ReadError,
-        /// The first of them.
-        kept: Vec<u8>,
-        /// How many there were.
-        total: u64,
-    },
-}
+use super::rules::{Asked, chunk_size, framing};
 
 enum State {
     StatusLine,
@@ -458,48 +343,4 @@ fn push_field(fields: &mut Vec<FieldLine>, line: &[u8]) {
         Some(last) if line.starts_with(b" ") || line.starts_with(b"\t") => last.fold(line),
         _ => fields.push(FieldLine::new(line)),
     }
-}
-
-/// The eight rules of RFC 9112 §6.3 from a client's side, in their order.
-fn framing(head: &Head, asked: Asked) -> Result<Framing, ReadError> {
-    let code = head.status.code;
-    if code == 101 || (asked == Asked::Connect && (200..300).contains(&code)) {
-        return Ok(Framing::Tunnel);
-    }
-    if asked == Asked::Head || code == 204 || code == 304 {
-        return Ok(Framing::None);
-    }
-    if let Some(last) = elements(&head.fields, "transfer-encoding").last() {
-        let chunked = last.eq_ignore_ascii_case(b"chunked");
-        return Ok(if chunked {
-            Framing::Chunked
-        } else {
-            Framing::UntilClose
-        });
-    }
-    if !head.fields.iter().any(|field| field.is("content-length")) {
-        return Ok(Framing::UntilClose);
-    }
-    let mut lengths = elements(&head.fields, "content-length").map(decimal);
-    let first = lengths.next().flatten().ok_or(ReadError::ContentLength)?;
-    if lengths.all(|length| length == Some(first)) {
-        Ok(Framing::ContentLength(first))
-    } else {
-        Err(ReadError::ContentLength)
-    }
-}
-
-fn decimal(digits: &[u8]) -> Option<u64> {
-    digits.iter().try_fold(0u64, |sum, digit| match digit {
-        b'0'..=b'9' => sum.checked_mul(10)?.checked_add(u64::from(digit - b'0')),
-        _ => None,
-    })
-}
-
-/// The size before an extension; spaces around it are tolerated, some servers pad it.
-fn chunk_size(line: &[u8]) -> Option<u64> {
-    let size = line.split(|&byte| byte == b';').next()?.trim_ascii();
-    let size = std::str::from_utf8(size).ok()?;
-    let hexadecimal = !size.is_empty() && size.bytes().all(|byte| byte.is_ascii_hexdigit());
-    hexadecimal.then(|| u64::from_str_radix(size, 16).ok()).flatten()
 }

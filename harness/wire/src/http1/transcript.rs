@@ -8,7 +8,7 @@ use std::fmt::{self, Write};
 
 use super::ended::Ended;
 use super::field::{FieldLine, elements};
-use super::reader::Tail;
+use super::outcome::Tail;
 use super::request::{Request, RequestBody};
 use super::response::{Framing, Head, Response};
 
