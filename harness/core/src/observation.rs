@@ -19,6 +19,8 @@ pub enum Observed {
     Word(String),
     /// A number the system reported, such as the value of a socket option.
     Number(i64),
+    /// An exchange as it went, a line a message: `< 200 HTTP/1.1 close "hello"`, `< FIN`.
+    Transcript(Vec<String>),
     /// The step was not reached, because an earlier labelled step on the same socket failed.
     NotReached,
 }
@@ -35,6 +37,7 @@ impl std::fmt::Display for Observed {
         match self {
             Self::Word(word) => f.write_str(word),
             Self::Number(number) => write!(f, "{number}"),
+            Self::Transcript(lines) => f.write_str(&lines.join("\n")),
             Self::NotReached => f.write_str("-"),
         }
     }

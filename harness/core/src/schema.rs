@@ -7,6 +7,7 @@
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
+use crate::scenario::Exchange;
 use crate::scenario::Head;
 use crate::scenario::claim::ClaimHead;
 use crate::step::socket::SocketStep;
@@ -26,6 +27,7 @@ pub fn scenario_schema() -> String {
                 "description": "What is expected under which label; any of several values is right.",
                 "type": "object",
                 "minProperties": 1,
+                "additionalProperties": { "$ref": "#/$defs/Expectation" },
             },
         }),
     );
@@ -43,13 +45,17 @@ pub fn scenario_schema() -> String {
             "claim": { "type": "array", "minItems": 1, "items": claim },
         }),
     );
+    let exchange = step_schema::<Exchange>(&mut generator);
     let mut definitions = generator.take_definitions(true);
-    for definition in definitions.values_mut() {
-        finish_step(definition);
+    for (name, definition) in &mut definitions {
+        if name != "Exchange" {
+            finish_step(definition);
+        }
     }
     let texts =
         json!({ "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }] });
     definitions.insert("On".to_owned(), texts);
+    definitions.insert("Expectation".to_owned(), expectation(exchange));
     let when = json!({ "description": "Axis values it is for; a list means any of them.", "type": "object" });
     definitions.insert("When".to_owned(), when);
     if let Value::Object(root) = &mut schema {
@@ -91,6 +97,12 @@ fn finish_step(definition: &mut Value) {
         ("on".to_owned(), json!({ "$ref": "#/$defs/On" })),
     ]);
     properties.extend(common);
+}
+
+/// A scalar, an array of them, or conditions on a transcript.
+fn expectation(exchange: Value) -> Value {
+    let scalar = json!({ "type": ["string", "integer", "boolean"] });
+    json!({ "anyOf": [scalar, { "type": "array", "minItems": 1, "items": scalar }, exchange] })
 }
 
 fn extend(schema: &mut Value, key: &str, more: Value) {

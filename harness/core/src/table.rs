@@ -4,6 +4,9 @@
 //! is not named and differs shows new rows, never a failure, because nobody has looked at it yet. A case that
 //! was not observed (unsupported here, broken) keeps the row the table already has: "we could not look" must
 //! not overwrite "this is what it does".
+//!
+//! A cell of several lines, a transcript, is written as `↓` in its row and in full below the table, under the
+//! case it belongs to, so that rows stay rows and an exchange reads as one.
 
 use std::fmt;
 
@@ -13,6 +16,9 @@ use crate::scenario::Scenario;
 
 const KERNELS: &str = "kernels   ";
 const GAP: &str = "  ";
+/// Stands for a cell whose text is below the table.
+const BELOW: &str = "↓";
+const INDENT: &str = "    ";
 
 /// A snapshot, parsed or freshly made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,7 +108,15 @@ impl Table {
             starts.iter().zip(ends).map(cell).collect::<Vec<_>>()
         };
         let columns = cells(header);
-        let rows = lines.filter(|line| !line.is_empty()).map(cells).collect();
+        let mut rows: Vec<_> = lines
+            .by_ref()
+            .take_while(|line| !line.is_empty())
+            .map(cells)
+            .collect();
+        let mut below = blocks(lines).into_iter();
+        for cell in rows.iter_mut().flatten().filter(|cell| *cell == BELOW) {
+            *cell = below.next()?;
+        }
         Some(Self {
             scenario,
             kernels,
@@ -152,6 +166,20 @@ impl Table {
         merged
     }
 
+    /// `version=1.0,token=close reply`: the short cells before the column, and its name.
+    fn block_title(&self, row: &[String], column: usize) -> String {
+        let before = self
+            .columns
+            .iter()
+            .zip(row)
+            .take(column)
+            .filter(|(_, cell)| !cell.contains('\n'));
+        let point: Vec<_> = before.map(|(name, cell)| format!("{name}={cell}")).collect();
+        format!("{} {}", point.join(","), self.columns[column])
+            .trim_start()
+            .to_owned()
+    }
+
     fn row_in<'o>(&self, old: &'o Self, key: &CaseKey) -> Option<&'o Vec<String>> {
         if old.columns != self.columns {
             return None;
@@ -182,6 +210,18 @@ fn row(scenario: &Scenario, judgement: &Judgement) -> Vec<String> {
     cells
 }
 
+/// The texts below the table, in the order of their cells: a line that is not indented begins one.
+fn blocks<'t>(lines: impl Iterator<Item = &'t str>) -> Vec<String> {
+    let mut blocks: Vec<Vec<&str>> = Vec::new();
+    for line in lines.filter(|line| !line.is_empty()) {
+        match (line.strip_prefix(INDENT), blocks.last_mut()) {
+            (Some(text), Some(block)) => block.push(text),
+            _ => blocks.push(Vec::new()),
+        }
+    }
+    blocks.iter().map(|block| block.join("\n")).collect()
+}
+
 /// Where the words of the header begin: a column starts after two spaces.
 fn column_starts(header: &str) -> Vec<usize> {
     let chars: Vec<char> = header.chars().collect();
@@ -198,7 +238,18 @@ impl fmt::Display for Table {
         writeln!(f, "scenario  {}", self.scenario)?;
         writeln!(f, "{KERNELS}{}", self.kernels.join(", "))?;
         writeln!(f)?;
-        let lines: Vec<_> = std::iter::once(&self.columns).chain(&self.rows).collect();
+        let short = |cell: &String| {
+            if cell.contains('\n') {
+                BELOW.to_owned()
+            } else {
+                cell.clone()
+            }
+        };
+        let in_line = |cells: &Vec<String>| cells.iter().map(short).collect::<Vec<_>>();
+        let lines: Vec<_> = std::iter::once(&self.columns)
+            .chain(&self.rows)
+            .map(in_line)
+            .collect();
         let width = |column: usize| {
             lines
                 .iter()
@@ -209,13 +260,21 @@ impl fmt::Display for Table {
         let widths: Vec<_> = (0..self.columns.len())
             .map(|column| width(column).unwrap_or(0))
             .collect();
-        for cells in lines {
+        for cells in &lines {
             let padded: Vec<_> = cells
                 .iter()
                 .zip(&widths)
                 .map(|(cell, width)| format!("{cell:width$}"))
                 .collect();
             writeln!(f, "{}", padded.join(GAP).trim_end())?;
+        }
+        for row in &self.rows {
+            for (column, cell) in row.iter().enumerate().filter(|(_, cell)| cell.contains('\n')) {
+                writeln!(f, "\n{}", self.block_title(row, column))?;
+                for line in cell.lines() {
+                    writeln!(f, "{INDENT}{line}")?;
+                }
+            }
         }
         Ok(())
     }
@@ -276,6 +335,24 @@ steps = [
         new         first
         plain       all to newest
         reuse-addr  ok
+        ");
+        assert_eq!(Table::parse(&table.to_string()), Some(table));
+    }
+
+    #[test]
+    fn a_transcript_stands_below_the_table() {
+        let (table, _) = run([Some("< 200\n< FIN"), Some("ok")]);
+        insta::assert_snapshot!(table.to_string(), @r"
+        scenario  port-reuse/t
+        kernels   linux-6.18
+
+        new         first
+        plain       ↓
+        reuse-addr  ok
+
+        new=plain first
+            < 200
+            < FIN
         ");
         assert_eq!(Table::parse(&table.to_string()), Some(table));
     }

@@ -34,6 +34,7 @@ pub fn point(key: &CaseKey) -> Value {
 fn observed(judgement: &Judgement) -> Value {
     let value = |seen: &Observed| match seen {
         Observed::Number(number) => json!(number),
+        Observed::Transcript(lines) => json!(lines),
         other => json!(other.to_string()),
     };
     Value::Object(

@@ -3,7 +3,7 @@
 //! The snapshot has a row a case, because a diff wants rows; a reader wants to see "first socket against
 //! second socket" at a glance. Columns that would not fit are not forced: then every case has its row.
 
-use reusespec_core::{Judgement, Scenario, Verdict};
+use reusespec_core::{Judgement, Observed, Scenario, Verdict};
 
 const WIDEST_COLUMNS: usize = 120;
 const GAP: &str = "  ";
@@ -57,9 +57,17 @@ fn cell(scenario: &Scenario, judgement: &Judgement) -> String {
         .labels
         .iter()
         .filter_map(seen)
-        .map(|each| each.seen.to_string())
+        .map(|each| in_line(&each.seen))
         .collect();
     format!("{mark}{}", words.join(" / "))
+}
+
+/// A transcript takes one line here; the snapshot has it in full.
+fn in_line(seen: &Observed) -> String {
+    match seen {
+        Observed::Transcript(lines) => lines.join(" · "),
+        other => other.to_string(),
+    }
 }
 
 fn pivot(scenario: &Scenario, cases: &[&Judgement]) -> Option<Vec<Vec<String>>> {

@@ -8,9 +8,9 @@ use toml::de::{DeTable, DeValue};
 
 use super::axes::{Axis, Scalar};
 use super::complaint::{Complaint, Source};
+use super::expectation::{self, Expectation};
 use super::raw_step::read_ranges;
 use crate::case::CaseKey;
-use crate::observation::Observed;
 use crate::system::SystemRange;
 
 /// How binding a claim is, in the sense of RFC 2119.
@@ -103,38 +103,6 @@ impl When {
     }
 }
 
-/// What a claim says about one label.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Expectation {
-    /// The label.
-    pub label: String,
-    /// Any of these is right.
-    pub any_of: Vec<Scalar>,
-    pub(crate) span: Range<usize>,
-}
-
-impl Expectation {
-    /// Whether what was seen is what was expected.
-    pub fn holds(&self, seen: &Observed) -> bool {
-        self.any_of.iter().any(|expected| match (expected, seen) {
-            (Scalar::Text(expected), Observed::Word(word)) => expected == word,
-            (Scalar::Integer(expected), Observed::Number(number)) => expected == number,
-            _ => false,
-        })
-    }
-
-    /// `EADDRINUSE`, or `EACCES or EPERM`.
-    pub fn wording(&self) -> String {
-        let words: Vec<_> = self.any_of.iter().map(ToString::to_string).collect();
-        words.join(" or ")
-    }
-
-    /// Whether no observation can satisfy both.
-    pub(crate) fn excludes(&self, other: &Self) -> bool {
-        !self.any_of.iter().any(|one| other.any_of.contains(one))
-    }
-}
-
 /// What must, should or may be observed.
 #[derive(Clone, Debug)]
 pub struct Claim {
@@ -189,7 +157,7 @@ pub(crate) fn read<'i>(
     let expect = table
         .remove("expect")
         .ok_or_else(|| source.missing("`expect`", "the claim", span.clone()))?;
-    let expect = read_expectations(&expect, source)?;
+    let expect = expectation::read(&expect, source)?;
     let head = read_head(table, span.clone(), source)?;
     Ok(Claim {
         id: head.id,
@@ -209,49 +177,4 @@ fn read_head<'i>(
 ) -> Result<ClaimHead, Box<Complaint>> {
     let deserializer = toml::de::Deserializer::from(Spanned::new(span.clone(), table));
     ClaimHead::deserialize(deserializer).map_err(|error| source.refused(&error, span, "claim").into())
-}
-
-fn read_expectations<'i>(
-    value: &Spanned<DeValue<'i>>,
-    source: &Source,
-) -> Result<Vec<Expectation>, Box<Complaint>> {
-    let DeValue::Table(entries) = value.get_ref() else {
-        let found = value.get_ref().type_str();
-        return Err(source
-            .wrong_type("`expect`", "a table of labels", found, value.span())
-            .into());
-    };
-    if entries.is_empty() {
-        return Err(source.empty("`expect`", value.span()).into());
-    }
-    entries
-        .iter()
-        .map(|(label, wanted)| {
-            let items: Vec<_> = match wanted.get_ref() {
-                DeValue::Array(items) if items.is_empty() => {
-                    return Err(source.empty("the expectation", wanted.span()).into());
-                }
-                DeValue::Array(items) => items.iter().collect(),
-                _ => vec![wanted],
-            };
-            let any_of = items
-                .into_iter()
-                .map(|item| read_expected(item, source))
-                .collect::<Result<_, _>>()?;
-            Ok(Expectation {
-                label: label.get_ref().to_string(),
-                any_of,
-                span: label.span(),
-            })
-        })
-        .collect()
-}
-
-fn read_expected(item: &Spanned<DeValue<'_>>, source: &Source) -> Result<Scalar, Box<Complaint>> {
-    let expected = "a word, a number, or an array of them";
-    Scalar::of(item.get_ref()).ok_or_else(|| {
-        source
-            .wrong_type("an expectation", expected, item.get_ref().type_str(), item.span())
-            .into()
-    })
 }

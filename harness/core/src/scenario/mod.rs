@@ -10,15 +10,17 @@ mod check;
 pub(crate) mod claim;
 mod complaint;
 mod document;
+pub(crate) mod expectation;
 pub(crate) mod raw_step;
 #[cfg(test)]
 mod tests;
 
 pub use axes::Scalar;
-pub use claim::{Claim, Expectation, Level, When};
+pub use claim::{Claim, Level, When};
 pub use complaint::Complaint;
 pub(crate) use complaint::Source;
 pub(crate) use document::{Document, Head};
+pub use expectation::{Exchange, Expectation, Wanted};
 
 use crate::case::Case;
 use crate::expand::expand;
