@@ -1,5 +1,5 @@
 //! FastCGI records, HTTP/1 messages and TCP segments; pure.
 
-pub mod segment;
-pub mod http1;
 pub mod fastcgi;
+pub mod http1;
+pub mod segment;
