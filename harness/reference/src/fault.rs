@@ -15,7 +15,8 @@ pub struct FaultNote {
     pub what: &'static str,
 }
 
-/// An enum of faults. A row is what the fault does, then `Variant = name, report, what goes wrong;`.
+/// An enum of faults. A row is `Variant = name, report, what goes wrong;`, with more documentation before it
+/// where the sentence is not enough.
 macro_rules! faults {
     (
         $(#[$about:meta])*
@@ -24,7 +25,7 @@ macro_rules! faults {
         $(#[$about])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum $faults {
-            $($(#[$does])* $fault,)+
+            $($(#[$does])* #[doc = $what] $fault,)+
         }
 
         impl $faults {

@@ -30,7 +30,7 @@ mod server;
 mod settings;
 mod table;
 
-pub use fault::{FastCgiFault, UnknownFault};
+pub use fault::FastCgiFault;
 pub use handler::{AppStatus, Handler, Params, Request};
 pub use handlers::Handlers;
 pub use input::Input;

@@ -34,8 +34,8 @@ async fn an_id_is_free_the_instant_end_arrives_a_thousand_times() {
     }
 }
 
-#[tokio::test]
-async fn late_stdin_is_not_delivered_to_the_new_request() {
+/// A connection on which a request has ended while its STDIN was still coming, and what then answers `bytes`.
+async fn after_an_early_end(bytes: &[u8]) -> Vec<String> {
     let server = server(Settings::default()).await;
     let mut peer = Peer::connect(&server, BUDGET).await;
     peer.send(
@@ -48,27 +48,21 @@ async fn late_stdin_is_not_delivered_to_the_new_request() {
     )
     .await;
     assert_eq!(peer.until("END").await, answer(1, "early\\n"));
-    let late = [stream(Stream::Stdin, 1, b"late"), end_of(Stream::Stdin, 1)].concat();
-    peer.send(&[late, request(1, "/echo", b"fresh")].concat()).await;
-    assert_eq!(peer.until("END").await, answer(1, "stdin=5\\nfresh"));
+    peer.send(bytes).await;
+    peer.until("END").await
+}
+
+#[tokio::test]
+async fn late_stdin_is_not_delivered_to_the_new_request() {
+    let late = body(1, b"late");
+    let lines = after_an_early_end(&[late, request(1, "/echo", b"fresh")].concat()).await;
+    assert_eq!(lines, answer(1, "stdin=5\\nfresh"));
 }
 
 #[tokio::test]
 async fn an_id_ended_early_is_served_again_without_the_end_of_its_old_stdin() {
-    let server = server(Settings::default()).await;
-    let mut peer = Peer::connect(&server, BUDGET).await;
-    peer.send(
-        &[
-            begin(1, true),
-            params(1, "/early", &[]),
-            stream(Stream::Stdin, 1, b"first"),
-        ]
-        .concat(),
-    )
-    .await;
-    assert_eq!(peer.until("END").await, answer(1, "early\\n"));
-    peer.send(&request(1, "/echo", b"new")).await;
-    assert_eq!(peer.until("END").await, answer(1, "stdin=3\\nnew"));
+    let lines = after_an_early_end(&request(1, "/echo", b"new")).await;
+    assert_eq!(lines, answer(1, "stdin=3\\nnew"));
 }
 
 #[tokio::test]
