@@ -20,6 +20,7 @@ pub mod arguments;
 pub mod command;
 pub mod event;
 pub mod exit;
+pub mod faults;
 pub mod library;
 pub mod plan;
 pub mod report;

@@ -2,27 +2,23 @@
 
 use std::io::{self, Write};
 
-use reusespec_reference::sockets::SocketFault;
-
 use crate::exit;
+use crate::faults;
 use crate::plan::{KERNEL, REFERENCE};
 
-/// Name, report and description of every fault.
-pub(super) fn all() -> Vec<[&'static str; 3]> {
-    let note = |fault: &SocketFault| {
-        let note = fault.note();
-        [note.name, note.reported_in, note.what]
-    };
-    SocketFault::ALL.iter().map(note).collect()
-}
-
 pub(super) fn faults() -> io::Result<i32> {
-    let faults = all();
-    let width = |column: usize| faults.iter().map(|fault| fault[column].len()).max().unwrap_or(0);
-    let (name_width, report_width) = (width(0), width(1));
+    let faults = faults::all();
+    let widest = |text: fn(&faults::Fault) -> &str| faults.iter().map(|fault| text(fault).len()).max();
+    let name_width = widest(|fault| fault.note.name).unwrap_or(0);
+    let report_width = widest(|fault| fault.note.reported_in).unwrap_or(0);
     let mut stdout = anstream::stdout();
-    for [name, report, what] in &faults {
-        writeln!(stdout, "{name:name_width$}  {report:report_width$}  {what}")?;
+    for fault in &faults {
+        let (name, report, what) = (fault.note.name, fault.note.reported_in, fault.note.what);
+        writeln!(
+            stdout,
+            "{name:name_width$}  {:10}  {report:report_width$}  {what}",
+            fault.family.name()
+        )?;
     }
     Ok(exit::AS_EXPECTED)
 }

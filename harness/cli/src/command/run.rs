@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use reusespec_platforms::AgentCommand;
 
-use super::{faults, wrong_input};
+use super::wrong_input;
 use crate::arguments::{Format, Run};
 use crate::event::Event;
 use crate::library::Library;
@@ -80,7 +80,7 @@ fn checked(library: &Library, options: &Run) -> Result<(), RunError> {
         return Err(RunError::UnknownPlatform(unknown.clone()));
     }
     match &options.fault {
-        Some(fault) if !faults::all().iter().any(|[name, ..]| name == fault) => {
+        Some(fault) if !crate::faults::all().iter().any(|known| known.note.name == fault) => {
             Err(RunError::UnknownFault(fault.clone()))
         }
         _ => Ok(()),
