@@ -11,6 +11,7 @@
 //! | [`isolate`] | namespaces, loopback, users; and what to do where the system refuses them |
 //! | [`capabilities`] | what scenarios may require here, found by trying |
 //! | [`socket`] | executes the socket vocabulary |
+//! | [`peer`] | a TCP peer in user space, and the wire to it |
 //!
 //! The loop is single-threaded on purpose: only a process with one thread may enter a user namespace, and
 //! a fork of one thread is safe to run ordinary code in. The price is a hand-written `poll` loop.
@@ -22,6 +23,7 @@ mod capabilities;
 mod case;
 mod errno;
 mod isolate;
+pub mod peer;
 mod serve;
 mod socket;
 mod system;

@@ -1,7 +1,8 @@
 //! What went over the wire, with numbers a reader can compare: relative to each connection's first octet.
 //!
-//! A [`Recorder`] is fed every segment in the order of the wire; the [`Recording`] it yields answers questions,
-//! prints a timeline and becomes a capture (`pcapng`). Times are given by whoever moves the bytes.
+//! A [`Recorder`] is fed every segment as the peer meets it; the [`Recording`] it yields is in the order of
+//! time, answers questions, prints a timeline and becomes a capture (`pcapng`). Whoever moves the bytes gives
+//! the times.
 //!
 //! Whether a segment is a keepalive probe depends on what the peer had acknowledged by then. That is kept with
 //! each entry (`una`, `next`), so that a claim about the form of a probe needs no second reading; the price
@@ -70,7 +71,7 @@ impl Recorded {
     }
 }
 
-/// All segments of one case in the order of the wire.
+/// All segments of one case in the order of time.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Recording {
     /// When the recording began, since the Unix epoch.
@@ -200,7 +201,8 @@ impl Recorder {
         &self.recording
     }
 
-    /// Adds one segment; `datagram` is the segment as it was on the wire.
+    /// Adds one segment; `datagram` is the segment as it was on the wire. One that was on the wire before
+    /// those the peer has already met or sent takes its place among them.
     pub fn record(&mut self, at: Duration, direction: Direction, segment: &Segment, datagram: Vec<u8>) {
         let pair = match direction {
             Direction::FromKernel => Pair {
@@ -232,7 +234,12 @@ impl Recorder {
                 advance(&mut track.una, segment.ack);
             }
         }
-        self.recording.segments.push(Recorded {
+        let segments = &mut self.recording.segments;
+        let place = segments
+            .iter()
+            .rposition(|earlier| earlier.at <= at)
+            .map_or(0, |earlier| earlier + 1);
+        let recorded = Recorded {
             at,
             direction,
             pair,
@@ -244,7 +251,8 @@ impl Recorder {
             una,
             next,
             datagram,
-        });
+        };
+        segments.insert(place, recorded);
     }
 
     /// The track of the pair; a new one if a connection is opened on it, even where an older one was.

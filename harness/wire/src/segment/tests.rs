@@ -284,6 +284,27 @@ fn a_new_connection_on_the_same_ports_counts_anew() {
 }
 
 #[test]
+fn a_segment_met_late_is_recorded_at_its_time() {
+    let mut wire = Wire::connected();
+    wire.kernel_says(&probe());
+    wire.recorder.record(
+        Duration::from_millis(1500),
+        Direction::FromKernel,
+        &probe(),
+        Vec::new(),
+    );
+    let times: Vec<_> = wire
+        .recorder
+        .recording()
+        .segments
+        .iter()
+        .map(|segment| segment.at)
+        .collect();
+    assert_eq!(times[3], Duration::from_millis(1500));
+    assert!(times.is_sorted());
+}
+
+#[test]
 fn a_recording_can_be_cut_at_an_origin() {
     let recording = answered_probe().since(Duration::from_secs(2));
     assert_eq!(
