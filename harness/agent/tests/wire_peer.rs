@@ -75,6 +75,20 @@ fn a_dialled_connection_carries_data_both_ways_in_both_families() {
     );
 }
 
+/// The kernel sends a lost SYN again after a second.
+#[test]
+fn a_new_wire_loses_nothing() {
+    in_namespace("a_new_wire_loses_nothing", || {
+        for like in [V4, V6].repeat(3) {
+            let peer = start();
+            drop(dial(&peer, like));
+            let recording = peer.recording().unwrap();
+            let first = &recording.segments[0];
+            assert!(first.at < Duration::from_secs(1), "{}", recording.timeline());
+        }
+    });
+}
+
 #[test]
 fn the_peer_dials_a_listener_in_both_families() {
     in_namespace("the_peer_dials_a_listener_in_both_families", || {

@@ -1,8 +1,8 @@
 //! The wire on Linux: a veth pair, the peer's end read and written through a packet socket.
 //!
-//! `netlink` makes the pair. Both ends are set `NOARP`: the kernel then asks nobody for a link address, finds
-//! no duplicate addresses (so IPv6 works at once), and its frames carry its own address, which does not matter
-//! at the other end. The price is that nothing here exercises neighbour discovery.
+//! `netlink` makes the pair. Both ends are set `NOARP`: the kernel then asks nobody for a link address, looks
+//! for no duplicate addresses, and its frames carry its own address, which does not matter at the other end.
+//! The price is that nothing here exercises neighbour discovery.
 //!
 //! A packet socket and not `/dev/net/tun`: the device file is often only root's, while a packet socket needs
 //! no more than the case's own namespace.
@@ -138,6 +138,7 @@ fn packet_socket(peer_end: &str) -> nix::Result<OwnedFd> {
     // Protocol 0 receives nothing until the socket is bound to the one interface.
     let link = socket(AddressFamily::Packet, SockType::Raw, flags, None)?;
     setsockopt(&link, ReceiveTimestampns, &true)?;
+    bypass_queue(&link)?;
     let index = if_nametoindex(peer_end)?;
     // SAFETY: all-zero bytes are a valid sockaddr_ll.
     let mut address: libc::sockaddr_ll = unsafe { mem::zeroed() };
@@ -148,6 +149,17 @@ fn packet_socket(peer_end: &str) -> nix::Result<OwnedFd> {
     // SAFETY: the pointer and the length describe `address`, which outlives the call.
     Errno::result(unsafe { libc::bind(link.as_raw_fd(), (&raw const address).cast(), len) })?;
     Ok(link)
+}
+
+/// Makes what is sent reach the other end although this end was raised first (`Routes::add_veth`): it goes past
+/// the queue that is not open yet (packet(7)).
+fn bypass_queue(link: &OwnedFd) -> nix::Result<()> {
+    let on: libc::c_int = 1;
+    let len = mem::size_of_val(&on) as libc::socklen_t;
+    let (level, option) = (libc::SOL_PACKET, libc::PACKET_QDISC_BYPASS);
+    // SAFETY: the pointer and the length describe `on`, which outlives the call.
+    Errno::result(unsafe { libc::setsockopt(link.as_raw_fd(), level, option, (&raw const on).cast(), len) })?;
+    Ok(())
 }
 
 /// Makes the kernel write whole check sums and segments of at most one frame, as a card would on the wire.

@@ -5,11 +5,15 @@
 //! `ifaddrmsg` is spelled in bytes below.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use nix::errno::Errno;
-use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, send, socket};
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, send, setsockopt,
+    socket, sockopt::ReceiveTimeout,
+};
+use nix::sys::time::{TimeVal, TimeValLike};
 
 /// `VETH_INFO_PEER` of linux/veth.h.
 const VETH_INFO_PEER: u16 = 1;
@@ -36,7 +40,9 @@ impl Routes {
 
     /// Makes a veth pair, both ends up and without address resolution.
     ///
-    /// In three requests: an end that is up from the start would be opened before it has its other end.
+    /// In three requests: an end that is up from the start would be opened before it has its other end. The
+    /// end named `one` is raised last. An end raised while the other is down sends nothing until the kernel
+    /// has worked off a carrier event, and those it works off once a second for the whole machine.
     pub(super) fn add_veth(&self, one: (&str, [u8; 6]), other: (&str, [u8; 6])) -> io::Result<()> {
         let peer = attribute(VETH_INFO_PEER, &interface(other));
         let mut veth = attribute(libc::IFLA_INFO_KIND, b"veth");
@@ -44,8 +50,8 @@ impl Routes {
         let mut body = interface(one);
         body.extend(attribute(libc::IFLA_LINKINFO, &veth));
         self.make(libc::RTM_NEWLINK, &body)?;
-        self.raise(one.0)?;
-        self.raise(other.0)
+        self.raise(other.0)?;
+        self.raise(one.0)
     }
 
     fn raise(&self, name: &str) -> io::Result<()> {
@@ -54,8 +60,26 @@ impl Routes {
         self.request(libc::RTM_NEWLINK, 0, &body)
     }
 
-    /// Gives interface `index` an address; an IPv6 one is usable at once.
+    /// Gives interface `index` an address, and returns when the kernel takes what is sent to it.
+    ///
+    /// For IPv4 the request does it all. An IPv6 address gets its local route from a kernel worker some time
+    /// later, also without a search for duplicates; what arrives before that is dropped.
     pub(super) fn add_address(&self, index: u32, address: IpAddr, prefix: u8) -> io::Result<()> {
+        let IpAddr::V6(v6) = address else {
+            return self.request_address(index, address, prefix);
+        };
+        let news = news_of_ipv6_routes()?;
+        self.request_address(index, address, prefix)?;
+        let mut messages = [0; 4096];
+        loop {
+            let len = recv(news.as_raw_fd(), &mut messages, MsgFlags::empty())?;
+            if tells_of_local_route(&messages[..len], v6) {
+                return Ok(());
+            }
+        }
+    }
+
+    fn request_address(&self, index: u32, address: IpAddr, prefix: u8) -> io::Result<()> {
         let (family, octets) = match address {
             IpAddr::V4(address) => (libc::AF_INET, address.octets().to_vec()),
             IpAddr::V6(address) => (libc::AF_INET6, address.octets().to_vec()),
@@ -98,6 +122,41 @@ impl Routes {
             negated => Err(Errno::from_raw(-negated).into()),
         }
     }
+}
+
+/// A routing socket that hears of every change of an IPv6 route in this namespace; a second of silence is an
+/// error.
+fn news_of_ipv6_routes() -> io::Result<OwnedFd> {
+    let flags = SockFlag::SOCK_CLOEXEC;
+    let news = socket(
+        AddressFamily::Netlink,
+        SockType::Raw,
+        flags,
+        SockProtocol::NetlinkRoute,
+    )?;
+    let groups = u32::try_from(libc::RTMGRP_IPV6_ROUTE).expect("groups of the first kind are bits of a word");
+    bind(news.as_raw_fd(), &NetlinkAddr::new(0, groups))?;
+    setsockopt(&news, ReceiveTimeout, &TimeVal::seconds(1))?;
+    Ok(news)
+}
+
+/// Whether one of the messages is the new local route to `address`.
+fn tells_of_local_route(mut messages: &[u8], address: Ipv6Addr) -> bool {
+    /// Where `struct rtmsg` keeps the length of the destination and the type of the route.
+    const DESTINATION_LEN: usize = HEADER + 1;
+    const TYPE: usize = HEADER + 7;
+    while messages.len() > TYPE {
+        let len = u32::from_ne_bytes(messages[..4].try_into().expect("the slice has four octets")) as usize;
+        let kind = u16::from_ne_bytes([messages[4], messages[5]]);
+        let (message, rest) = messages.split_at(len.next_multiple_of(4).clamp(HEADER, messages.len()));
+        let local = message.get(DESTINATION_LEN) == Some(&128) && message.get(TYPE) == Some(&libc::RTN_LOCAL);
+        let names_it = message.windows(16).any(|octets| octets == address.octets());
+        if kind == libc::RTM_NEWROUTE && local && names_it {
+            return true;
+        }
+        messages = rest;
+    }
+    false
 }
 
 /// `struct ifinfomsg` that sets `flags`: family, padding, type and index are the kernel's choice.
