@@ -12,6 +12,7 @@
 //! | [`capabilities`] | what scenarios may require here, found by trying |
 //! | [`peer`] | the wire peer: a host in user space that answers, falls silent or reboots |
 //! | [`socket`] | executes the socket vocabulary |
+//! | [`peer`] | a TCP peer in user space, and the wire to it |
 //!
 //! The loop is single-threaded on purpose: only a process with one thread may enter a user namespace, and
 //! a fork of one thread is safe to run ordinary code in. The price is a hand-written `poll` loop.
