@@ -17,6 +17,7 @@ pub(crate) fn probe(isolation: &Isolation) -> Vec<Capability> {
     let missing = [
         ("ipv4", loopback(Domain::IPV4, "127.0.0.1:0")),
         ("ipv6", ipv6()),
+        ("dual-stack", dual_stack()),
         ("two-users", users.lacks(User::Bob)),
         ("own-network", own),
     ];
@@ -48,4 +49,12 @@ fn ipv6() -> Option<String> {
     tried
         .err()
         .map(|error| format!("the system has no IPv6 sockets: {}", crate::errno::name(&error)))
+}
+
+/// One IPv6 socket for both families: DragonFly has none (ip6(4)).
+fn dual_stack() -> Option<String> {
+    let tried = Socket::new(Domain::IPV6, Type::DGRAM, None).and_then(|socket| socket.set_only_v6(false));
+    tried
+        .err()
+        .map(|error| format!("IPV6_V6ONLY cannot be cleared: {}", crate::errno::name(&error)))
 }

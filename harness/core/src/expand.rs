@@ -84,14 +84,27 @@ fn close(
                 .into());
         }
     };
+    let requires = document.head.requires.iter();
+    let requires = requires
+        .map(|word| required(word, point, source))
+        .collect::<Result<_, _>>()?;
     let budget = document.head.budget.map_or(DEFAULT_BUDGET, |seconds| seconds.0);
     let budget_ms = u64::try_from(budget.as_millis()).unwrap_or(u64::MAX);
     Ok(Case {
         key,
-        requires: document.head.requires.clone(),
+        requires,
         budget_ms,
         steps,
     })
+}
+
+/// A word of `requires`. It may name the matrix (`$at.family`), so that the IPv4 rows of a table run where
+/// there is no IPv6.
+fn required(word: &str, point: &Point<'_, '_>, source: &Source) -> Result<String, Box<Complaint>> {
+    let value = replace(word, point, &(0..0), source)?;
+    let scalar = Scalar::of(&value)
+        .ok_or_else(|| source.wrong_type("a word of `requires`", "a string", value.type_str(), 0..0))?;
+    Ok(scalar.to_string())
 }
 
 fn close_steps<A: DeserializeOwned>(

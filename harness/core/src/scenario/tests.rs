@@ -62,6 +62,18 @@ fn a_row_of_an_axis_carries_several_values() {
 }
 
 #[test]
+fn what_a_case_requires_may_depend_on_its_row() {
+    let text = format!(
+        "{HEAD}requires = [\"own-network\", \"$kind.family\"]\n\
+         matrix.kind = [{{ name = \"tcp4\", family = \"ipv4\" }}, {{ name = \"tcp6\", family = \"ipv6\" }}]\n\
+         steps = [{{ open = {{ socket = \"a\", kind = \"$kind\" }} }}]\n"
+    );
+    let scenario = Scenario::parse("port-reuse/x", "x.toml", text.as_bytes()).unwrap();
+    let required: Vec<_> = scenario.cases.iter().map(|case| &case.requires).collect();
+    assert_eq!(required, [&["own-network", "ipv4"], &["own-network", "ipv6"]]);
+}
+
+#[test]
 fn an_unknown_key_is_named_with_the_nearest_right_one() {
     insta::assert_snapshot!(complaints(&with_matrix(
         "[[claim]]\nidd = \"c\"\nexpect = { rebind = \"ok\" }\n"
