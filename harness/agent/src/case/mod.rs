@@ -41,6 +41,7 @@ pub(crate) fn run_and_exit(
     to_loop: OwnedFd,
 ) -> ! {
     let mut reporter = Reporter::new(to_loop);
+    name_process();
     // A panic must not unwind into the loop's frames: they own the other cases.
     let execution = AssertUnwindSafe(|| execute(case, implementation, isolation, &mut reporter));
     let outcome = catch_unwind(execution).unwrap_or_else(|panic| {
@@ -54,6 +55,15 @@ pub(crate) fn run_and_exit(
     // SAFETY: `_exit` only ends the process. Destructors of the parent's copies must not run here.
     unsafe { libc::_exit(status) }
 }
+
+/// So that ps(1) tells a case from the loop.
+#[cfg(target_os = "linux")]
+fn name_process() {
+    let _ = nix::sys::prctl::set_name(c"reusespec-case");
+}
+
+#[cfg(not(target_os = "linux"))]
+fn name_process() {}
 
 fn execute(
     case: &Case,
