@@ -13,6 +13,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 /// The second IPv6 address of the loopback interface.
 const SECOND_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 2);
+/// All groups, with a prefix of 8.
+const MULTICAST_V6: Ipv6Addr = Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0);
 
 nix::ioctl_write_ptr_bad!(set_flags, libc::SIOCSIFFLAGS, libc::ifreq);
 nix::ioctl_read_bad!(get_index, libc::SIOCGIFINDEX, libc::ifreq);
@@ -62,7 +64,9 @@ pub(super) fn bring_up(ipv6: bool) -> io::Result<()> {
         let v6 = Socket::new(Domain::IPV6, Type::DGRAM, None)?;
         let index = index(&v4)?;
         add_second_v6(index)?;
-        route_v6_multicast(&v6, index)?;
+        // The kernel's own route to the new address follows some milliseconds later.
+        deliver_v6(&v6, index, SECOND_V6, 128)?;
+        deliver_v6(&v6, index, MULTICAST_V6, 8)?;
     }
     Ok(())
 }
@@ -155,17 +159,15 @@ fn acknowledged(netlink: &Socket) -> io::Result<()> {
     }
 }
 
-/// ff00::/8 by the loopback interface. The kernel turns any other route over it than a local one into a reject.
-fn route_v6_multicast(v6: &Socket, index: i32) -> io::Result<()> {
-    let mut group = [0; 16];
-    group[0] = 0xff;
+/// A local route over the loopback interface; the kernel turns any other kind over it into a reject.
+fn deliver_v6(v6: &Socket, index: i32, to: Ipv6Addr, prefix_length: u16) -> io::Result<()> {
     let none = libc::in6_addr { s6_addr: [0; 16] };
     let route = In6Rtmsg {
-        destination: libc::in6_addr { s6_addr: group },
+        destination: libc::in6_addr { s6_addr: to.octets() },
         source: none,
         gateway: none,
         kind: u32::from(libc::RTN_LOCAL),
-        destination_length: 8,
+        destination_length: prefix_length,
         source_length: 0,
         metric: 1,
         info: 0,
