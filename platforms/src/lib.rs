@@ -1,1 +1,7 @@
 //! Where cases run: this machine, QEMU guests, other machines.
+
+pub mod cache;
+pub mod initramfs;
+pub mod kernel;
+pub mod process;
+pub mod profile;
