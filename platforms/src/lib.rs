@@ -5,3 +5,4 @@ pub mod initramfs;
 pub mod kernel;
 pub mod process;
 pub mod profile;
+pub mod qemu;
