@@ -1,6 +1,7 @@
 //! Where cases run: this machine, QEMU guests, other machines.
 
 pub mod cache;
+pub mod doctor;
 pub mod initramfs;
 pub mod kernel;
 pub mod process;

@@ -6,6 +6,7 @@
 //! what calls itself so; elsewhere the error says to give a kernel by path.
 
 use std::{
+    collections::VecDeque,
     fs,
     io::{self, BufRead, BufReader, Read},
     path::{Path, PathBuf},
@@ -141,13 +142,16 @@ impl Apt {
         fs::write(&path, text).map_err(|source| AptError::File { path, source })
     }
 
-    /// The packages with the files, by name and version: those `linux-…` packages the meta package leads to. Up to
-    /// Debian 13 that is `linux-image-VERSION` alone; later it is another empty one that leads on to
-    /// `linux-binary-VERSION` and `linux-modules-VERSION`.
+    /// The packages the meta package `meta` leads to, by name and version, in the order they were met. Up to Debian 13
+    /// that is `linux-image-VERSION`; later that one is empty as well and leads on to `linux-binary-VERSION`,
+    /// `linux-modules-VERSION` and `linux-base-VERSION`.
     fn resolve(&self, meta: &str) -> Result<Vec<(String, String)>, AptError> {
-        let mut found = Vec::new();
-        let mut open = vec![meta.to_owned()];
-        while let Some(name) = open.pop() {
+        let mut found: Vec<(String, String)> = Vec::new();
+        let mut open = VecDeque::from([meta.to_owned()]);
+        while let Some(name) = open.pop_front() {
+            if found.iter().any(|(known, _)| *known == name) {
+                continue;
+            }
             let text = self.run(
                 "apt-cache",
                 &["show", "--no-all-versions", &name],
@@ -159,13 +163,10 @@ impl Apt {
                     .find_map(|line| line.strip_prefix(key)?.strip_prefix(": "))
                     .unwrap_or_default()
             };
-            let leads_to: Vec<_> = depended(field("Depends")).collect();
-            if leads_to.is_empty() && name != meta {
-                found.push((name, field("Version").to_owned()));
-            }
-            open.extend(leads_to);
+            open.extend(depended(field("Depends")));
+            found.push((name, field("Version").to_owned()));
         }
-        found.sort();
+        found.remove(0);
         Ok(found)
     }
 
@@ -233,7 +234,7 @@ impl Apt {
 fn depended(field: &str) -> impl Iterator<Item = String> {
     field.split(", ").filter_map(|word| {
         let name = word.split([' ', '(', ':']).next()?;
-        let kernel = ["linux-image-", "linux-binary-", "linux-modules-"]
+        let kernel = ["linux-image-", "linux-binary-", "linux-modules-", "linux-base-"]
             .iter()
             .any(|prefix| name.starts_with(prefix));
         kernel.then(|| name.to_owned())
@@ -338,10 +339,10 @@ mod tests {
     #[test]
     fn only_kernel_packages_are_followed() {
         let field =
-            "linux-base-7 (= 7.2-1), linux-binary-7 (= 7.2-1), linux-modules-7, dracut | initramfs-tools";
+            "linux-base (= 4.9), linux-base-7, linux-binary-7 (= 7.2-1), linux-modules-7, dracut | kmod";
         assert_eq!(
             depended(field).collect::<Vec<_>>(),
-            ["linux-binary-7", "linux-modules-7"]
+            ["linux-base-7", "linux-binary-7", "linux-modules-7"]
         );
     }
 

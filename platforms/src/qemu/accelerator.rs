@@ -91,7 +91,8 @@ fn try_kvm(launch: Launch<'_>) -> Result<(), String> {
     if outcome.is_empty() { Ok(()) } else { Err(outcome) }
 }
 
-fn refusal(error: &io::Error) -> String {
+/// Why /dev/kvm cannot be used, and what to do.
+pub(crate) fn refusal(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "there is no /dev/kvm".into(),
         io::ErrorKind::PermissionDenied => "/dev/kvm may not be opened: join its group (usually kvm)".into(),

@@ -158,7 +158,7 @@ impl Guest {
             return Self::boot(&launch, files, None);
         };
         if let Some(state) = slot.load() {
-            match Self::restore(&launch, &files, state) {
+            match Self::restore(&files, state) {
                 Ok((running, ready_after)) => return Ok(files.into_guest(running, Start::Warm, ready_after)),
                 Err(_) => slot.discard(),
             }
@@ -181,18 +181,24 @@ impl Guest {
         Ok(files.into_guest(running, Start::Cold, started.elapsed()))
     }
 
-    fn restore(_: &Launch<'_>, files: &Files, state: &Path) -> Result<(Running, Duration), GuestError> {
+    fn restore(files: &Files, state: &Path) -> Result<(Running, Duration), GuestError> {
         let started = Instant::now();
         let mut arguments = files.arguments.clone();
         arguments.extend(["-incoming".to_owned(), format!("file:{}", state.display())]);
         let mut running = files.run(&arguments)?;
+        let mut monitor =
+            Monitor::new(&running.monitor, RESTORE_BUDGET).map_err(host("reach QEMU's monitor"))?;
+        monitor
+            .await_running(RESTORE_BUDGET)
+            .map_err(host("restore the saved state"))?;
         files.go(&mut running)?;
         files.expect_line(&mut running, GOING, RESTORE_BUDGET)?;
         Ok((running, started.elapsed()))
     }
 
     /// The channel to the agent: a connected stream, on which time limits can be set. `try_clone` gives the other
-    /// half. End of file means that the guest is gone.
+    /// half. End of file means that the guest is gone, and so does a reset connection (QEMU was killed while it had
+    /// not read everything).
     pub fn channel(&self) -> &UnixStream {
         &self.running.data
     }

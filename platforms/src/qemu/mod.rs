@@ -10,7 +10,9 @@ mod monitor;
 mod process;
 mod warm;
 
+pub(crate) use accelerator::refusal as kvm_refusal;
 pub use accelerator::{Verdict as AcceleratorVerdict, decide as decide_accelerator};
+pub(crate) use guest::debian_package;
 pub use guest::{Guest, GuestError, Launch, Start};
 
 use std::path::PathBuf;

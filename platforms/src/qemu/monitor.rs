@@ -1,4 +1,4 @@
-//! The little of QMP that saving a state needs (QEMU, docs/interop/qmp-spec.rst): greeting, commands, answers.
+//! The little of QMP that saving and restoring a state needs (QEMU, docs/interop/qmp-spec.rst): greeting, commands, answers.
 
 use std::{
     io::{self, BufRead, BufReader, Write},
@@ -49,6 +49,19 @@ impl Monitor {
             }
         }
         self.command("cont", json!({})).map(drop)
+    }
+
+    /// Wait until a machine that is being restored runs. Before that, what is sent to it is lost: a UART takes bytes
+    /// at once, and its restored state then overwrites them.
+    pub(super) fn await_running(&mut self, budget: Duration) -> io::Result<()> {
+        let deadline = Instant::now() + budget;
+        loop {
+            match self.command("query-status", json!({}))?["status"].as_str() {
+                Some("running") => return Ok(()),
+                _ if Instant::now() > deadline => return Err(io::ErrorKind::TimedOut.into()),
+                _ => thread::sleep(Duration::from_millis(2)),
+            }
+        }
     }
 
     fn command(&mut self, name: &str, arguments: Value) -> io::Result<Value> {

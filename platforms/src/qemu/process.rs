@@ -74,8 +74,8 @@ fn high(file: &impl AsRawFd) -> io::Result<OwnedFd> {
     }
 }
 
-/// The last `lines` lines of a log that may be megabytes long and hold anything. Control characters are replaced, as
-/// this is shown on a terminal.
+/// What matters of a console: `lines` lines from a kernel's panic on, else the last ones. The log may be megabytes
+/// long and hold anything; control characters are replaced, as this is shown on a terminal.
 pub(super) fn tail(path: &Path, lines: usize) -> String {
     const WINDOW: u64 = 16 * 1024;
     let read = || -> io::Result<Vec<u8>> {
@@ -101,7 +101,17 @@ pub(super) fn tail(path: &Path, lines: usize) -> String {
             .collect()
     };
     let all: Vec<_> = text.lines().map(clean).filter(|line| !line.is_empty()).collect();
-    all[all.len().saturating_sub(lines)..].join("\n")
+    // A trace follows the panic's own words and would push them out.
+    let panic = all
+        .iter()
+        .rposition(|line| line.contains("Kernel panic") || line.starts_with("panic: "));
+    let from = panic.unwrap_or(all.len().saturating_sub(lines));
+    all[from..]
+        .iter()
+        .take(lines)
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 #[cfg(test)]
@@ -115,5 +125,11 @@ mod tests {
         fs::write(&log, b"one\r\n\r\ntwo\x1b[2J\r\nthree\xff\n").unwrap();
         assert_eq!(tail(&log, 2), "two\u{fffd}[2J\nthree\u{fffd}");
         assert_eq!(tail(&folder.path().join("absent"), 2), "");
+        fs::write(
+            &log,
+            "booting\n[1.0] Kernel panic - not syncing\na\nlong\ntrace\n",
+        )
+        .unwrap();
+        assert_eq!(tail(&log, 2), "[1.0] Kernel panic - not syncing\na");
     }
 }

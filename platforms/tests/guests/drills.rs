@@ -32,9 +32,8 @@ fn runs(id: u32) -> bool {
 
 /// QEMU processes of this user whose command line contains `word`.
 fn qemus_with(word: &str) -> usize {
-    let commands = fs::read_dir("/proc")
-        .unwrap()
-        .filter_map(|entry| fs::read(entry.ok()?.path().join("cmdline")).ok());
+    let entries = fs::read_dir("/proc").expect("Linux").filter_map(Result::ok);
+    let commands = entries.filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());
     commands
         .filter(|line| line.starts_with(b"/") && String::from_utf8_lossy(line).contains(word))
         .count()

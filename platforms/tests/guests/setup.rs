@@ -100,9 +100,12 @@ impl Talk {
     /// The next line, without its line feed; empty at the end of the channel.
     pub(crate) fn hear(&mut self) -> String {
         let mut line = String::new();
-        self.reader
-            .read_line(&mut line)
-            .unwrap_or_else(|error| panic!("{error}: {}", self.guest.console_tail(20)));
+        match self.reader.read_line(&mut line) {
+            Err(error) if error.kind() != io::ErrorKind::ConnectionReset => {
+                panic!("{error}: {}", self.guest.console_tail(20))
+            }
+            _ => {}
+        }
         line.trim_end().to_owned()
     }
 
