@@ -9,6 +9,7 @@
 //! | [`serve`] | the loop: which case starts when, what happens to one that dies or takes too long |
 //! | [`case`] | the process of a case, and what it tells the loop |
 //! | [`isolate`] | namespaces, loopback, users; and what to do where the system refuses them |
+//! | `init` | the agent as the first process of a Linux guest |
 //! | [`capabilities`] | what scenarios may require here, found by trying |
 //! | [`peer`] | the wire peer: a host in user space that answers, falls silent or reboots |
 //! | [`socket`] | executes the socket vocabulary |
@@ -23,6 +24,8 @@
 mod capabilities;
 mod case;
 mod errno;
+#[cfg(target_os = "linux")]
+pub mod init;
 mod isolate;
 pub mod peer;
 mod serve;
