@@ -7,6 +7,7 @@
 //! `request` stands for the five records of a whole request: nearly every scenario needs one only to find out
 //! whether the connection still works, and five lines would hide the one that matters.
 
+mod needs;
 mod records;
 
 use schemars::JsonSchema;

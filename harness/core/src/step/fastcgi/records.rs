@@ -154,6 +154,9 @@ step! {
         /// QUERY_STRING.
         #[serde(default)]
         query: String,
+        /// CONTENT_LENGTH; not sent if left out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        content_length: Option<u64>,
         /// Further pairs of name and value.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         pairs: Vec<[String; 2]>,
