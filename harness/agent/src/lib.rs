@@ -13,6 +13,8 @@
 //! | [`capabilities`] | what scenarios may require here, found by trying |
 //! | [`peer`] | the wire peer: a host in user space that answers, falls silent or reboots |
 //! | [`socket`] | executes the socket vocabulary |
+//! | [`fastcgi`] | executes the FastCGI vocabulary |
+//! | [`program`] | starts somebody's program for a case, and ends it |
 //! | [`peer`] | a TCP peer in user space, and the wire to it |
 //!
 //! The loop is single-threaded on purpose: only a process with one thread may enter a user namespace, and
@@ -26,10 +28,14 @@ mod case;
 mod errno;
 #[cfg(target_os = "linux")]
 pub mod init;
+mod fastcgi;
 mod isolate;
 pub mod peer;
+mod place;
+mod program;
 mod serve;
 mod socket;
+mod stop;
 mod system;
 
 pub use serve::serve;

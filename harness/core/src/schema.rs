@@ -10,12 +10,16 @@ use serde_json::{Map, Value, json};
 use crate::scenario::Exchange;
 use crate::scenario::Head;
 use crate::scenario::claim::ClaimHead;
+use crate::step::fastcgi::FastcgiStep;
 use crate::step::socket::SocketStep;
 
 /// The schema as pretty JSON with a newline at its end.
 pub fn scenario_schema() -> String {
     let mut generator = schemars::generate::SchemaSettings::draft2020_12().into_generator();
-    let vocabularies = [step_schema::<SocketStep>(&mut generator)];
+    let vocabularies = [
+        step_schema::<SocketStep>(&mut generator),
+        step_schema::<FastcgiStep>(&mut generator),
+    ];
     let mut claim = Value::from(ClaimHead::json_schema(&mut generator));
     extend(
         &mut claim,
