@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::step::keepalive::KeepaliveStep;
 use crate::step::socket::SocketStep;
 use crate::step::{Step, Vocabulary};
 
@@ -58,6 +59,8 @@ impl fmt::Display for CaseKey {
 pub enum Steps {
     /// Port reuse.
     PortReuse(Vec<Step<SocketStep>>),
+    /// Keepalive.
+    Keepalive(Vec<Step<KeepaliveStep>>),
 }
 
 /// A closed case: no `$` of the matrix is left in it.
@@ -78,6 +81,15 @@ impl Steps {
     pub fn need_implementation(&self) -> bool {
         match self {
             Self::PortReuse(steps) => steps.iter().any(|step| step.action.needs_implementation()),
+            Self::Keepalive(steps) => steps.iter().any(|step| step.action.needs_implementation()),
+        }
+    }
+
+    /// The longest that the case waits for the clock, not for the machine.
+    pub fn scheduled_wait(&self) -> Duration {
+        match self {
+            Self::Keepalive(steps) => crate::step::keepalive::scheduled_wait(steps),
+            _ => Duration::ZERO,
         }
     }
 }

@@ -78,7 +78,8 @@ fn close(
     }
     let steps = match document.family {
         Family::PortReuse => Steps::PortReuse(close_steps(&steps, point, source)?),
-        family @ (Family::Keepalive | Family::Fastcgi | Family::Http) => {
+        Family::Keepalive => Steps::Keepalive(close_steps(&steps, point, source)?),
+        family @ (Family::Fastcgi | Family::Http) => {
             return Err(source
                 .unknown_family(family.name(), &[Family::PortReuse.name()])
                 .into());

@@ -11,6 +11,7 @@
 //! | [`observation`] | what came back, normalised |
 //! | [`judge`] | claims against observations, deviations, stale deviations |
 //! | [`table`] | the reviewed snapshot: one row a case |
+//! | [`timing`] | schedules, what was seen over time, and how exactly that can be told |
 //! | [`protocol`] | the lines host and agent exchange |
 //! | [`schema`] | the JSON Schema that editors use |
 //!
@@ -30,6 +31,7 @@ pub mod schema;
 pub mod step;
 pub mod system;
 pub mod table;
+pub mod timing;
 
 pub use case::{Case, CaseKey, Steps};
 pub use deviation::Deviation;
@@ -38,3 +40,4 @@ pub use judge::{ClaimResult, Judgement, Verdict};
 pub use observation::{Observation, Observed, Outcome};
 pub use scenario::{Claim, Complaint, Level, Scenario, Subject};
 pub use system::{System, SystemRange};
+pub use timing::{Timed, Timing};
