@@ -10,8 +10,9 @@
 //! | [`case`] | the process of a case, and what it tells the loop |
 //! | [`isolate`] | namespaces, loopback, users; and what to do where the system refuses them |
 //! | [`capabilities`] | what scenarios may require here, found by trying |
-//! | [`peer`] | the wire peer: a host in user space that answers, falls silent or reboots |
+//! | [`clocks`] | how exactly time can be told here |
 //! | [`socket`] | executes the socket vocabulary |
+//! | [`keepalive`] | executes the keepalive vocabulary |
 //! | [`peer`] | a TCP peer in user space, and the wire to it |
 //!
 //! The loop is single-threaded on purpose: only a process with one thread may enter a user namespace, and
@@ -22,8 +23,10 @@
 
 mod capabilities;
 mod case;
+mod clocks;
 mod errno;
 mod isolate;
+mod keepalive;
 pub mod peer;
 mod serve;
 mod socket;

@@ -80,6 +80,9 @@ pub struct Run {
     /// Also write a JUnit report.
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
+    /// Keep what was on the wire of each case, a pcapng file a case.
+    #[arg(long, value_name = "DIR")]
+    pub capture: Option<PathBuf>,
     /// Start the reference with a known bug; see `reusespec faults`.
     #[arg(long, value_name = "NAME")]
     pub fault: Option<String>,

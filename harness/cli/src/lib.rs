@@ -18,6 +18,7 @@
 
 pub mod arguments;
 pub mod command;
+pub mod capture;
 pub mod event;
 pub mod exit;
 pub mod faults;

@@ -43,6 +43,7 @@ fn conforms(path: &Path) {
         root: &root,
         jobs: 0,
         fault: None,
+        capture: None,
     };
     let mut system = None;
     let mut judged = None;

@@ -58,6 +58,7 @@ pub(super) fn run(library: &Library, options: &Run) -> io::Result<i32> {
         root: &library.root,
         jobs: options.jobs,
         fault: options.fault.clone(),
+        capture: options.capture.clone(),
     };
     let mut reporters = reporters(options, &library.root);
     let mut trouble = None;

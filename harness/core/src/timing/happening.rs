@@ -27,7 +27,7 @@ pub struct Happening {
     pub first_probe: Option<Moment>,
     /// Whether every probe is where the schedule has the probe of its number.
     pub on_schedule: Option<bool>,
-    /// The form of every probe: `seq=una-1 len=0 ACK ack=next`.
+    /// The form of every probe: `seq=una-1 len=0 A ack=next`.
     pub form: Option<String>,
     /// Whether the kernel sends an RST.
     pub reset: Option<bool>,

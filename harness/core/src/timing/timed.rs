@@ -17,7 +17,7 @@ pub struct Timed {
     pub at_us: Option<i64>,
     /// When the kernel sent keepalive probes, since the origin.
     pub probes_us: Vec<i64>,
-    /// The forms those probes had, each once: `seq=una-1 len=0 ACK ack=next`.
+    /// The forms those probes had, each once: `seq=una-1 len=0 A ack=next`.
     pub forms: Vec<String>,
     /// When the kernel sent an RST, since the origin.
     pub reset_us: Option<i64>,
