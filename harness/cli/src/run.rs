@@ -179,7 +179,10 @@ impl<'c, 'l> Collector<'c, 'l> {
             News::Finished(finished) => {
                 report(Event::CaseFinished { key: &finished.key });
                 if let Err(error) = self.keep_capture(&finished) {
-                    report(Event::Note(format!("{}: the capture is lost: {error}", finished.key)));
+                    report(Event::Note(format!(
+                        "{}: the capture is lost: {error}",
+                        finished.key
+                    )));
                 }
                 if let Some(result) = self.add(*finished) {
                     summary.add(&result);
@@ -215,7 +218,10 @@ impl<'c, 'l> Collector<'c, 'l> {
             .hello
             .as_ref()
             .map_or_else(unknown_system, |hello| hello.system.clone());
-        let timing = self.hello.as_ref().map_or(&Timing::UNKNOWN, |hello| &hello.timing);
+        let timing = self
+            .hello
+            .as_ref()
+            .map_or(&Timing::UNKNOWN, |hello| &hello.timing);
         let deviations = &self.platform.deviations;
         let cases: Vec<_> = portion
             .cases

@@ -141,11 +141,7 @@ pub fn judge(
         }
     }
     let mut claims = Vec::new();
-    for claim in scenario
-        .claims
-        .iter()
-        .filter(|claim| applies(claim, key, system))
-    {
+    for claim in scenario.claims.iter().filter(|claim| applies(claim, key, system)) {
         match judge_claim(scenario, claim, &observed, system, &ruler, deviations) {
             Ok(result) => claims.push(result),
             Err(TooLate(late_us)) => {
@@ -198,7 +194,10 @@ fn meet(
     };
     let finding = happening.find(timed, ruler);
     let late_us = i64::try_from(timed.late_us).unwrap_or(i64::MAX);
-    let explained = !finding.holds() && finding.margin_us.is_some_and(|margin| margin < 0 && margin + late_us >= 0);
+    let explained = !finding.holds()
+        && finding
+            .margin_us
+            .is_some_and(|margin| margin < 0 && margin + late_us >= 0);
     if explained || (finding.margin_us.is_some() && late_us >= ruler.resolution_us()) {
         return Err(TooLate(timed.late_us));
     }

@@ -6,7 +6,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use reusespec_core::Observed;
-use reusespec_core::step::keepalive::{Accept, By, Connect, Direction, IpVersion, Open, Over, Send, Shutdown};
+use reusespec_core::step::keepalive::{
+    Accept, By, Connect, Direction, IpVersion, Open, Over, Send, Shutdown,
+};
 use reusespec_reference::keepalive::KeepaliveError;
 use reusespec_wire::segment::Pair;
 use socket2::{Domain, Protocol, Socket, Type};

@@ -180,7 +180,10 @@ impl Connections<'_, '_> {
     /// The wire, made when it is first needed.
     fn wire(&mut self) -> Result<&mut Wire, Stop> {
         if self.wire.is_none() {
-            self.scene.ground.must_be_own("a wire").map_err(Stop::Unsupported)?;
+            self.scene
+                .ground
+                .must_be_own("a wire")
+                .map_err(Stop::Unsupported)?;
             let config = Config {
                 ipv6: self.ipv6,
                 ..Config::default()

@@ -79,7 +79,12 @@ pub(super) fn pending_error(socket: &Socket) -> io::Result<Option<String>> {
 
 impl Connections<'_, '_> {
     pub(super) fn set_raw(&mut self, step: &SetRaw) -> Answer {
-        set(self.socket(&step.socket)?, known(step.option)?, step.value, step.length)?;
+        set(
+            self.socket(&step.socket)?,
+            known(step.option)?,
+            step.value,
+            step.length,
+        )?;
         Ok(Observed::ok())
     }
 
@@ -89,7 +94,11 @@ impl Connections<'_, '_> {
             let error = pending_error(socket)?;
             return Ok(Observed::Word(error.unwrap_or_else(|| "none".to_owned())));
         }
-        Ok(Observed::Number(get(socket, known(step.option)?)?.into()))
+        let value = get(socket, known(step.option)?)?;
+        Ok(match step.compare {
+            Some(set) if set as i32 == value => Observed::Word("as set".to_owned()),
+            _ => Observed::Number(value.into()),
+        })
     }
 
     pub(super) fn sysctl(&mut self, step: &Sysctl) -> Answer {

@@ -212,7 +212,10 @@ fn end(socket: &Socket, via: Via, within: Duration) -> io::Result<Option<String>
                 return Ok(Some(pending_error(socket)?.unwrap_or_else(|| "none".to_owned())));
             }
             let sent = socket.send(b"x");
-            Ok(Some(sent.map_or_else(|error| crate::errno::name(&error), |_| "ok".to_owned())))
+            Ok(Some(sent.map_or_else(
+                |error| crate::errno::name(&error),
+                |_| "ok".to_owned(),
+            )))
         }
     }
 }

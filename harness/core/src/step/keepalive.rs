@@ -283,6 +283,9 @@ step! {
         socket: String,
         /// Which option.
         option: RawOption,
+        /// Observe `as set` where the option has this value.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        compare: Option<i64>,
     }
 }
 step! {

@@ -83,7 +83,11 @@ impl Happening {
         let within = |moment: Moment, at: Option<i64>, margin: fn(&Bounds, i64) -> i64| {
             Some(margin(&ruler.bounds(moment)?, at?))
         };
-        finding.must(self.outcome.as_ref().is_none_or(|outcome| *outcome == seen.outcome));
+        finding.must(
+            self.outcome
+                .as_ref()
+                .is_none_or(|outcome| *outcome == seen.outcome),
+        );
         if let Some(moment) = self.at {
             finding.time(within(moment, event, Bounds::margin_us));
         }
@@ -97,7 +101,10 @@ impl Happening {
             finding.time(within(moment, first_probe, Bounds::margin_us));
         }
         finding.must(self.probes.is_none_or(|probes| probes == seen.probes_us.len()));
-        finding.must(self.probes_at_least.is_none_or(|least| least <= seen.probes_us.len()));
+        finding.must(
+            self.probes_at_least
+                .is_none_or(|least| least <= seen.probes_us.len()),
+        );
         match self.on_schedule {
             Some(true) => finding.time(seen.worst_probe_margin_us(ruler)),
             Some(false) => finding.must(!seen.is_on_schedule(ruler)),
@@ -127,24 +134,44 @@ impl Happening {
         parts.extend(self.not_before.map(|at| format!("not before {}", moment(at))));
         parts.extend(self.not_after.map(|at| format!("not after {}", moment(at))));
         parts.extend(self.probes.map(|count| format!("{count} probes")));
-        parts.extend(self.probes_at_least.map(|count| format!("at least {count} probes")));
-        parts.extend(self.first_probe.map(|at| format!("first probe at {}", moment(at))));
-        parts.extend(self.on_schedule.map(|on| if on { "probes on schedule" } else { "probes off schedule" }.into()));
-        parts.extend(self.form.as_ref().map(|form| format!("probes of the form `{form}`")));
-        parts.extend(self.reset.map(|reset| if reset { "an RST" } else { "no RST" }.into()));
+        parts.extend(
+            self.probes_at_least
+                .map(|count| format!("at least {count} probes")),
+        );
+        parts.extend(
+            self.first_probe
+                .map(|at| format!("first probe at {}", moment(at))),
+        );
+        parts.extend(self.on_schedule.map(|on| {
+            if on {
+                "probes on schedule"
+            } else {
+                "probes off schedule"
+            }
+            .into()
+        }));
+        parts.extend(
+            self.form
+                .as_ref()
+                .map(|form| format!("probes of the form `{form}`")),
+        );
+        parts.extend(
+            self.reset
+                .map(|reset| if reset { "an RST" } else { "no RST" }.into()),
+        );
         parts.join(", ")
     }
 
     /// The moments it speaks of.
     pub fn moments(&self) -> impl Iterator<Item = Moment> {
-        [self.at, self.not_before, self.not_after, self.first_probe].into_iter().flatten()
+        [self.at, self.not_before, self.not_after, self.first_probe]
+            .into_iter()
+            .flatten()
     }
 
     /// Whether nothing seen can satisfy both, as far as that can be told.
     pub(crate) fn excludes(&self, other: &Self) -> bool {
-        let differ = |one: &Option<String>, other: &Option<String>| {
-            matches!((one, other), (Some(one), Some(other)) if one != other)
-        };
+        let differ = |one: &Option<String>, other: &Option<String>| matches!((one, other), (Some(one), Some(other)) if one != other);
         let counts = matches!((self.probes, other.probes), (Some(one), Some(other)) if one != other);
         let resets = matches!((self.reset, other.reset), (Some(one), Some(other)) if one != other);
         differ(&self.outcome, &other.outcome) || differ(&self.form, &other.form) || counts || resets
@@ -191,7 +218,10 @@ mod tests {
 
     #[test]
     fn a_measured_schedule_is_named_by_its_moments() {
-        assert_eq!(seen().cell, "ETIMEDOUT at schedule-end, 2 probes on schedule, RST");
+        assert_eq!(
+            seen().cell,
+            "ETIMEDOUT at schedule-end, 2 probes on schedule, RST"
+        );
     }
 
     #[test]
@@ -224,8 +254,13 @@ mod tests {
     fn the_keys_are_those_of_the_type() {
         for key in KEYS {
             let known = format!("{key} = 'x'");
-            let error = toml::from_str::<Happening>(&known).err().map(|error| error.to_string());
-            assert!(error.is_none_or(|error| !error.contains("unknown field")), "{key}");
+            let error = toml::from_str::<Happening>(&known)
+                .err()
+                .map(|error| error.to_string());
+            assert!(
+                error.is_none_or(|error| !error.contains("unknown field")),
+                "{key}"
+            );
         }
     }
 }

@@ -76,8 +76,10 @@ impl Schedule {
                 let Ok(value) = set.value.parse::<u32>() else {
                     return;
                 };
-                let [seconds, milliseconds] =
-                    [Duration::from_secs(value.into()), Duration::from_millis(value.into())];
+                let [seconds, milliseconds] = [
+                    Duration::from_secs(value.into()),
+                    Duration::from_millis(value.into()),
+                ];
                 match set.name.as_str() {
                     "net.ipv4.tcp_keepalive_time" => self.idle = Some(seconds),
                     "net.ipv4.tcp_keepalive_intvl" => self.interval = Some(seconds),
@@ -162,7 +164,9 @@ impl FromStr for Moment {
             let digits = ordinal.trim_end_matches(|c: char| c.is_ascii_lowercase());
             digits.parse().ok().filter(|number| *number > 0)
         });
-        let moment = number.map(Self::Probe).or_else(|| parse_duration(text).map(Self::After));
+        let moment = number
+            .map(Self::Probe)
+            .or_else(|| parse_duration(text).map(Self::After));
         moment.ok_or_else(|| {
             format!(
                 "unknown moment `{text}`, expected `origin`, `idle-end`, `schedule-end`, a probe such as `2nd-probe`, \
@@ -182,7 +186,9 @@ impl TryFrom<String> for Moment {
 
 impl<'de> serde::Deserialize<'de> for Moment {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -206,7 +212,15 @@ mod tests {
 
     #[test]
     fn moments_read_back_as_they_are_written() {
-        for text in ["origin", "idle-end", "2nd-probe", "3rd-probe", "11th-probe", "schedule-end", "1.5s"] {
+        for text in [
+            "origin",
+            "idle-end",
+            "2nd-probe",
+            "3rd-probe",
+            "11th-probe",
+            "schedule-end",
+            "1.5s",
+        ] {
             assert_eq!(text.parse::<Moment>().unwrap().to_string(), text);
         }
         assert!("0th-probe".parse::<Moment>().is_err());

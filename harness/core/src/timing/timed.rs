@@ -55,7 +55,8 @@ impl Timed {
 
     /// Whether every probe is where the schedule has the probe of its number.
     pub fn is_on_schedule(&self, ruler: &Ruler) -> bool {
-        self.worst_probe_margin_us(ruler).is_some_and(|margin| margin >= 0)
+        self.worst_probe_margin_us(ruler)
+            .is_some_and(|margin| margin >= 0)
     }
 
     /// How far the worst probe is inside its bounds; `None` without a schedule or a probe.
@@ -72,7 +73,11 @@ impl Timed {
 fn name(seen_us: i64, ruler: &Ruler) -> String {
     /// More probes than any scenario waits for.
     const MOST_PROBES: u32 = 16;
-    let fits = |moment: &Moment| ruler.bounds(*moment).is_some_and(|bounds| bounds.margin_us(seen_us) >= 0);
+    let fits = |moment: &Moment| {
+        ruler
+            .bounds(*moment)
+            .is_some_and(|bounds| bounds.margin_us(seen_us) >= 0)
+    };
     match ruler.schedule.moments(MOST_PROBES).into_iter().find(fits) {
         Some(moment) => moment.to_string(),
         None => format!("about {:.1} s", (seen_us as f64 / 500_000.0).round() / 2.0),

@@ -10,7 +10,9 @@ pub fn timeline(expected: &Happening, seen: &Timed, ruler: &Ruler) -> Vec<String
     let mut lines: Vec<(i64, String, String)> = Vec::new();
     for (at, what) in events(seen) {
         let fits = |(moment, _): &(Moment, String)| {
-            ruler.bounds(*moment).is_some_and(|bounds| bounds.margin_us(at) >= 0)
+            ruler
+                .bounds(*moment)
+                .is_some_and(|bounds| bounds.margin_us(at) >= 0)
         };
         let place = due.iter().position(fits);
         let left = place.map(|place| due.remove(place).1).unwrap_or_default();
@@ -35,9 +37,16 @@ pub fn timeline(expected: &Happening, seen: &Timed, ruler: &Ruler) -> Vec<String
 /// What the schedule and the claim have due, with their names.
 fn due(expected: &Happening, ruler: &Ruler) -> Vec<(Moment, String)> {
     let probes = expected.probes.or(expected.probes_at_least);
-    let probes = probes.or(ruler.schedule.count.map(|count| count as usize)).unwrap_or(0);
+    let probes = probes
+        .or(ruler.schedule.count.map(|count| count as usize))
+        .unwrap_or(0);
     let mut due: Vec<_> = (1..=u32::try_from(probes).unwrap_or(u32::MAX).min(16))
-        .map(|number| (Moment::Probe(number), format!("probe {number}, {}", Moment::Probe(number))))
+        .map(|number| {
+            (
+                Moment::Probe(number),
+                format!("probe {number}, {}", Moment::Probe(number)),
+            )
+        })
         .collect();
     for moment in expected.moments() {
         if !due.iter().any(|(known, _)| *known == moment) {
@@ -51,7 +60,9 @@ fn due(expected: &Happening, ruler: &Ruler) -> Vec<(Moment, String)> {
 /// What was seen, in the order of time.
 fn events(seen: &Timed) -> Vec<(i64, String)> {
     let probes = seen.probes_us.iter().zip(1..);
-    let mut events: Vec<_> = probes.map(|(at, number)| (*at, format!("probe {number}"))).collect();
+    let mut events: Vec<_> = probes
+        .map(|(at, number)| (*at, format!("probe {number}")))
+        .collect();
     let end = match (seen.reset_us, seen.at_us) {
         (Some(reset), Some(_)) => Some((reset, format!("RST and {}", seen.outcome))),
         (Some(reset), None) => Some((reset, "RST".to_owned())),
