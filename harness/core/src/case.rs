@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::step::fastcgi::FastcgiStep;
+use crate::step::keepalive::KeepaliveStep;
 use crate::step::socket::SocketStep;
 use crate::step::{Step, Vocabulary};
 
@@ -61,6 +62,8 @@ pub enum Steps {
     PortReuse(Vec<Step<SocketStep>>),
     /// FastCGI.
     Fastcgi(Vec<Step<FastcgiStep>>),
+    /// Keepalive.
+    Keepalive(Vec<Step<KeepaliveStep>>),
 }
 
 /// A closed case: no `$` of the matrix is left in it.
@@ -82,6 +85,15 @@ impl Steps {
         match self {
             Self::PortReuse(steps) => steps.iter().any(|step| step.action.needs_implementation()),
             Self::Fastcgi(steps) => steps.iter().any(|step| step.action.needs_implementation()),
+            Self::Keepalive(steps) => steps.iter().any(|step| step.action.needs_implementation()),
+        }
+    }
+
+    /// The longest that the case waits for the clock, not for the machine.
+    pub fn scheduled_wait(&self) -> Duration {
+        match self {
+            Self::Keepalive(steps) => crate::step::keepalive::scheduled_wait(steps),
+            _ => Duration::ZERO,
         }
     }
 }

@@ -79,9 +79,10 @@ fn close(
     let steps = match document.family {
         Family::PortReuse => Steps::PortReuse(close_steps(&steps, point, source)?),
         Family::Fastcgi => Steps::Fastcgi(close_steps(&steps, point, source)?),
-        family @ (Family::Keepalive | Family::Http) => {
+        Family::Keepalive => Steps::Keepalive(close_steps(&steps, point, source)?),
+        family @ Family::Http => {
             return Err(source
-                .unknown_family(family.name(), &[Family::PortReuse.name(), Family::Fastcgi.name()])
+                .unknown_family(family.name(), &Family::ALL.map(Family::name))
                 .into());
         }
     };

@@ -11,7 +11,9 @@ use crate::scenario::Exchange;
 use crate::scenario::Head;
 use crate::scenario::claim::ClaimHead;
 use crate::step::fastcgi::FastcgiStep;
+use crate::step::keepalive::KeepaliveStep;
 use crate::step::socket::SocketStep;
+use crate::timing::Happening;
 
 /// The schema as pretty JSON with a newline at its end.
 pub fn scenario_schema() -> String {
@@ -19,6 +21,7 @@ pub fn scenario_schema() -> String {
     let vocabularies = [
         step_schema::<SocketStep>(&mut generator),
         step_schema::<FastcgiStep>(&mut generator),
+        step_schema::<KeepaliveStep>(&mut generator),
     ];
     let mut claim = Value::from(ClaimHead::json_schema(&mut generator));
     extend(
@@ -50,16 +53,17 @@ pub fn scenario_schema() -> String {
         }),
     );
     let exchange = step_schema::<Exchange>(&mut generator);
+    let happening = step_schema::<Happening>(&mut generator);
     let mut definitions = generator.take_definitions(true);
     for (name, definition) in &mut definitions {
-        if name != "Exchange" {
+        if name != "Exchange" && name != "Happening" {
             finish_step(definition);
         }
     }
     let texts =
         json!({ "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }] });
     definitions.insert("On".to_owned(), texts);
-    definitions.insert("Expectation".to_owned(), expectation(exchange));
+    definitions.insert("Expectation".to_owned(), expectation(exchange, happening));
     let when = json!({ "description": "Axis values it is for; a list means any of them.", "type": "object" });
     definitions.insert("When".to_owned(), when);
     if let Value::Object(root) = &mut schema {
@@ -103,10 +107,10 @@ fn finish_step(definition: &mut Value) {
     properties.extend(common);
 }
 
-/// A scalar, an array of them, or conditions on a transcript.
-fn expectation(exchange: Value) -> Value {
+/// A scalar, an array of them, or conditions on a transcript or a connection over time.
+fn expectation(exchange: Value, happening: Value) -> Value {
     let scalar = json!({ "type": ["string", "integer", "boolean"] });
-    json!({ "anyOf": [scalar, { "type": "array", "minItems": 1, "items": scalar }, exchange] })
+    json!({ "anyOf": [scalar, { "type": "array", "minItems": 1, "items": scalar }, exchange, happening] })
 }
 
 fn extend(schema: &mut Value, key: &str, more: Value) {

@@ -17,6 +17,7 @@ const ONLY_ON_BSDS: [&str; 2] = ["multicast-without-reuse-port", "balanced-with-
 
 #[rstest]
 #[case(Family::PortReuse)]
+#[case(Family::Keepalive)]
 fn every_fault_is_caught_and_every_must_claim_catches_one(#[case] family: Family) {
     let root = root();
     let library = Library::load(&root).unwrap();
@@ -70,6 +71,7 @@ fn red_claims(scenarios: &[&Scenario], fault: Option<&Fault>) -> (BTreeSet<Strin
         jobs: 0,
         fault: fault.map(|fault| fault.note.name.to_owned()),
         target: None,
+        capture: None,
     };
     let portions: Vec<_> = scenarios
         .iter()

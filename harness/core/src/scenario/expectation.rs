@@ -9,6 +9,7 @@ use toml::de::DeValue;
 use super::axes::Scalar;
 use super::complaint::{Complaint, Source};
 use crate::observation::Observed;
+use crate::timing::{Happening, happening};
 
 /// What a claim says about one label.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub struct Expectation {
 pub enum Wanted {
     /// Any of these words or numbers.
     AnyOf(Vec<Scalar>),
+    /// A connection over time with these properties; judged with the platform's bounds.
+    Timed(Happening),
     /// A transcript with these properties.
     Exchange(Exchange),
 }
@@ -87,11 +90,13 @@ impl Expectation {
                 (Scalar::Text(expected), Observed::Word(word)) => expected == word,
                 (Scalar::Text(expected), Observed::Transcript(lines)) => *expected == lines.join("\n"),
                 (Scalar::Integer(expected), Observed::Number(number)) => expected == number,
+                (Scalar::Text(expected), Observed::Timed(timed)) => *expected == timed.outcome,
                 _ => false,
             }),
             (Wanted::Exchange(exchange), Observed::Transcript(lines)) => exchange.holds(lines),
             (Wanted::Exchange(exchange), Observed::Word(word)) => exchange.holds(std::slice::from_ref(word)),
-            (Wanted::Exchange(_), Observed::Number(_) | Observed::NotReached) => false,
+            (Wanted::Exchange(_), Observed::Number(_) | Observed::Timed(_) | Observed::NotReached)
+            | (Wanted::Timed(_), _) => false,
         }
     }
 
@@ -104,6 +109,7 @@ impl Expectation {
                 .collect::<Vec<_>>()
                 .join(" or "),
             Wanted::Exchange(exchange) => exchange.wording(),
+            Wanted::Timed(happening) => happening.wording(None),
         }
     }
 
@@ -119,6 +125,7 @@ impl Expectation {
                 };
                 clash(one, other) || clash(other, one)
             }
+            (Wanted::Timed(one), Wanted::Timed(other)) => one.excludes(other),
             _ => false,
         }
     }
@@ -161,6 +168,16 @@ fn read_wanted<'i>(wanted: &Spanned<DeValue<'i>>, source: &Source) -> Result<Wan
             .map(|item| read_scalar(item, source))
             .collect::<Result<_, _>>()
             .map(Wanted::AnyOf),
+        DeValue::Table(table)
+            if table
+                .iter()
+                .any(|(key, _)| happening::KEYS.contains(&key.get_ref().as_ref())) =>
+        {
+            let tree = toml::de::ValueDeserializer::from(wanted.clone());
+            let happening = Happening::deserialize(tree);
+            let happening = happening.map_err(|error| source.refused(&error, wanted.span(), "expect"))?;
+            Ok(Wanted::Timed(happening))
+        }
         DeValue::Table(_) => {
             let tree = toml::de::ValueDeserializer::from(wanted.clone());
             let exchange = Exchange::deserialize(tree);
