@@ -19,7 +19,7 @@ use crate::event::{Event, ScenarioResult, Summary};
 use crate::implementations;
 use crate::library::find_snapshot;
 use crate::plan::{KERNEL, Portion, REFERENCE, TARGET, own_implementation};
-use crate::session::{Progress, Session};
+use crate::session::{Progress, Session, broken};
 
 /// Where cases run.
 #[derive(Clone, Debug)]
@@ -68,18 +68,24 @@ fn run_at_once(
     summary: &mut Summary,
     report: &mut dyn FnMut(Event<'_>),
 ) {
+    let subjects: Vec<_> = work.iter().map(|(name, _)| subject(name, settings)).collect();
     let mut collectors: Vec<_> = work
         .iter()
-        .map(|(implementation, portions)| Collector::new(platform, implementation, portions, settings))
+        .zip(&subjects)
+        .map(|((implementation, portions), subject)| {
+            let own = subject.as_ref().map_or(&[][..], |(_, deviations)| deviations);
+            let deviations = platform.deviations.iter().chain(own).cloned().collect();
+            Collector::new(platform, implementation, portions, settings, deviations)
+        })
         .collect();
     thread::scope(|scope| {
         let (tell, heard) = channel();
-        for (index, (implementation, portions)) in work.iter().enumerate() {
+        for (index, ((_, portions), subject)) in work.iter().zip(&subjects).enumerate() {
             let tell = tell.clone();
             scope.spawn(move || {
                 // Who hears the news outlives this thread.
                 let tell = |news| drop(tell.send((index, news)));
-                run_session(platform, implementation, portions, settings, &tell);
+                run_session(platform, subject, portions, settings, &tell);
             });
         }
         drop(tell);
@@ -98,7 +104,7 @@ enum News {
 
 fn run_session(
     platform: &Platform,
-    implementation: &str,
+    subject: &Subject,
     portions: &[Portion<'_>],
     settings: &Settings<'_>,
     tell: &dyn Fn(News),
@@ -109,13 +115,15 @@ fn run_session(
         .collect();
     // The longest waits first, so that the run ends soon after the longest.
     cases.sort_by_key(|case| Reverse(case.steps.scheduled_wait()));
-    let (answers, deviations) = match subject(implementation, settings) {
-        Ok(subject) => subject,
-        Err(because) => return report(Event::Note(because)),
+    let answers = match subject {
+        Ok((answers, _)) => answers.clone(),
+        Err(because) => {
+            for case in cases {
+                tell(News::Finished(Box::new(broken(&case.key, because))));
+            }
+            return;
+        }
     };
-    let deviations = platform.deviations.iter().cloned().chain(deviations).collect();
-    let mut collector = Collector::new(platform, implementation, portions, settings);
-    collector.deviations = deviations;
     let start = || platform.agent.start().map_err(|error| with_causes(&error));
     let session = Session {
         start: &start,
@@ -132,8 +140,10 @@ fn run_session(
     });
 }
 
-/// What answers an implementation's steps, and where it is known to deviate.
-fn subject(name: &str, settings: &Settings<'_>) -> Result<(Implementation, Vec<Deviation>), String> {
+/// What answers an implementation's steps and where it is known to deviate, or why it cannot be asked.
+type Subject = Result<(Implementation, Vec<Deviation>), String>;
+
+fn subject(name: &str, settings: &Settings<'_>) -> Subject {
     match name {
         KERNEL => Ok((Implementation::Kernel, Vec::new())),
         REFERENCE => {
@@ -182,6 +192,7 @@ impl<'c, 'l> Collector<'c, 'l> {
         implementation: &'c str,
         portions: &'c [Portion<'l>],
         settings: &'c Settings<'c>,
+        deviations: Vec<Deviation>,
     ) -> Self {
         let missing = portions
             .iter()
@@ -192,7 +203,7 @@ impl<'c, 'l> Collector<'c, 'l> {
             implementation,
             portions,
             settings,
-            deviations: Vec::new(),
+            deviations,
             hello: None,
             outcomes: HashMap::new(),
             missing,
