@@ -184,6 +184,8 @@ struct Collector<'c, 'l> {
     hello: Option<Hello>,
     outcomes: HashMap<CaseKey, (Outcome, Duration)>,
     missing: HashMap<&'l str, usize>,
+    /// How many of the portions have been reported.
+    told: usize,
 }
 
 impl<'c, 'l> Collector<'c, 'l> {
@@ -207,6 +209,7 @@ impl<'c, 'l> Collector<'c, 'l> {
             hello: None,
             outcomes: HashMap::new(),
             missing,
+            told: 0,
         }
     }
 
@@ -227,7 +230,7 @@ impl<'c, 'l> Collector<'c, 'l> {
                         finished.key
                     )));
                 }
-                if let Some(result) = self.add(*finished) {
+                for result in self.add(*finished) {
                     summary.add(&result);
                     report(Event::ScenarioFinished(result));
                 }
@@ -242,17 +245,19 @@ impl<'c, 'l> Collector<'c, 'l> {
         capture::write(folder, &finished.key, capture)
     }
 
-    /// Takes an outcome; returns the scenario's result when it was the last one.
-    fn add(&mut self, finished: Finished) -> Option<ScenarioResult<'c>> {
-        let portion = self
-            .portions
-            .iter()
-            .find(|portion| portion.scenario.id == finished.key.scenario)?;
-        let elapsed = Duration::from_micros(finished.elapsed_us);
-        self.outcomes.insert(finished.key, (finished.outcome, elapsed));
-        let missing = self.missing.get_mut(portion.scenario.id.as_str())?;
-        *missing -= 1;
-        (*missing == 0).then(|| self.conclude(portion))
+    /// Takes an outcome; returns the scenarios that are whole now, in the order of the files. A slow scenario
+    /// holds back the reports of those after it, so that two runs can be compared line by line.
+    fn add(&mut self, finished: Finished) -> Vec<ScenarioResult<'c>> {
+        if let Some(missing) = self.missing.get_mut(finished.key.scenario.as_str()) {
+            *missing -= 1;
+            let elapsed = Duration::from_micros(finished.elapsed_us);
+            self.outcomes.insert(finished.key, (finished.outcome, elapsed));
+        }
+        let whole = |portion: &&Portion<'_>| self.missing.get(portion.scenario.id.as_str()) == Some(&0);
+        let ready = self.portions[self.told..].iter().take_while(whole);
+        let results: Vec<_> = ready.map(|portion| self.conclude(portion)).collect();
+        self.told += results.len();
+        results
     }
 
     fn conclude(&self, portion: &'c Portion<'l>) -> ScenarioResult<'c> {
