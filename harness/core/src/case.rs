@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::step::http::HttpStep;
 use crate::step::socket::SocketStep;
 use crate::step::{Step, Vocabulary};
 
@@ -58,6 +59,8 @@ impl fmt::Display for CaseKey {
 pub enum Steps {
     /// Port reuse.
     PortReuse(Vec<Step<SocketStep>>),
+    /// HTTP.
+    Http(Vec<Step<HttpStep>>),
 }
 
 /// A closed case: no `$` of the matrix is left in it.
@@ -78,6 +81,7 @@ impl Steps {
     pub fn need_implementation(&self) -> bool {
         match self {
             Self::PortReuse(steps) => steps.iter().any(|step| step.action.needs_implementation()),
+            Self::Http(steps) => steps.iter().any(|step| step.action.needs_implementation()),
         }
     }
 }

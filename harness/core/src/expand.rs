@@ -78,9 +78,10 @@ fn close(
     }
     let steps = match document.family {
         Family::PortReuse => Steps::PortReuse(close_steps(&steps, point, source)?),
-        family @ (Family::Keepalive | Family::Fastcgi | Family::Http) => {
+        Family::Http => Steps::Http(close_steps(&steps, point, source)?),
+        family @ (Family::Keepalive | Family::Fastcgi) => {
             return Err(source
-                .unknown_family(family.name(), &[Family::PortReuse.name()])
+                .unknown_family(family.name(), &[Family::PortReuse.name(), Family::Http.name()])
                 .into());
         }
     };
