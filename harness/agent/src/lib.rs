@@ -12,7 +12,7 @@
 //! | [`capabilities`] | what scenarios may require here, found by trying |
 //! | [`peer`] | the wire peer: a host in user space that answers, falls silent or reboots |
 //! | [`socket`] | executes the socket vocabulary |
-//! | [`peer`] | a TCP peer in user space, and the wire to it |
+//! | [`http`] | executes the HTTP vocabulary |
 //!
 //! The loop is single-threaded on purpose: only a process with one thread may enter a user namespace, and
 //! a fork of one thread is safe to run ordinary code in. The price is a hand-written `poll` loop.
@@ -23,6 +23,7 @@
 mod capabilities;
 mod case;
 mod errno;
+mod http;
 mod isolate;
 pub mod peer;
 mod serve;
