@@ -66,11 +66,14 @@ fn request(step: &step::Request) -> Request {
         .fields
         .iter()
         .map(|field| (field.name.clone(), field.value.clone()));
+    let padding = step
+        .padding
+        .map(|size| ("X-Padding".to_owned(), "x".repeat(size as usize)));
     Request {
         method: step.method.clone(),
         target: step.target.clone(),
         version: step.version.clone(),
-        fields: std::iter::once(host).chain(fields).collect(),
+        fields: std::iter::once(host).chain(fields).chain(padding).collect(),
         body: body(step),
     }
 }

@@ -104,6 +104,9 @@ step! {
         /// Field lines behind `Host: localhost`, each `Name: value`.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         fields: Vec<FieldLine>,
+        /// A last field of so many bytes, to make the head long.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        padding: Option<u32>,
         /// Content, with its length in `Content-Length`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         body: Option<String>,
