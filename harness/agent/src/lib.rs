@@ -13,6 +13,8 @@
 //! | [`peer`] | the wire peer: a host in user space that answers, falls silent or reboots |
 //! | [`socket`] | executes the socket vocabulary |
 //! | [`http`] | executes the HTTP vocabulary |
+//! | [`fastcgi`] | executes the FastCGI vocabulary |
+//! | [`program`] | starts somebody's program for a case, and ends it |
 //!
 //! The loop is single-threaded on purpose: only a process with one thread may enter a user namespace, and
 //! a fork of one thread is safe to run ordinary code in. The price is a hand-written `poll` loop.
@@ -23,11 +25,15 @@
 mod capabilities;
 mod case;
 mod errno;
+mod fastcgi;
 mod http;
 mod isolate;
 pub mod peer;
+mod place;
+mod program;
 mod serve;
 mod socket;
+mod stop;
 mod system;
 
 pub use serve::serve;

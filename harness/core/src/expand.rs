@@ -78,11 +78,11 @@ fn close(
     }
     let steps = match document.family {
         Family::PortReuse => Steps::PortReuse(close_steps(&steps, point, source)?),
+        Family::Fastcgi => Steps::Fastcgi(close_steps(&steps, point, source)?),
         Family::Http => Steps::Http(close_steps(&steps, point, source)?),
-        family @ (Family::Keepalive | Family::Fastcgi) => {
-            return Err(source
-                .unknown_family(family.name(), &[Family::PortReuse.name(), Family::Http.name()])
-                .into());
+        family @ Family::Keepalive => {
+            let known = [Family::PortReuse, Family::Fastcgi, Family::Http].map(Family::name);
+            return Err(source.unknown_family(family.name(), &known).into());
         }
     };
     let requires = document.head.requires.iter();

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::scenario::Exchange;
 use crate::scenario::Head;
 use crate::scenario::claim::ClaimHead;
+use crate::step::fastcgi::FastcgiStep;
 use crate::step::http::HttpStep;
 use crate::step::socket::SocketStep;
 
@@ -19,6 +20,7 @@ pub fn scenario_schema() -> String {
     let vocabularies = [
         step_schema::<SocketStep>(&mut generator),
         step_schema::<HttpStep>(&mut generator),
+        step_schema::<FastcgiStep>(&mut generator),
     ];
     let mut claim = Value::from(ClaimHead::json_schema(&mut generator));
     extend(

@@ -45,6 +45,7 @@ fn conforms(path: &Path) {
         root: &root,
         jobs: 0,
         fault: None,
+        target: None,
     };
     let mut system = None;
     let mut judged = None;

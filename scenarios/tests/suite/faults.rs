@@ -69,6 +69,7 @@ fn red_claims(scenarios: &[&Scenario], fault: Option<&Fault>) -> (BTreeSet<Strin
         root: &root,
         jobs: 0,
         fault: fault.map(|fault| fault.note.name.to_owned()),
+        target: None,
     };
     let portions: Vec<_> = scenarios
         .iter()

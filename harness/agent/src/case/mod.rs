@@ -12,7 +12,7 @@ use reusespec_core::{Case, Outcome, Steps};
 pub(crate) use report::{Note, Reporter, answer_mapped};
 
 use crate::isolate::{Ground, Isolation};
-use crate::{http, socket};
+use crate::{fastcgi, http, socket};
 
 /// What a case may lean on while it executes.
 pub(crate) struct Scene<'r> {
@@ -71,6 +71,11 @@ fn execute(
     isolation: Isolation,
     reporter: &mut Reporter,
 ) -> Outcome {
+    let isolation = match implementation {
+        // What runs already runs in this network.
+        Implementation::Target(_) => isolation.none(),
+        _ => isolation,
+    };
     let ground = match isolation.enter(reporter, &case.requires) {
         Ok(ground) => ground,
         Err(outcome) => return outcome,
@@ -85,5 +90,6 @@ fn execute(
     match &case.steps {
         Steps::PortReuse(steps) => socket::execute(steps, &mut scene),
         Steps::Http(steps) => http::execute(steps, &mut scene),
+        Steps::Fastcgi(steps) => fastcgi::execute(steps, &mut scene),
     }
 }

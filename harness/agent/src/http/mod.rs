@@ -9,7 +9,6 @@ mod reference;
 mod request;
 mod server;
 
-use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -20,6 +19,7 @@ use reusespec_core::{Observation, Observed, Outcome};
 
 use crate::case::Scene;
 use crate::errno;
+use crate::stop::Stop;
 use connection::Connection;
 use request::Outgoing;
 use server::Server;
@@ -31,24 +31,8 @@ const SILENCE: Duration = Duration::from_millis(120);
 /// Between two looks at something that cannot be waited for.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 
-/// Why a step has no result.
-#[derive(Debug)]
-enum Stop {
-    /// The implementation lacks something.
-    Unsupported(String),
-    /// Nothing was found out.
-    Broken(String),
-}
-
-impl From<io::Error> for Stop {
-    fn from(error: io::Error) -> Self {
-        Self::Broken(error.to_string())
-    }
-}
-
 struct Client<'s, 'r> {
     scene: &'s mut Scene<'r>,
-    address: SocketAddr,
     server: Server,
     connections: Vec<(String, Connection)>,
 }
@@ -59,6 +43,8 @@ pub(crate) fn execute(steps: &[Step<HttpStep>], scene: &mut Scene<'_>) -> Outcom
         Ok(observations) => Outcome::Observed(observations),
         Err(Stop::Unsupported(because)) => Outcome::Unsupported(because),
         Err(Stop::Broken(because)) => Outcome::Broken(because),
+        Err(Stop::Refused(error)) => Outcome::Broken(error.to_string()),
+        Err(Stop::Spent) => unreachable!("no connection is spent: its end is part of its transcript"),
     }
 }
 
@@ -68,7 +54,6 @@ fn execute_all(steps: &[Step<HttpStep>], scene: &mut Scene<'_>) -> Result<Vec<Ob
     let server = Server::start(&scene.implementation, address, steps)?;
     let mut client = Client {
         scene,
-        address,
         server,
         connections: Vec::new(),
     };
@@ -81,7 +66,8 @@ fn execute_all(steps: &[Step<HttpStep>], scene: &mut Scene<'_>) -> Result<Vec<Ob
         let seen = client.step(&step.action, step.label.is_some());
         let seen = seen.map_err(|stop| match stop {
             Stop::Broken(because) => Stop::Broken(format!("step {number}: {because}")),
-            Stop::Unsupported(because) => Stop::Unsupported(because),
+            Stop::Refused(error) => Stop::Broken(format!("step {number}: {error}")),
+            other => other,
         })?;
         if let Some(label) = &step.label {
             let label = label.clone();
@@ -136,7 +122,7 @@ impl Client<'_, '_> {
 
     /// A refusal is an answer where it has a label.
     fn connect(&mut self, name: &str, is_labelled: bool) -> Result<Observed, Stop> {
-        match Connection::open(self.address) {
+        match Connection::open(self.server.address) {
             Ok(connection) => {
                 self.connections.retain(|(each, _)| each != name);
                 self.connections.push((name.to_owned(), connection));
@@ -193,7 +179,7 @@ impl Client<'_, '_> {
     fn await_refusal(&mut self) -> Result<Observed, Stop> {
         let until = Instant::now() + HAPPENS_WITHIN.min(self.scene.left());
         loop {
-            match Connection::open(self.address) {
+            match Connection::open(self.server.address) {
                 Err(error) => return Ok(Observed::Word(errno::name(&error))),
                 Ok(_) if Instant::now() >= until => return Ok(Observed::ok()),
                 Ok(_) => thread::sleep(LOOK_EVERY),
