@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::step::fastcgi::FastcgiStep;
 use crate::step::http::HttpStep;
+use crate::step::keepalive::KeepaliveStep;
 use crate::step::socket::SocketStep;
 use crate::step::{Step, Vocabulary};
 
@@ -64,6 +65,8 @@ pub enum Steps {
     Fastcgi(Vec<Step<FastcgiStep>>),
     /// HTTP.
     Http(Vec<Step<HttpStep>>),
+    /// Keepalive.
+    Keepalive(Vec<Step<KeepaliveStep>>),
 }
 
 /// A closed case: no `$` of the matrix is left in it.
@@ -86,6 +89,15 @@ impl Steps {
             Self::PortReuse(steps) => steps.iter().any(|step| step.action.needs_implementation()),
             Self::Http(steps) => steps.iter().any(|step| step.action.needs_implementation()),
             Self::Fastcgi(steps) => steps.iter().any(|step| step.action.needs_implementation()),
+            Self::Keepalive(steps) => steps.iter().any(|step| step.action.needs_implementation()),
+        }
+    }
+
+    /// The longest that the case waits for the clock, not for the machine.
+    pub fn scheduled_wait(&self) -> Duration {
+        match self {
+            Self::Keepalive(steps) => crate::step::keepalive::scheduled_wait(steps),
+            _ => Duration::ZERO,
         }
     }
 }

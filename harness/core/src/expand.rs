@@ -80,10 +80,7 @@ fn close(
         Family::PortReuse => Steps::PortReuse(close_steps(&steps, point, source)?),
         Family::Fastcgi => Steps::Fastcgi(close_steps(&steps, point, source)?),
         Family::Http => Steps::Http(close_steps(&steps, point, source)?),
-        family @ Family::Keepalive => {
-            let known = [Family::PortReuse, Family::Fastcgi, Family::Http].map(Family::name);
-            return Err(source.unknown_family(family.name(), &known).into());
-        }
+        Family::Keepalive => Steps::Keepalive(close_steps(&steps, point, source)?),
     };
     let requires = document.head.requires.iter();
     let requires = requires

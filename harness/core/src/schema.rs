@@ -12,7 +12,9 @@ use crate::scenario::Head;
 use crate::scenario::claim::ClaimHead;
 use crate::step::fastcgi::FastcgiStep;
 use crate::step::http::HttpStep;
+use crate::step::keepalive::KeepaliveStep;
 use crate::step::socket::SocketStep;
+use crate::timing::Happening;
 
 /// The schema as pretty JSON with a newline at its end.
 pub fn scenario_schema() -> String {
@@ -21,6 +23,7 @@ pub fn scenario_schema() -> String {
         step_schema::<SocketStep>(&mut generator),
         step_schema::<HttpStep>(&mut generator),
         step_schema::<FastcgiStep>(&mut generator),
+        step_schema::<KeepaliveStep>(&mut generator),
     ];
     let mut claim = Value::from(ClaimHead::json_schema(&mut generator));
     extend(
@@ -52,16 +55,17 @@ pub fn scenario_schema() -> String {
         }),
     );
     let exchange = step_schema::<Exchange>(&mut generator);
+    let happening = step_schema::<Happening>(&mut generator);
     let mut definitions = generator.take_definitions(true);
     for (name, definition) in &mut definitions {
-        if name != "Exchange" {
+        if name != "Exchange" && name != "Happening" {
             finish_step(definition);
         }
     }
     let texts =
         json!({ "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }] });
     definitions.insert("On".to_owned(), texts);
-    definitions.insert("Expectation".to_owned(), expectation(exchange));
+    definitions.insert("Expectation".to_owned(), expectation(exchange, happening));
     let when = json!({ "description": "Axis values it is for; a list means any of them.", "type": "object" });
     definitions.insert("When".to_owned(), when);
     if let Value::Object(root) = &mut schema {
@@ -111,11 +115,11 @@ fn finish_step(definition: &mut Value) {
 }
 
 /// A scalar or conditions on a transcript, or an array of either.
-fn expectation(exchange: Value) -> Value {
+fn expectation(exchange: Value, happening: Value) -> Value {
     let scalar = json!({ "type": ["string", "integer", "boolean"] });
     let scalars = json!({ "type": "array", "minItems": 1, "items": scalar });
     let exchanges = json!({ "type": "array", "minItems": 1, "items": exchange });
-    json!({ "anyOf": [scalar, scalars, exchange, exchanges] })
+    json!({ "anyOf": [scalar, scalars, exchange, exchanges, happening] })
 }
 
 fn extend(schema: &mut Value, key: &str, more: Value) {

@@ -46,6 +46,7 @@ fn conforms(path: &Path) {
         jobs: 0,
         fault: None,
         target: None,
+        capture: None,
     };
     let mut system = None;
     let mut judged = None;

@@ -11,7 +11,7 @@ use reusespec_wire::fastcgi::Role;
 
 use crate::case::Scene;
 use crate::place::Place;
-use crate::program::{Directory, Program, ProgramError};
+use crate::program::{Directory, Program};
 use crate::stop::{Stop, with_source};
 
 /// How long a connection may take to be made.

@@ -209,6 +209,9 @@ fn failures(result: &ScenarioResult<'_>) -> Vec<String> {
             for unmet in &claim.unmet {
                 text.push_str(&format!("\n      expected  {} = {}", unmet.label, unmet.expected));
                 text.push_str(&format!("\n      observed  {} = {}", unmet.label, unmet.seen));
+                for line in &unmet.timeline {
+                    text.push_str(&format!("\n        {line}"));
+                }
             }
             text.push_str(&format!("\n      source    {}", claim.source.join("; ")));
             let case = if point.is_empty() {

@@ -9,6 +9,7 @@ use toml::de::DeValue;
 use super::axes::Scalar;
 use super::complaint::{Complaint, Source};
 use crate::observation::Observed;
+use crate::timing::{Happening, happening};
 
 /// What a claim says about one label.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub struct Expectation {
 pub enum Wanted {
     /// Any of these words or numbers.
     AnyOf(Vec<Scalar>),
+    /// A connection over time with these properties; judged with the platform's bounds.
+    Timed(Happening),
     /// A transcript with any of these sets of properties.
     Exchange(Vec<Exchange>),
 }
@@ -104,6 +107,7 @@ impl Expectation {
                 (Scalar::Text(expected), Observed::Word(word)) => expected == word,
                 (Scalar::Text(expected), Observed::Transcript(lines)) => *expected == lines.join("\n"),
                 (Scalar::Integer(expected), Observed::Number(number)) => expected == number,
+                (Scalar::Text(expected), Observed::Timed(timed)) => *expected == timed.outcome,
                 _ => false,
             }),
             (Wanted::Exchange(any_of), Observed::Transcript(lines)) => {
@@ -112,7 +116,8 @@ impl Expectation {
             (Wanted::Exchange(any_of), Observed::Word(word)) => any_of
                 .iter()
                 .any(|exchange| exchange.holds(std::slice::from_ref(word))),
-            (Wanted::Exchange(_), Observed::Number(_) | Observed::NotReached) => false,
+            (Wanted::Exchange(_), Observed::Number(_) | Observed::Timed(_) | Observed::NotReached)
+            | (Wanted::Timed(_), _) => false,
         }
     }
 
@@ -128,6 +133,7 @@ impl Expectation {
                 let wordings = any_of.iter().map(Exchange::wording);
                 wordings.collect::<Vec<_>>().join(", or ")
             }
+            Wanted::Timed(happening) => happening.wording(None),
         }
     }
 
@@ -144,6 +150,7 @@ impl Expectation {
                 let clash = |one, other| clash(one, other) || clash(other, one);
                 one.iter().all(|one| other.iter().all(|other| clash(one, other)))
             }
+            (Wanted::Timed(one), Wanted::Timed(other)) => one.excludes(other),
             _ => false,
         }
     }
@@ -191,6 +198,16 @@ fn read_wanted<'i>(wanted: &Spanned<DeValue<'i>>, source: &Source) -> Result<Wan
             .map(|item| read_scalar(item, source))
             .collect::<Result<_, _>>()
             .map(Wanted::AnyOf),
+        DeValue::Table(table)
+            if table
+                .iter()
+                .any(|(key, _)| happening::KEYS.contains(&key.get_ref().as_ref())) =>
+        {
+            let tree = toml::de::ValueDeserializer::from(wanted.clone());
+            let happening = Happening::deserialize(tree);
+            let happening = happening.map_err(|error| source.refused(&error, wanted.span(), "expect"))?;
+            Ok(Wanted::Timed(happening))
+        }
         DeValue::Table(_) => Ok(Wanted::Exchange(vec![read_exchange(wanted, source)?])),
         _ => Ok(Wanted::AnyOf(vec![read_scalar(wanted, source)?])),
     }
