@@ -137,7 +137,7 @@ pub fn judge(
     let mut observed = observed.clone();
     for observation in &mut observed {
         if let Observed::Timed(timed) = &mut observation.seen {
-            timed.normalise(&ruler(&observation.label));
+            timed.normalise(&ruler(&observation.label).in_case(timed.late_us));
         }
     }
     let mut claims = Vec::new();
@@ -173,7 +173,7 @@ fn applies(claim: &Claim, key: &CaseKey, system: &System) -> bool {
     on_this_system && claim.when.admits(key)
 }
 
-/// A case's sleeps were this many microseconds late, and what was seen could be due to that.
+/// The machine was this many microseconds late, and what was seen could be due to that.
 struct TooLate(u64);
 
 /// Holds what was seen under one label against an expectation: what is not met, and the margin in time.
@@ -192,17 +192,13 @@ fn meet(
         let unmet = (!expectation.holds(seen)).then(|| unmet(expectation.wording(), Vec::new()));
         return Ok((unmet, None));
     };
-    let finding = happening.find(timed, ruler);
-    let late_us = i64::try_from(timed.late_us).unwrap_or(i64::MAX);
-    let explained = !finding.holds()
-        && finding
-            .margin_us
-            .is_some_and(|margin| margin < 0 && margin + late_us >= 0);
-    if explained || (finding.margin_us.is_some() && late_us >= ruler.resolution_us()) {
-        return Err(TooLate(timed.late_us));
+    let ruler = ruler.in_case(timed.late_us);
+    let finding = happening.find(timed, &ruler);
+    if finding.margin_us.is_some() && ruler.proves_nothing() {
+        return Err(TooLate(ruler.timing.lateness_us));
     }
-    let expected = || happening.wording(Some(ruler));
-    let unmet = (!finding.holds()).then(|| unmet(expected(), timeline(happening, timed, ruler)));
+    let expected = || happening.wording(Some(&ruler));
+    let unmet = (!finding.holds()).then(|| unmet(expected(), timeline(happening, timed, &ruler)));
     Ok((unmet, finding.margin_us))
 }
 
@@ -412,5 +408,71 @@ expect = { first = ["EACCES", "EPERM"] }
         ];
         let all: Vec<_> = occurs.iter().collect();
         assert!(stale_deviations(&scenario, &all, &linux(), &deviations).is_empty());
+    }
+
+    const TIMED: &str = r#"
+title = "t"
+why = "w"
+source = ["rfc9293 3.8.4"]
+steps = [
+  { connect = { socket = "c" } },
+  { set-raw = { socket = "c", option = "TCP_KEEPIDLE", value = 1 } },
+  { set-raw = { socket = "c", option = "TCP_KEEPINTVL", value = 1 } },
+  { set-raw = { socket = "c", option = "TCP_KEEPCNT", value = 2 } },
+  { await-close = { socket = "c", within = "4s", label = "end" } },
+]
+[[claim]]
+id = "dies-in-time"
+level = "must"
+expect = { end = { outcome = "ETIMEDOUT", at = "schedule-end" } }
+"#;
+
+    fn check_timed(at_us: i64, late_us: u64) -> Judgement {
+        let scenario = Scenario::parse("keepalive/t", "t.toml", TIMED.as_bytes()).unwrap();
+        let seen = Observed::Timed(crate::Timed {
+            outcome: "ETIMEDOUT".to_owned(),
+            at_us: Some(at_us),
+            late_us,
+            ..crate::Timed::default()
+        });
+        let outcome = Outcome::Observed(vec![Observation {
+            label: "end".to_owned(),
+            seen,
+        }]);
+        let key = scenario.cases[0].key.clone();
+        judge(&scenario, &key, &outcome, &linux(), &Timing::UNKNOWN, &[])
+    }
+
+    #[test]
+    fn a_time_in_its_bounds_passes_with_a_margin() {
+        let judgement = check_timed(3_020_000, 0);
+        assert_eq!(judgement.verdict, Verdict::Pass);
+        assert!(judgement.claims[0].margin_us.unwrap() > 0);
+        assert_eq!(
+            judgement.observed[0].seen.to_string(),
+            "ETIMEDOUT at schedule-end, no probe"
+        );
+    }
+
+    #[test]
+    fn a_time_outside_its_bounds_fails_with_a_timeline() {
+        let judgement = check_timed(2_000_000, 0);
+        assert_eq!(judgement.verdict, Verdict::Fail);
+        assert!(judgement.claims[0].unmet[0].timeline.len() > 2);
+    }
+
+    #[test]
+    fn a_machine_that_was_late_has_wider_bounds() {
+        assert_eq!(check_timed(3_150_000, 0).verdict, Verdict::Fail);
+        assert_eq!(check_timed(3_150_000, 150_000).verdict, Verdict::Pass);
+    }
+
+    #[test]
+    fn a_machine_that_was_too_late_proves_nothing() {
+        for at_us in [3_020_000, 4_000_000] {
+            let judgement = check_timed(at_us, 260_000);
+            assert_eq!(judgement.verdict, Verdict::Broken);
+            assert_eq!(judgement.because.as_deref(), Some("the machine was 260 ms late"));
+        }
     }
 }

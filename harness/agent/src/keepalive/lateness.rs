@@ -1,6 +1,6 @@
 //! How late the case's own sleeps were: the witness that says whether a late time is the kernel's doing.
 //!
-//! A thread sleeps a tenth of a second again and again. A machine that stood still meanwhile has made it late,
+//! A thread sleeps a twentieth of a second again and again. A machine that stood still meanwhile has made it late,
 //! whatever stood still; what is shorter than a sleep can escape it, and is below what claims tell apart.
 
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-const SLEEP: Duration = Duration::from_millis(100);
+const SLEEP: Duration = Duration::from_millis(50);
 
 /// The running witness. It ends when it is dropped, at the end of its sleep.
 #[derive(Debug)]
@@ -21,13 +21,11 @@ impl Witness {
         let latest_us = Arc::new(AtomicU64::new(0));
         let seen = Arc::downgrade(&latest_us);
         thread::spawn(move || {
-            while let Some(latest_us) = {
+            loop {
                 let begun = Instant::now();
                 thread::sleep(SLEEP);
                 let late = begun.elapsed().saturating_sub(SLEEP).as_micros();
-                seen.upgrade().map(|latest| (latest, late))
-            } {
-                let (latest, late) = latest_us;
+                let Some(latest) = seen.upgrade() else { return };
                 latest.fetch_max(u64::try_from(late).unwrap_or(u64::MAX), Ordering::Relaxed);
             }
         });

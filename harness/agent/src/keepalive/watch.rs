@@ -1,8 +1,8 @@
 //! Waiting for what a connection does, and saying what its wire showed meanwhile.
 //!
-//! Times are those of the wire's recording, stamped by the kernel where it stamps. The end of a connection that
-//! the kernel announces with an RST has the time of that RST: when the application was let run to notice it is
-//! the scheduler's business.
+//! Times are those of the wire's recording, stamped by the kernel where it stamps. The end of a connection has
+//! the time of the segment that brought it about: the RST of the kernel, the FIN of the peer, or what the peer
+//! answered with an RST. When the peer or the application was let run is the scheduler's business.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -21,6 +21,8 @@ use super::{Answer, Connections, Stop, Wire};
 use crate::peer::PeerError;
 
 const ALIVE: &str = "alive";
+/// How long the RST of an end may be on its way to the recording after the application has heard of the end.
+const RESET_WITHIN: Duration = Duration::from_millis(100);
 
 /// Where an observation begins.
 #[derive(Clone, Copy)]
@@ -73,6 +75,21 @@ fn kind(segment: &Recorded) -> Option<&'static str> {
     }
 }
 
+/// The segment that brought the end about, if one did.
+fn cause<'r>(segments: impl Iterator<Item = &'r Recorded>) -> Option<&'r Recorded> {
+    let mut last_of_kernel = None;
+    for segment in segments {
+        match segment.direction {
+            Direction::FromKernel if segment.flags.contains(Flags::RST) => return Some(segment),
+            Direction::FromPeer if segment.flags.contains(Flags::RST) => return last_of_kernel,
+            Direction::FromPeer if segment.flags.contains(Flags::FIN) => return Some(segment),
+            Direction::FromKernel => last_of_kernel = Some(segment),
+            Direction::FromPeer => {}
+        }
+    }
+    None
+}
+
 impl Origin {
     fn segments<'r>(&self, recording: &'r Recording) -> impl Iterator<Item = &'r Recorded> {
         let (pair, from) = (self.pair, self.from);
@@ -96,8 +113,9 @@ impl Origin {
         }
         let reset = self.segments(&recording).find(|each| is_reset(each));
         let reset_us = reset.map(|reset| self.since_us(reset.at));
+        let cause = cause(self.segments(&recording)).map(|segment| segment.at);
         Ok(Timed {
-            at_us: at.map(|at| reset_us.unwrap_or_else(|| self.since_us(at))),
+            at_us: at.map(|at| self.since_us(cause.unwrap_or(at))),
             outcome,
             probes_us: probes.iter().map(|probe| self.since_us(probe.at)).collect(),
             forms,
@@ -171,8 +189,16 @@ impl Connections<'_, '_> {
             .scene
             .reporter
             .waiting(|| end(&socket, step.via, step.within.0))??;
-        let wire = self.wire()?;
+        let wire = self.wire.as_ref().expect("an origin is on a wire");
         let at = end.as_ref().map(|_| wire.peer.elapsed());
+        if end.is_some() {
+            let caused = |recording: &Recording| cause(origin.segments(recording)).map(|_| ());
+            // Not every end has a segment for a cause: then the application's time is all there is.
+            let _ = self
+                .scene
+                .reporter
+                .waiting(|| wire.peer.await_segment(RESET_WITHIN, caused))?;
+        }
         let outcome = end.unwrap_or_else(|| ALIVE.to_owned());
         Ok(Observed::Timed(origin.timed(outcome, at, wire)?))
     }

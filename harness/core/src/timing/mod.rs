@@ -128,11 +128,21 @@ impl Ruler {
         })
     }
 
-    /// Half the shortest time between two moments: a machine that was later than this proves nothing.
-    pub fn resolution_us(&self) -> i64 {
+    /// The ruler of a case whose own sleeps were this late: as coarse as the machine was just then.
+    #[must_use]
+    pub fn in_case(&self, late_us: u64) -> Self {
+        let mut ruler = self.clone();
+        ruler.timing.lateness_us = ruler.timing.lateness_us.max(late_us);
+        ruler
+    }
+
+    /// Whether the machine was later than a quarter of the shortest time between two moments: one of them could
+    /// then be taken for the next.
+    pub fn proves_nothing(&self) -> bool {
         let waits = [self.schedule.idle, self.schedule.interval];
-        let shortest = waits.into_iter().flatten().min();
-        shortest.map_or(i64::MAX, |wait| signed(wait.as_micros()) / 2)
+        let shortest = waits.into_iter().flatten().filter(|wait| !wait.is_zero()).min();
+        let lateness = Duration::from_micros(self.timing.lateness_us);
+        shortest.is_some_and(|shortest| lateness > shortest / 4)
     }
 }
 
