@@ -13,6 +13,7 @@
 //! | [`capabilities`] | what scenarios may require here, found by trying |
 //! | [`clocks`] | how exactly time can be told here |
 //! | [`socket`] | executes the socket vocabulary |
+//! | [`http`] | executes the HTTP vocabulary |
 //! | [`fastcgi`] | executes the FastCGI vocabulary |
 //! | [`program`] | starts somebody's program for a case, and ends it |
 //! | [`keepalive`] | executes the keepalive vocabulary |
@@ -28,6 +29,7 @@ mod case;
 mod clocks;
 mod errno;
 mod fastcgi;
+mod http;
 #[cfg(target_os = "linux")]
 pub mod init;
 mod isolate;

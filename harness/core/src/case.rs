@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::step::fastcgi::FastcgiStep;
+use crate::step::http::HttpStep;
 use crate::step::keepalive::KeepaliveStep;
 use crate::step::socket::SocketStep;
 use crate::step::{Step, Vocabulary};
@@ -62,6 +63,8 @@ pub enum Steps {
     PortReuse(Vec<Step<SocketStep>>),
     /// FastCGI.
     Fastcgi(Vec<Step<FastcgiStep>>),
+    /// HTTP.
+    Http(Vec<Step<HttpStep>>),
     /// Keepalive.
     Keepalive(Vec<Step<KeepaliveStep>>),
 }
@@ -84,6 +87,7 @@ impl Steps {
     pub fn need_implementation(&self) -> bool {
         match self {
             Self::PortReuse(steps) => steps.iter().any(|step| step.action.needs_implementation()),
+            Self::Http(steps) => steps.iter().any(|step| step.action.needs_implementation()),
             Self::Fastcgi(steps) => steps.iter().any(|step| step.action.needs_implementation()),
             Self::Keepalive(steps) => steps.iter().any(|step| step.action.needs_implementation()),
         }

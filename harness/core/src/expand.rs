@@ -79,12 +79,8 @@ fn close(
     let steps = match document.family {
         Family::PortReuse => Steps::PortReuse(close_steps(&steps, point, source)?),
         Family::Fastcgi => Steps::Fastcgi(close_steps(&steps, point, source)?),
+        Family::Http => Steps::Http(close_steps(&steps, point, source)?),
         Family::Keepalive => Steps::Keepalive(close_steps(&steps, point, source)?),
-        family @ Family::Http => {
-            return Err(source
-                .unknown_family(family.name(), &Family::ALL.map(Family::name))
-                .into());
-        }
     };
     let requires = document.head.requires.iter();
     let requires = requires

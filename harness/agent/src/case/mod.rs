@@ -12,7 +12,7 @@ use reusespec_core::{Case, Outcome, Steps};
 pub(crate) use report::{Note, Reporter, answer_mapped};
 
 use crate::isolate::{Ground, Isolation};
-use crate::{fastcgi, keepalive, socket};
+use crate::{fastcgi, http, keepalive, socket};
 
 /// What a case may lean on while it executes.
 pub(crate) struct Scene<'r> {
@@ -94,6 +94,7 @@ fn execute(
     };
     match &case.steps {
         Steps::PortReuse(steps) => socket::execute(steps, &mut scene),
+        Steps::Http(steps) => http::execute(steps, &mut scene),
         Steps::Fastcgi(steps) => fastcgi::execute(steps, &mut scene),
         Steps::Keepalive(steps) => keepalive::execute(steps, &mut scene),
     }

@@ -11,8 +11,8 @@ use reusespec_wire::fastcgi::Role;
 
 use crate::case::Scene;
 use crate::place::Place;
-use crate::program::{Directory, Program, ProgramError};
-use crate::stop::Stop;
+use crate::program::{Directory, Program};
+use crate::stop::{Stop, with_source};
 
 /// How long a connection may take to be made.
 pub(super) const CONNECT_WITHIN: Duration = Duration::from_secs(5);
@@ -51,12 +51,12 @@ impl Application {
         match &scene.implementation {
             Implementation::External(external) => {
                 let at = (external.kind == Kind::Server).then_some(&place);
-                let mut program = Program::start(external, at, &[]).map_err(stop)?;
+                let mut program = Program::start(external, at, &[])?;
                 if external.kind == Kind::Adapter {
                     let serve = AdapterRequest::ServeFastcgi {
                         at: place.to_string(),
                     };
-                    program.ask(&serve).map_err(stop)?;
+                    program.ask(&serve)?;
                 }
                 application.script_filename.clone_from(&external.script_filename);
                 application.program = Some(program);
@@ -81,21 +81,6 @@ impl Application {
         let program = self.program.as_mut()?;
         let ended = program.ended()?;
         Some(format!("the application {ended}; it said: {}", program.stderr()))
-    }
-}
-
-/// What a program's trouble means for a case.
-fn stop(error: ProgramError) -> Stop {
-    match error {
-        ProgramError::Unsupported(because) => Stop::Unsupported(because),
-        other => Stop::Broken(with_source(&other)),
-    }
-}
-
-fn with_source(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
     }
 }
 

@@ -154,8 +154,8 @@ fn steps(schema: &Value) -> Vec<(String, String, Vec<Explained>)> {
     variants
         .filter_map(|variant| {
             let (keyword, arguments) = variant["properties"].as_object()?.iter().next()?;
-            let keys = definition(arguments)?["properties"].as_object()?;
-            let keys = keys.iter().map(|(key, value)| {
+            let keys = definition(arguments)?["properties"].as_object();
+            let keys = keys.into_iter().flatten().map(|(key, value)| {
                 let own = value["anyOf"]
                     .as_array()
                     .and_then(|any| any.first())

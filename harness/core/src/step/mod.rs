@@ -7,6 +7,7 @@
 
 pub mod endpoint;
 pub mod fastcgi;
+pub mod http;
 pub mod keepalive;
 pub mod socket;
 
