@@ -9,11 +9,13 @@
 //! | [`serve`] | the loop: which case starts when, what happens to one that dies or takes too long |
 //! | [`case`] | the process of a case, and what it tells the loop |
 //! | [`isolate`] | namespaces, loopback, users; and what to do where the system refuses them |
+//! | `init` | the agent as the first process of a Linux guest |
 //! | [`capabilities`] | what scenarios may require here, found by trying |
 //! | [`clocks`] | how exactly time can be told here |
 //! | [`socket`] | executes the socket vocabulary |
+//! | [`fastcgi`] | executes the FastCGI vocabulary |
+//! | [`program`] | starts somebody's program for a case, and ends it |
 //! | [`keepalive`] | executes the keepalive vocabulary |
-//! | [`peer`] | a TCP peer in user space, and the wire to it |
 //!
 //! The loop is single-threaded on purpose: only a process with one thread may enter a user namespace, and
 //! a fork of one thread is safe to run ordinary code in. The price is a hand-written `poll` loop.
@@ -25,11 +27,17 @@ mod capabilities;
 mod case;
 mod clocks;
 mod errno;
+mod fastcgi;
+#[cfg(target_os = "linux")]
+pub mod init;
 mod isolate;
 mod keepalive;
 pub mod peer;
+mod place;
+mod program;
 mod serve;
 mod socket;
+mod stop;
 mod system;
 
 pub use serve::serve;

@@ -50,8 +50,12 @@ pub enum Command {
     Platforms,
     /// Print the known bugs that the reference can be started with.
     Faults,
-    /// Print the implementations that can be tested.
-    Implementations,
+    /// Print the implementations that can be tested, and what is missing.
+    Implementations {
+        /// Print where they are known to differ from a claim, as a page.
+        #[arg(long)]
+        deviations: bool,
+    },
     /// Speak the agent's protocol on standard input and output.
     #[command(hide = true)]
     Agent,
@@ -65,7 +69,7 @@ pub struct Run {
     /// Where to run.
     #[arg(long = "platform", value_name = "P", default_value = "host")]
     pub platforms: Vec<String>,
-    /// What to test: `kernel` or `reference`; each scenario's own if left out.
+    /// What to test: `kernel`, `reference`, `go`, …; each scenario's own if left out.
     #[arg(long = "implementation", value_name = "I")]
     pub implementations: Vec<String>,
     /// Only cases with these axis values, e.g. `old=plain,new=reuse-addr`.
@@ -80,6 +84,12 @@ pub struct Run {
     /// Also write a JUnit report.
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
+    /// Test a FastCGI application that runs already: `127.0.0.1:9000` or `unix:/run/app.sock`.
+    #[arg(long, value_name = "HOST:PORT|unix:PATH", conflicts_with_all = ["implementations", "fault"])]
+    pub target: Option<String>,
+    /// SCRIPT_FILENAME of every request to the target.
+    #[arg(long, value_name = "PATH", requires = "target")]
+    pub script_filename: Option<String>,
     /// Keep what was on the wire of each case, a pcapng file a case.
     #[arg(long, value_name = "DIR")]
     pub capture: Option<PathBuf>,

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`arguments`] | what can be typed |
 //! | [`library`] | scenario files and snapshots on disk |
+//! | [`implementations`] | profiles, and what has to be found or built for them |
 //! | [`plan`] | which cases run where |
 //! | [`session`] | one agent's work, and what becomes of its cases when it dies |
 //! | [`run`] | sessions → verdicts → events |
@@ -22,6 +23,7 @@ pub mod command;
 pub mod event;
 pub mod exit;
 pub mod faults;
+pub mod implementations;
 pub mod library;
 pub mod plan;
 pub mod report;

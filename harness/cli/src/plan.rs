@@ -1,11 +1,19 @@
 //! Which cases run where: filters and `--case` applied to scenarios, platforms and implementations.
 
-use reusespec_core::{Case, Scenario, Subject};
+use reusespec_core::{Case, Family, Scenario, Subject};
+
+use crate::implementations::Implementation;
 
 /// The implementation that raw system calls go to.
 pub const KERNEL: &str = "kernel";
 /// Ours.
 pub const REFERENCE: &str = "reference";
+/// The web server that asks the reference where nobody names another.
+pub const WEB_SERVER: &str = "nginx";
+/// An application that runs already, named by `--target`.
+pub const TARGET: &str = "target";
+/// The folder of scenarios in which the web server is tested, not the application.
+const CLIENTS: &str = "fastcgi/clients/";
 
 /// What to run.
 #[derive(Clone, Debug, Default)]
@@ -37,7 +45,7 @@ pub enum PlanError {
     #[error("no case has {0}; `reusespec list FILTER` prints the cases")]
     NoSuchCase(String),
     /// No such implementation.
-    #[error("unknown implementation `{0}`, expected one of `kernel`, `reference`")]
+    #[error("unknown implementation `{0}`; `reusespec implementations` prints them all")]
     UnknownImplementation(String),
     /// The implementation has nothing to answer in what was chosen.
     #[error("no chosen scenario is about `{0}`")]
@@ -53,6 +61,7 @@ pub fn fits(id: &str, filters: &[String]) -> bool {
 pub fn own_implementation(scenario: &Scenario) -> &'static str {
     match scenario.subject {
         Subject::Kernel => KERNEL,
+        Subject::Implementation if scenario.id.starts_with(CLIENTS) => WEB_SERVER,
         Subject::Implementation => REFERENCE,
     }
 }
@@ -64,6 +73,7 @@ pub fn own_implementation(scenario: &Scenario) -> &'static str {
 pub fn plan<'l>(
     scenarios: &'l [Scenario],
     selection: &Selection,
+    profiles: &[Implementation],
 ) -> Result<Vec<(String, Vec<Portion<'l>>)>, PlanError> {
     for filter in &selection.filters {
         if !scenarios
@@ -74,7 +84,8 @@ pub fn plan<'l>(
         }
     }
     for name in &selection.implementations {
-        if ![KERNEL, REFERENCE].contains(&name.as_str()) {
+        let known = [KERNEL, REFERENCE, TARGET].contains(&name.as_str());
+        if !known && !profiles.iter().any(|profile| profile.name == *name) {
             return Err(PlanError::UnknownImplementation(name.clone()));
         }
     }
@@ -83,7 +94,8 @@ pub fn plan<'l>(
         .filter(|scenario| fits(&scenario.id, &selection.filters))
         .collect();
     let mut work = Vec::new();
-    for implementation in [KERNEL, REFERENCE] {
+    let profiled = profiles.iter().map(|profile| profile.name.as_str());
+    for implementation in [KERNEL, REFERENCE, TARGET].into_iter().chain(profiled) {
         let asked_for = selection
             .implementations
             .iter()
@@ -91,9 +103,16 @@ pub fn plan<'l>(
         if !selection.implementations.is_empty() && !asked_for {
             continue;
         }
-        let its_own = chosen
-            .iter()
-            .filter(|scenario| own_implementation(scenario) == implementation);
+        let profile = profiles.iter().find(|profile| profile.name == implementation);
+        let its_own = chosen.iter().filter(|scenario| match profile {
+            _ if own_implementation(scenario) == implementation => true,
+            Some(profile) if asked_for => profile.profile.is_for(&scenario.id),
+            // What somebody has started is an application: it stands where the reference does.
+            _ if implementation == TARGET && asked_for => {
+                scenario.family == Family::Fastcgi && own_implementation(scenario) == REFERENCE
+            }
+            _ => false,
+        });
         let portions: Vec<_> = its_own
             .filter_map(|scenario| portion(scenario, &selection.points))
             .collect();

@@ -9,15 +9,16 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use reusespec_core::judge::{judge, stale_deviations};
-use reusespec_core::protocol::{Finished, Hello, Implementation};
+use reusespec_core::protocol::{Finished, Hello, Implementation, Target};
 use reusespec_core::table::{Comparison, Scope, Table};
 use reusespec_core::{Case, CaseKey, Deviation, Judgement, Outcome, System, Timing};
 use reusespec_platforms::AgentCommand;
 
 use crate::capture;
 use crate::event::{Event, ScenarioResult, Summary};
+use crate::implementations;
 use crate::library::find_snapshot;
-use crate::plan::{KERNEL, Portion, own_implementation};
+use crate::plan::{KERNEL, Portion, REFERENCE, TARGET, own_implementation};
 use crate::session::{Progress, Session};
 
 /// Where cases run.
@@ -40,6 +41,8 @@ pub struct Settings<'s> {
     pub jobs: usize,
     /// A known bug to switch on in the reference.
     pub fault: Option<String>,
+    /// The application that runs already, for the implementation [`TARGET`].
+    pub target: Option<Target>,
     /// Where to keep what was on the wires of cases.
     pub capture: Option<PathBuf>,
 }
@@ -106,13 +109,14 @@ fn run_session(
         .collect();
     // The longest waits first, so that the run ends soon after the longest.
     cases.sort_by_key(|case| Reverse(case.steps.scheduled_wait()));
-    let start = || platform.agent.start().map_err(|error| with_causes(&error));
-    let answers = match implementation {
-        KERNEL => Implementation::Kernel,
-        _ => Implementation::Reference {
-            fault: settings.fault.clone(),
-        },
+    let (answers, deviations) = match subject(implementation, settings) {
+        Ok(subject) => subject,
+        Err(because) => return report(Event::Note(because)),
     };
+    let deviations = platform.deviations.iter().cloned().chain(deviations).collect();
+    let mut collector = Collector::new(platform, implementation, portions, settings);
+    collector.deviations = deviations;
+    let start = || platform.agent.start().map_err(|error| with_causes(&error));
     let session = Session {
         start: &start,
         jobs: settings.jobs,
@@ -128,6 +132,31 @@ fn run_session(
     });
 }
 
+/// What answers an implementation's steps, and where it is known to deviate.
+fn subject(name: &str, settings: &Settings<'_>) -> Result<(Implementation, Vec<Deviation>), String> {
+    match name {
+        KERNEL => Ok((Implementation::Kernel, Vec::new())),
+        REFERENCE => {
+            let fault = settings.fault.clone();
+            Ok((Implementation::Reference { fault }, Vec::new()))
+        }
+        TARGET => {
+            let target = settings.target.clone().ok_or("no --target was given")?;
+            Ok((Implementation::Target(target), Vec::new()))
+        }
+        name => {
+            let all = implementations::load(settings.root).map_err(|error| with_causes(&error))?;
+            let found = all.into_iter().find(|each| each.name == name);
+            let found = found.ok_or_else(|| format!("the implementation `{name}` has no profile"))?;
+            let external = found.external().map_err(|error| with_causes(&error))?;
+            Ok((
+                Implementation::External(Box::new(external)),
+                found.profile.deviation,
+            ))
+        }
+    }
+}
+
 /// The error and what caused it, on one line.
 pub fn with_causes(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
@@ -140,6 +169,8 @@ struct Collector<'c, 'l> {
     implementation: &'c str,
     portions: &'c [Portion<'l>],
     settings: &'c Settings<'c>,
+    /// Those of the platform and of the implementation.
+    deviations: Vec<Deviation>,
     hello: Option<Hello>,
     outcomes: HashMap<CaseKey, (Outcome, Duration)>,
     missing: HashMap<&'l str, usize>,
@@ -161,6 +192,7 @@ impl<'c, 'l> Collector<'c, 'l> {
             implementation,
             portions,
             settings,
+            deviations: Vec::new(),
             hello: None,
             outcomes: HashMap::new(),
             missing,
@@ -218,11 +250,11 @@ impl<'c, 'l> Collector<'c, 'l> {
             .hello
             .as_ref()
             .map_or_else(unknown_system, |hello| hello.system.clone());
+        let deviations = &self.deviations;
         let timing = self
             .hello
             .as_ref()
             .map_or(&Timing::UNKNOWN, |hello| &hello.timing);
-        let deviations = &self.platform.deviations;
         let cases: Vec<_> = portion
             .cases
             .iter()
@@ -261,16 +293,37 @@ impl<'c, 'l> Collector<'c, 'l> {
         table.compare(old.as_ref(), judgements, scope)
     }
 
+    fn own(&self, scenario: &str) -> &'static str {
+        let portion = self
+            .portions
+            .iter()
+            .find(|portion| portion.scenario.id == scenario);
+        portion.map_or(REFERENCE, |portion| own_implementation(portion.scenario))
+    }
+
     fn again(&self, scenario: &str) -> String {
         let mut words = vec![format!("reusespec run {scenario}")];
         if self.platform.name != HOST {
             words.push(format!("--platform {}", self.platform.name));
         }
-        if let Some(fault) = &self.settings.fault {
-            words.push(format!(
+        match (&self.settings.target, &self.settings.fault) {
+            (Some(target), _) => {
+                words.push(format!("--target {}", target.at));
+                words.extend(
+                    target
+                        .script_filename
+                        .iter()
+                        .map(|script| format!("--script-filename {script}")),
+                );
+            }
+            (None, Some(fault)) => words.push(format!(
                 "--implementation {} --fault {fault}",
                 self.implementation
-            ));
+            )),
+            (None, None) if self.implementation != self.own(scenario) => {
+                words.push(format!("--implementation {}", self.implementation));
+            }
+            (None, None) => {}
         }
         words.join(" ")
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::step::fastcgi::FastcgiStep;
 use crate::step::keepalive::KeepaliveStep;
 use crate::step::socket::SocketStep;
 use crate::step::{Step, Vocabulary};
@@ -59,6 +60,8 @@ impl fmt::Display for CaseKey {
 pub enum Steps {
     /// Port reuse.
     PortReuse(Vec<Step<SocketStep>>),
+    /// FastCGI.
+    Fastcgi(Vec<Step<FastcgiStep>>),
     /// Keepalive.
     Keepalive(Vec<Step<KeepaliveStep>>),
 }
@@ -81,6 +84,7 @@ impl Steps {
     pub fn need_implementation(&self) -> bool {
         match self {
             Self::PortReuse(steps) => steps.iter().any(|step| step.action.needs_implementation()),
+            Self::Fastcgi(steps) => steps.iter().any(|step| step.action.needs_implementation()),
             Self::Keepalive(steps) => steps.iter().any(|step| step.action.needs_implementation()),
         }
     }

@@ -78,10 +78,11 @@ fn close(
     }
     let steps = match document.family {
         Family::PortReuse => Steps::PortReuse(close_steps(&steps, point, source)?),
+        Family::Fastcgi => Steps::Fastcgi(close_steps(&steps, point, source)?),
         Family::Keepalive => Steps::Keepalive(close_steps(&steps, point, source)?),
-        family @ (Family::Fastcgi | Family::Http) => {
+        family @ Family::Http => {
             return Err(source
-                .unknown_family(family.name(), &[Family::PortReuse.name()])
+                .unknown_family(family.name(), &Family::ALL.map(Family::name))
                 .into());
         }
     };

@@ -13,18 +13,22 @@
 //! | [`table`] | the reviewed snapshot: one row a case |
 //! | [`timing`] | schedules, what was seen over time, and how exactly that can be told |
 //! | [`protocol`] | the lines host and agent exchange |
+//! | [`profile`] | what is known of an implementation under test |
+//! | [`adapter`] | the lines an adapter and the agent exchange |
 //! | [`schema`] | the JSON Schema that editors use |
 //!
 //! Nothing here opens a file or a socket or reads a clock: whoever runs on the host hands in text, whoever
 //! runs on the platform hands back observations. The price is that paths and time stamps are parameters
 //! everywhere; the gain is that the whole of judging is tested from text to text.
 
+pub mod adapter;
 pub mod case;
 pub mod deviation;
 mod expand;
 pub mod family;
 pub mod judge;
 pub mod observation;
+pub mod profile;
 pub mod protocol;
 pub mod scenario;
 pub mod schema;

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::case::{Case, CaseKey};
 use crate::observation::Outcome;
+use crate::profile::External;
 use crate::system::System;
 use crate::timing::Timing;
 
@@ -59,6 +60,20 @@ pub enum Implementation {
         /// Name of the fault.
         fault: Option<String>,
     },
+    /// Somebody's, started for every case.
+    External(Box<External>),
+    /// One that runs already, somewhere.
+    Target(Target),
+}
+
+/// An application that somebody else has started.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Target {
+    /// `127.0.0.1:9000`, or `unix:` and a path.
+    pub at: String,
+    /// SCRIPT_FILENAME of every request, where it needs one.
+    pub script_filename: Option<String>,
 }
 
 /// A line from the agent.

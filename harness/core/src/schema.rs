@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::scenario::Exchange;
 use crate::scenario::Head;
 use crate::scenario::claim::ClaimHead;
+use crate::step::fastcgi::FastcgiStep;
 use crate::step::keepalive::KeepaliveStep;
 use crate::step::socket::SocketStep;
 use crate::timing::Happening;
@@ -19,6 +20,7 @@ pub fn scenario_schema() -> String {
     let mut generator = schemars::generate::SchemaSettings::draft2020_12().into_generator();
     let vocabularies = [
         step_schema::<SocketStep>(&mut generator),
+        step_schema::<FastcgiStep>(&mut generator),
         step_schema::<KeepaliveStep>(&mut generator),
     ];
     let mut claim = Value::from(ClaimHead::json_schema(&mut generator));

@@ -12,7 +12,7 @@ use reusespec_core::{Case, Outcome, Steps};
 pub(crate) use report::{Note, Reporter, answer_mapped};
 
 use crate::isolate::{Ground, Isolation};
-use crate::{keepalive, socket};
+use crate::{fastcgi, keepalive, socket};
 
 /// What a case may lean on while it executes.
 pub(crate) struct Scene<'r> {
@@ -44,6 +44,7 @@ pub(crate) fn run_and_exit(
     to_loop: OwnedFd,
 ) -> ! {
     let mut reporter = Reporter::new(to_loop);
+    name_process();
     // A panic must not unwind into the loop's frames: they own the other cases.
     let execution = AssertUnwindSafe(|| execute(case, implementation, isolation, capture, &mut reporter));
     let outcome = catch_unwind(execution).unwrap_or_else(|panic| {
@@ -58,6 +59,15 @@ pub(crate) fn run_and_exit(
     unsafe { libc::_exit(status) }
 }
 
+/// So that ps(1) tells a case from the loop.
+#[cfg(target_os = "linux")]
+fn name_process() {
+    let _ = nix::sys::prctl::set_name(c"reusespec-case");
+}
+
+#[cfg(not(target_os = "linux"))]
+fn name_process() {}
+
 fn execute(
     case: &Case,
     implementation: Implementation,
@@ -65,6 +75,11 @@ fn execute(
     capture: bool,
     reporter: &mut Reporter,
 ) -> Outcome {
+    let isolation = match implementation {
+        // What runs already runs in this network.
+        Implementation::Target(_) => isolation.none(),
+        _ => isolation,
+    };
     let ground = match isolation.enter(reporter, &case.requires) {
         Ok(ground) => ground,
         Err(outcome) => return outcome,
@@ -79,6 +94,7 @@ fn execute(
     };
     match &case.steps {
         Steps::PortReuse(steps) => socket::execute(steps, &mut scene),
+        Steps::Fastcgi(steps) => fastcgi::execute(steps, &mut scene),
         Steps::Keepalive(steps) => keepalive::execute(steps, &mut scene),
     }
 }

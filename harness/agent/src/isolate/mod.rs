@@ -91,6 +91,17 @@ impl Isolation {
         self.clone()
     }
 
+    /// The same without namespaces, for a case about something that runs outside of them.
+    pub(crate) fn none(self) -> Self {
+        match self {
+            Self::Namespaces(_) => Self::Shared {
+                because: "what is tested runs in this network".to_owned(),
+                ports: OWN_PORTS,
+            },
+            shared @ Self::Shared { .. } => shared,
+        }
+    }
+
     /// Enters it; the process is the case's own from here on.
     pub(crate) fn enter(self, reporter: &mut Reporter, requires: &[String]) -> Result<Ground, Outcome> {
         match self {

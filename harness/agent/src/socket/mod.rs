@@ -22,33 +22,7 @@ use socket2::Socket;
 
 use crate::case::Scene;
 use crate::isolate::act_as;
-
-/// Why a step has no result.
-#[derive(Debug)]
-pub(crate) enum Stop {
-    /// The system refused; the name of the error is the result.
-    Refused(io::Error),
-    /// The platform lacks something.
-    Unsupported(String),
-    /// Nothing was found out.
-    Broken(String),
-    /// A socket the step works on is spent: an earlier labelled step on it failed.
-    Spent,
-}
-
-impl From<io::Error> for Stop {
-    fn from(error: io::Error) -> Self {
-        Self::Refused(error)
-    }
-}
-
-impl From<nix::errno::Errno> for Stop {
-    fn from(errno: nix::errno::Errno) -> Self {
-        Self::Refused(errno.into())
-    }
-}
-
-type Answer = Result<Observed, Stop>;
+pub(crate) use crate::stop::{Answer, Stop};
 
 /// A socket of a case.
 pub(crate) struct Named {

@@ -107,6 +107,9 @@ impl Sockets<'_, '_> {
             Implementation::Kernel => Err(Stop::Unsupported(
                 "the kernel has no defaults of its own to test".to_owned(),
             )),
+            Implementation::External(_) | Implementation::Target(_) => {
+                Err(Stop::Unsupported("adapters have no socket calls yet".to_owned()))
+            }
             Implementation::Reference { fault } => {
                 // Faults of other families change nothing here.
                 let fault = fault.as_deref().and_then(SocketFault::named);

@@ -126,8 +126,11 @@ fn schedules(scenario: &Scenario, out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
+/// A word and what it means.
+type Explained = (String, String);
+
 /// Keyword, description and keys of every step, as the schema has them.
-fn steps(schema: &Value) -> Vec<(String, String, Vec<(String, String)>)> {
+fn steps(schema: &Value) -> Vec<(String, String, Vec<Explained>)> {
     let definition = |reference: &Value| {
         let name = reference.get("$ref")?.as_str()?.rsplit('/').next()?;
         schema.get("$defs")?.get(name)

@@ -1,10 +1,9 @@
-//! `reusespec faults` and `reusespec implementations`.
+//! `reusespec faults`: the known bugs the reference can be started with.
 
 use std::io::{self, Write};
 
 use crate::exit;
 use crate::faults;
-use crate::plan::{KERNEL, REFERENCE};
 
 pub(super) fn faults() -> io::Result<i32> {
     let faults = faults::all();
@@ -20,15 +19,5 @@ pub(super) fn faults() -> io::Result<i32> {
             fault.family.name()
         )?;
     }
-    Ok(exit::AS_EXPECTED)
-}
-
-pub(super) fn implementations() -> io::Result<i32> {
-    let mut stdout = anstream::stdout();
-    writeln!(stdout, "{KERNEL}     raw system calls")?;
-    writeln!(
-        stdout,
-        "{REFERENCE}  ours: sockets by the rules, with faults that can be switched on"
-    )?;
     Ok(exit::AS_EXPECTED)
 }

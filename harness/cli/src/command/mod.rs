@@ -3,6 +3,7 @@
 mod check;
 mod explain;
 mod faults;
+mod implementations;
 mod list;
 mod platforms;
 mod run;
@@ -25,7 +26,10 @@ pub fn dispatch(arguments: &Arguments) -> i32 {
         Command::Check { files } => check::check(&root(arguments), files),
         Command::Platforms => platforms::platforms(),
         Command::Faults => faults::faults(),
-        Command::Implementations => faults::implementations(),
+        Command::Implementations { deviations } => match root(arguments) {
+            Ok(root) => implementations::implementations(&root, *deviations),
+            Err(error) => Ok(library_error(&error)),
+        },
     };
     match status {
         Ok(status) => status,

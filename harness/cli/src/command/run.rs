@@ -4,13 +4,15 @@ use std::io;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
+use reusespec_core::protocol::Target;
 use reusespec_platforms::AgentCommand;
 
 use super::wrong_input;
 use crate::arguments::{Format, Run};
 use crate::event::Event;
+use crate::implementations::{self, ImplementationError};
 use crate::library::Library;
-use crate::plan::{PlanError, Selection, plan};
+use crate::plan::{PlanError, Selection, TARGET, plan};
 use crate::report::Reporter;
 use crate::report::json::JsonReporter;
 use crate::report::junit::JunitReporter;
@@ -22,6 +24,8 @@ use crate::session::INTERRUPTED;
 enum RunError {
     #[error(transparent)]
     Plan(#[from] PlanError),
+    #[error(transparent)]
+    Implementation(#[from] ImplementationError),
     #[error("unknown fault `{0}`; `reusespec faults` prints them all")]
     UnknownFault(String),
     #[error("unknown platform `{0}`; `reusespec platforms` prints them all")]
@@ -49,7 +53,11 @@ pub(super) fn run(library: &Library, options: &Run) -> io::Result<i32> {
     }
     // A second Ctrl-C while reports are written is not an emergency either: everything has a time limit.
     let _ = ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed));
-    let work = match plan(&library.scenarios, &selection(options)) {
+    let profiles = match implementations::load(&library.root) {
+        Ok(profiles) => profiles,
+        Err(error) => return Ok(wrong_input(&error)),
+    };
+    let work = match plan(&library.scenarios, &selection(options), &profiles) {
         Ok(work) => work,
         Err(error) => return Ok(wrong_input(&error)),
     };
@@ -58,6 +66,7 @@ pub(super) fn run(library: &Library, options: &Run) -> io::Result<i32> {
         root: &library.root,
         jobs: options.jobs,
         fault: options.fault.clone(),
+        target: target(options),
         capture: options.capture.clone(),
     };
     let mut reporters = reporters(options, &library.root);
@@ -76,7 +85,8 @@ pub(super) fn run(library: &Library, options: &Run) -> io::Result<i32> {
 }
 
 fn checked(library: &Library, options: &Run) -> Result<(), RunError> {
-    plan(&library.scenarios, &selection(options))?;
+    let profiles = implementations::load(&library.root)?;
+    plan(&library.scenarios, &selection(options), &profiles)?;
     if let Some(unknown) = options.platforms.iter().find(|name| *name != HOST) {
         return Err(RunError::UnknownPlatform(unknown.clone()));
     }
@@ -88,11 +98,21 @@ fn checked(library: &Library, options: &Run) -> Result<(), RunError> {
     }
 }
 
+fn target(options: &Run) -> Option<Target> {
+    let at = options.target.clone()?;
+    let script_filename = options.script_filename.clone();
+    Some(Target { at, script_filename })
+}
+
 fn selection(options: &Run) -> Selection {
+    let implementations = match options.target {
+        Some(_) => vec![TARGET.to_owned()],
+        None => options.implementations.clone(),
+    };
     Selection {
         filters: options.filters.clone(),
         points: options.points.clone(),
-        implementations: options.implementations.clone(),
+        implementations,
     }
 }
 

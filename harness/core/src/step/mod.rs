@@ -6,6 +6,7 @@
 //! label is preparation: if it fails, the case is `broken`, because nothing was found out.
 
 pub mod endpoint;
+pub mod fastcgi;
 pub mod keepalive;
 pub mod socket;
 

@@ -14,6 +14,7 @@
 //! where it is done.
 
 mod admission;
+mod background;
 mod connection;
 mod dialogue;
 mod fault;
@@ -30,6 +31,7 @@ mod server;
 mod settings;
 mod table;
 
+pub use background::{At, Background};
 pub use fault::FastCgiFault;
 pub use handler::{AppStatus, Handler, Params, Request};
 pub use handlers::Handlers;

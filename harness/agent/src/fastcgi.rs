@@ -1,0 +1,162 @@
+//! Executes the FastCGI vocabulary: the web server's side of one case.
+//!
+//! What an application does is an observation, whatever it is: a connection that is refused, closed or silent
+//! is what `receive` shows. Only what keeps us from looking breaks a case.
+
+mod application;
+mod bytes;
+mod connection;
+mod many;
+mod transcript;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use reusespec_core::protocol::Implementation;
+use reusespec_core::step::Step;
+use reusespec_core::step::fastcgi::{FastcgiStep, Receive, Serve};
+use reusespec_core::{Observation, Observed, Outcome};
+
+use crate::case::Scene;
+use crate::stop::{Answer, Stop};
+use application::{Application, CONNECT_WITHIN};
+use bytes::Writer;
+use connection::Connection;
+
+/// Time a case keeps for its report.
+const RESERVE: Duration = Duration::from_millis(500);
+/// What comes sooner is waited for without giving the slot to another case.
+const SOON: Duration = Duration::from_millis(10);
+
+/// A web server with its connections.
+struct Probe<'s, 'r> {
+    scene: &'s mut Scene<'r>,
+    application: Option<Application>,
+    connections: BTreeMap<String, Connection>,
+}
+
+/// Executes the steps of a case.
+pub(crate) fn execute(steps: &[Step<FastcgiStep>], scene: &mut Scene<'_>) -> Outcome {
+    if let Some(because) = lacking(steps, &scene.implementation) {
+        return Outcome::Unsupported(because);
+    }
+    let (system, _) = crate::system::identify();
+    let mut probe = Probe {
+        scene,
+        application: None,
+        connections: BTreeMap::new(),
+    };
+    let mut observations = Vec::new();
+    for (index, step) in steps.iter().enumerate() {
+        if !step.on.is_empty() && !step.on.iter().any(|range| range.contains(&system)) {
+            continue;
+        }
+        let seen = match probe.step(&step.action) {
+            Ok(seen) => seen,
+            Err(Stop::Unsupported(because)) => return Outcome::Unsupported(because),
+            Err(Stop::Spent) => Observed::NotReached,
+            Err(Stop::Broken(because)) => return Outcome::Broken(format!("step {}: {because}", index + 1)),
+            Err(Stop::Refused(error)) => Observed::Word(crate::errno::name(&error)),
+        };
+        if let Some(label) = &step.label {
+            observations.push(Observation {
+                label: label.clone(),
+                seen,
+            });
+        }
+    }
+    Outcome::Observed(observations)
+}
+
+/// What the steps need and the implementation has not.
+fn lacking(steps: &[Step<FastcgiStep>], implementation: &Implementation) -> Option<String> {
+    let Implementation::External(external) = implementation else {
+        return None;
+    };
+    let missing = external.missing.clone();
+    missing.or_else(|| {
+        let needs = steps.iter().flat_map(|step| step.action.needs());
+        needs.into_iter().find_map(|need| external.lacks(&need))
+    })
+}
+
+impl Probe<'_, '_> {
+    fn step(&mut self, step: &FastcgiStep) -> Answer {
+        match step {
+            FastcgiStep::Serve(step) => {
+                self.application = Some(Application::start(step, self.scene)?);
+                Ok(Observed::ok())
+            }
+            FastcgiStep::Connect(step) => self.connect(&step.connection),
+            FastcgiStep::Send(step) => {
+                let writes = self.writer()?.writes(step);
+                let deadline = self.deadline();
+                self.connection(&step.connection)?.send(writes, deadline);
+                Ok(Observed::ok())
+            }
+            FastcgiStep::Receive(step) => self.receive(step).map(Observed::Transcript),
+            FastcgiStep::HalfClose(step) => {
+                self.connection(&step.connection)?.half_close();
+                Ok(Observed::ok())
+            }
+            FastcgiStep::Close(step) => {
+                self.connections.remove(&step.connection);
+                Ok(Observed::ok())
+            }
+            FastcgiStep::Repeat(step) => self.repeat(step),
+            FastcgiStep::BeginMany(step) => self.begin_many(step),
+            FastcgiStep::WebServer(_) => Err(Stop::Unsupported(
+                "no web server is started yet for this implementation".to_owned(),
+            )),
+        }
+    }
+
+    /// Opens a connection; the application starts with its defaults if nobody has started it.
+    fn connect(&mut self, name: &str) -> Answer {
+        let place = self.application()?.place.clone();
+        let socket = place.connect(CONNECT_WITHIN)?;
+        self.connections.insert(name.to_owned(), Connection::new(socket)?);
+        Ok(Observed::ok())
+    }
+
+    /// The connection with this name, opened if it is not.
+    fn connection(&mut self, name: &str) -> Result<&mut Connection, Stop> {
+        if !self.connections.contains_key(name) {
+            self.connect(name)?;
+        }
+        self.connections.get_mut(name).ok_or(Stop::Spent)
+    }
+
+    fn receive(&mut self, step: &Receive) -> Result<Vec<String>, Stop> {
+        let deadline = self.deadline();
+        self.connection(&step.connection)?;
+        let connection = self.connections.get_mut(&step.connection).ok_or(Stop::Spent)?;
+        // What comes soon is worth no message to the loop.
+        connection.peek(SOON.min(connection.budget(step)));
+        let lines = self
+            .scene
+            .reporter
+            .waiting(|| connection.receive(step, deadline))?;
+        Ok(lines)
+    }
+
+    fn application(&mut self) -> Result<&mut Application, Stop> {
+        if self.application.is_none() {
+            let defaults: Serve = serde_json::from_str("{}").expect("every key of `serve` has a default");
+            self.application = Some(Application::start(&defaults, self.scene)?);
+        }
+        self.application.as_mut().ok_or(Stop::Spent)
+    }
+
+    fn writer(&mut self) -> Result<Writer, Stop> {
+        let script_filename = self.application()?.script_filename.clone();
+        Ok(Writer { script_filename })
+    }
+
+    fn deadline(&self) -> Instant {
+        self.scene
+            .deadline
+            .checked_sub(RESERVE)
+            .unwrap_or(self.scene.deadline)
+    }
+}

@@ -1,0 +1,139 @@
+//! The application under test: the reference in a thread of the case, somebody's program, or one that runs.
+
+use std::time::Duration;
+
+use reusespec_core::adapter::AdapterRequest;
+use reusespec_core::profile::Kind;
+use reusespec_core::protocol::Implementation;
+use reusespec_core::step::fastcgi::{Serve, Transport};
+use reusespec_reference::fastcgi::{At, Background, FastCgiFault, Settings, web_server_addrs};
+use reusespec_wire::fastcgi::Role;
+
+use crate::case::Scene;
+use crate::place::Place;
+use crate::program::{Directory, Program, ProgramError};
+use crate::stop::Stop;
+
+/// How long a connection may take to be made.
+pub(super) const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+
+/// An application that accepts connections, for as long as this lives.
+pub(super) struct Application {
+    /// Where.
+    pub(super) place: Place,
+    /// SCRIPT_FILENAME of every request.
+    pub(super) script_filename: Option<String>,
+    program: Option<Program>,
+    _reference: Option<Background>,
+    _directory: Option<Directory>,
+}
+
+impl Application {
+    /// Starts what the case tests.
+    pub(super) fn start(step: &Serve, scene: &Scene<'_>) -> Result<Self, Stop> {
+        if let Implementation::Target(target) = &scene.implementation {
+            return Ok(Self {
+                place: target.at.parse().map_err(Stop::Broken)?,
+                script_filename: target.script_filename.clone(),
+                program: None,
+                _reference: None,
+                _directory: None,
+            });
+        }
+        let (place, directory) = place(step.transport, scene)?;
+        let mut application = Self {
+            place: place.clone(),
+            script_filename: None,
+            program: None,
+            _reference: None,
+            _directory: directory,
+        };
+        match &scene.implementation {
+            Implementation::External(external) => {
+                let at = (external.kind == Kind::Server).then_some(&place);
+                let mut program = Program::start(external, at, &[]).map_err(stop)?;
+                if external.kind == Kind::Adapter {
+                    let serve = AdapterRequest::ServeFastcgi {
+                        at: place.to_string(),
+                    };
+                    program.ask(&serve).map_err(stop)?;
+                }
+                application.script_filename.clone_from(&external.script_filename);
+                application.program = Some(program);
+            }
+            Implementation::Reference { fault } => {
+                let at = match place {
+                    Place::Tcp(address) => At::Tcp(address),
+                    Place::Unix(path) => At::Unix(path),
+                };
+                let started = Background::start(at, settings(step, fault.as_deref())?);
+                application._reference = Some(started.map_err(|error| Stop::Broken(with_source(&error)))?);
+            }
+            Implementation::Kernel | Implementation::Target(_) => {
+                return Err(Stop::Unsupported("there is no FastCGI in a kernel".to_owned()));
+            }
+        }
+        Ok(application)
+    }
+
+    /// Why the program has ended, if it has: a case in which it did says so.
+    pub(super) fn ended(&mut self) -> Option<String> {
+        let program = self.program.as_mut()?;
+        let ended = program.ended()?;
+        Some(format!("the application {ended}; it said: {}", program.stderr()))
+    }
+}
+
+/// What a program's trouble means for a case.
+fn stop(error: ProgramError) -> Stop {
+    match error {
+        ProgramError::Unsupported(because) => Stop::Unsupported(because),
+        other => Stop::Broken(with_source(&other)),
+    }
+}
+
+fn with_source(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}
+
+fn place(transport: Transport, scene: &Scene<'_>) -> Result<(Place, Option<Directory>), Stop> {
+    match transport {
+        Transport::Tcp => {
+            let address = ([127, 0, 0, 1], scene.ground.ports[0]).into();
+            Ok((Place::Tcp(address), None))
+        }
+        Transport::Unix => {
+            let directory = Directory::new()?;
+            Ok((Place::Unix(directory.path().join("socket")), Some(directory)))
+        }
+    }
+}
+
+/// The reference's settings, as far as the scenario says something else than the defaults.
+fn settings(step: &Serve, fault: Option<&str>) -> Result<Settings, Stop> {
+    let mut settings = Settings {
+        // Faults of other families change nothing here.
+        fault: fault.and_then(FastCgiFault::named),
+        ..Settings::default()
+    };
+    if let Some(multiplex) = step.multiplex {
+        settings.multiplex = multiplex;
+    }
+    if let Some(max) = step.max_requests {
+        settings.requests_max = max;
+    }
+    if let Some(max) = step.max_connections {
+        settings.connections_max = max;
+    }
+    if let Some(roles) = &step.roles {
+        settings.roles = roles.iter().map(|role| Role::from(role.0)).collect();
+    }
+    if let Some(addresses) = &step.web_server_addrs {
+        let addresses = web_server_addrs(addresses).map_err(|error| Stop::Broken(with_source(&error)))?;
+        settings.web_server_addrs = Some(addresses);
+    }
+    Ok(settings)
+}

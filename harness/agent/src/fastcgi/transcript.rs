@@ -1,0 +1,236 @@
+//! What an application says, as lines of a transcript: `< STDOUT id=1 "ok\n"`, `< END id=1 complete status=0`.
+//!
+//! How output is divided into records means nothing (§3.3), so STDOUT records of one id that follow each other
+//! make one line. Of the CGI response only status and body are shown: headers differ between libraries and
+//! contain dates. A response that does not begin with a header is shown whole, because then it is the finding.
+
+use std::collections::HashSet;
+
+use reusespec_core::step::fastcgi::{Order, Show};
+use reusespec_wire::fastcgi::{Kind, Record, Repr, Stream};
+
+/// Bytes of a stream that are kept for its line; the rest is only counted.
+const KEPT_BYTES: usize = 8 << 10;
+/// Bytes of a body that a line shows.
+const SHOWN_BYTES: usize = 96;
+
+/// The lines of one `receive`.
+pub(super) struct Transcript {
+    entries: Vec<Entry>,
+    show: Show,
+}
+
+struct Entry {
+    id: u16,
+    text: Text,
+}
+
+enum Text {
+    Whole(String),
+    Stdout(Stdout),
+}
+
+/// STDOUT records that followed each other.
+struct Stdout {
+    bytes: Vec<u8>,
+    len: usize,
+    /// Whether the CGI headers are in it.
+    first: bool,
+}
+
+/// The ids whose response has begun on a connection: what follows has no headers.
+#[derive(Default)]
+pub(super) struct Answering(HashSet<u16>);
+
+impl Transcript {
+    pub(super) fn new(show: Show) -> Self {
+        Self {
+            entries: Vec::new(),
+            show,
+        }
+    }
+
+    /// Takes a record; returns whether the line it made, or went on, is another one that begins so.
+    pub(super) fn take(&mut self, record: &Record<&[u8]>, answering: &mut Answering, until: &str) -> bool {
+        let id = record.id();
+        if let (Kind::Stream(Stream::Stdout), Ok(Repr::Stream { content, .. })) =
+            (record.kind(), Repr::parse(record))
+            && !content.is_empty()
+        {
+            return self.stdout(id, content, answering, until);
+        }
+        if record.kind() == Kind::EndRequest {
+            answering.0.remove(&id);
+        }
+        let text = record.to_string();
+        let fits = text.starts_with(until);
+        self.entries.push(Entry {
+            id,
+            text: Text::Whole(text),
+        });
+        fits
+    }
+
+    fn stdout(&mut self, id: u16, content: &[u8], answering: &mut Answering, until: &str) -> bool {
+        let goes_on =
+            matches!(self.entries.last(), Some(Entry { id: last, text: Text::Stdout(_) }) if *last == id);
+        if !goes_on {
+            let first = answering.0.insert(id);
+            let (bytes, len) = (Vec::new(), 0);
+            self.entries.push(Entry {
+                id,
+                text: Text::Stdout(Stdout { bytes, len, first }),
+            });
+        }
+        let show = self.show;
+        let Some(Entry {
+            text: Text::Stdout(stdout),
+            ..
+        }) = self.entries.last_mut()
+        else {
+            unreachable!("the last entry is this stream's")
+        };
+        let fitted = goes_on && stdout.line(id, show).starts_with(until);
+        stdout.take(content);
+        !fitted && stdout.line(id, show).starts_with(until)
+    }
+
+    /// Adds a line that is no record, such as how the connection ended.
+    pub(super) fn say(&mut self, text: impl Into<String>) {
+        self.entries.push(Entry {
+            id: u16::MAX,
+            text: Text::Whole(text.into()),
+        });
+    }
+
+    /// The lines.
+    pub(super) fn lines(mut self, order: Order) -> Vec<String> {
+        if order == Order::ById {
+            // A stable sort; what is no record comes last.
+            self.entries.sort_by_key(|entry| entry.id);
+        }
+        let show = self.show;
+        let line = |entry: &Entry| match &entry.text {
+            Text::Whole(text) => format!("< {text}"),
+            Text::Stdout(stdout) => format!("< {}", stdout.line(entry.id, show)),
+        };
+        self.entries.iter().map(line).collect()
+    }
+}
+
+impl Stdout {
+    fn take(&mut self, content: &[u8]) {
+        let room = KEPT_BYTES.saturating_sub(self.bytes.len());
+        self.bytes.extend_from_slice(&content[..content.len().min(room)]);
+        self.len += content.len();
+    }
+
+    fn line(&self, id: u16, show: Show) -> String {
+        if !self.first || show == Show::Everything {
+            return format!("STDOUT id={id} {}", quoted(&self.bytes, self.len));
+        }
+        match split(&self.bytes) {
+            Some((status, head_len)) => {
+                let status = status.map(|status| format!("{status} ")).unwrap_or_default();
+                let body = quoted(&self.bytes[head_len..], self.len - head_len);
+                format!("STDOUT id={id} {status}{body}")
+            }
+            None => format!("STDOUT id={id} without headers {}", quoted(&self.bytes, self.len)),
+        }
+    }
+}
+
+/// The status where it is not 200, and the length of the headers with their empty line (§6.1: CGI/1.1).
+fn split(bytes: &[u8]) -> Option<(Option<String>, usize)> {
+    let mut status = None;
+    let mut at = 0;
+    loop {
+        let end = at + bytes[at..].iter().position(|byte| *byte == b'\n')?;
+        let line = bytes[at..end].strip_suffix(b"\r").unwrap_or(&bytes[at..end]);
+        let is_first = at == 0;
+        at = end + 1;
+        if line.is_empty() {
+            return (!is_first).then_some((status, at));
+        }
+        let colon = line.iter().position(|byte| *byte == b':')?;
+        let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+        if name.iter().any(u8::is_ascii_whitespace) {
+            return None;
+        }
+        if name.eq_ignore_ascii_case(b"status") && !value.starts_with(b"200") {
+            let number = value.split(|byte| *byte == b' ').next().unwrap_or_default();
+            status = Some(String::from_utf8_lossy(number).into_owned());
+        }
+    }
+}
+
+fn quoted(bytes: &[u8], len: usize) -> String {
+    let shown = &bytes[..bytes.len().min(SHOWN_BYTES)];
+    let text = shown.escape_ascii();
+    if shown.len() < len {
+        format!("\"{text}\"… {len} bytes")
+    } else {
+        format!("\"{text}\"")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reusespec_wire::fastcgi::RawRecord;
+
+    fn record(stream: Stream, id: u16, content: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        RawRecord::new(Kind::Stream(stream), id, content).append_to(&mut bytes);
+        bytes
+    }
+
+    fn lines(records: &[Vec<u8>], show: Show, order: Order) -> Vec<String> {
+        let mut transcript = Transcript::new(show);
+        let mut answering = Answering::default();
+        for bytes in records {
+            transcript.take(
+                &Record::new_checked(bytes.as_slice()).unwrap(),
+                &mut answering,
+                "-",
+            );
+        }
+        transcript.lines(order)
+    }
+
+    #[test]
+    fn stdout_of_one_id_is_one_line_and_its_headers_are_left_out() {
+        let records = [
+            record(Stream::Stdout, 1, b"Status: 404 Not Found\r\nX: y\r\n"),
+            record(Stream::Stdout, 1, b"\r\nno"),
+            record(Stream::Stdout, 1, b"thing\n"),
+            record(Stream::Stdout, 1, b""),
+        ];
+        assert_eq!(
+            lines(&records, Show::Body, Order::Arrival),
+            [r#"< STDOUT id=1 404 "nothing\n""#, "< STDOUT id=1 end"]
+        );
+    }
+
+    #[test]
+    fn a_response_without_headers_is_shown_whole() {
+        let records = [record(Stream::Stdout, 1, b"HTTP/1.1 200 OK\r\n\r\nx")];
+        assert_eq!(
+            lines(&records, Show::Body, Order::Arrival),
+            [r#"< STDOUT id=1 without headers "HTTP/1.1 200 OK\r\n\r\nx""#]
+        );
+    }
+
+    #[test]
+    fn lines_are_ordered_by_id_where_requests_race() {
+        let records = [
+            record(Stream::Stdout, 2, b""),
+            record(Stream::Stderr, 1, b"b"),
+            record(Stream::Stderr, 1, b"a"),
+        ];
+        assert_eq!(
+            lines(&records, Show::Body, Order::ById),
+            ["< STDERR id=1 \"b\"", "< STDERR id=1 \"a\"", "< STDOUT id=2 end"]
+        );
+    }
+}

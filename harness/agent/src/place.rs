@@ -1,0 +1,62 @@
+//! Where something listens: a TCP address or a path. Scenarios, profiles and `--target` all end here.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use socket2::{Domain, SockAddr, Socket, Type};
+
+/// A place to listen at or to connect to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+}
+
+impl Place {
+    /// A blocking connection, made within the time.
+    pub(crate) fn connect(&self, within: std::time::Duration) -> io::Result<Socket> {
+        match self {
+            Self::Tcp(address) => {
+                let socket = Socket::new(Domain::for_address(*address), Type::STREAM, None)?;
+                socket.connect_timeout(&(*address).into(), within)?;
+                // What is written together arrives together, and what is written apart arrives apart.
+                socket.set_tcp_nodelay(true)?;
+                Ok(socket)
+            }
+            Self::Unix(path) => {
+                let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+                // connect(2) on a Unix-domain socket waits for the backlog only this long: unix(7), SO_SNDTIMEO.
+                socket.set_write_timeout(Some(within))?;
+                socket.connect(&SockAddr::unix(path)?)?;
+                Ok(socket)
+            }
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => path.display().fmt(f),
+        }
+    }
+}
+
+/// `127.0.0.1:9000`, `[::1]:9000`, or `unix:/run/app.sock`.
+impl FromStr for Place {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Some(path) = text.strip_prefix("unix:") {
+            return Ok(Self::Unix(path.into()));
+        }
+        let address = text.parse().map_err(|_| {
+            format!("bad target `{text}`, expected for example `127.0.0.1:9000` or `unix:/run/app.sock`")
+        })?;
+        Ok(Self::Tcp(address))
+    }
+}

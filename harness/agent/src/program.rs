@@ -1,0 +1,284 @@
+//! A program under test: started for one case, inside its namespaces, and gone with it on every way out.
+//!
+//! Three things end it. Dropping kills its process group; on Linux it is the first process of a namespace of
+//! its own, so that its children go with it, also those that left the group; and it is told to die with the
+//! process of the case, which the loop may kill at any time. Where the system refuses a namespace of processes
+//! the other two remain.
+
+mod adapter;
+#[cfg(target_os = "linux")]
+mod processes;
+
+use std::fs;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use reusespec_core::adapter::AdapterRequest;
+use reusespec_core::profile::{External, Kind, fill};
+
+use crate::place::Place;
+use adapter::Lines;
+
+/// How often a server is asked whether it can be connected to.
+const READY_POLL: Duration = Duration::from_millis(2);
+/// How long a program may take until it can be used.
+const READY_WITHIN: Duration = Duration::from_secs(10);
+/// How long a control may take.
+const CONTROL_WITHIN: Duration = Duration::from_secs(5);
+/// Bytes of standard error that reports show.
+const SHOWN_BYTES: usize = 1000;
+
+/// Why a program is of no use.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ProgramError {
+    /// It is not here, or has no such thing.
+    #[error("{0}")]
+    Unsupported(String),
+    /// It could not be started.
+    #[error("{name} could not be started")]
+    NotStarted { name: String, source: io::Error },
+    /// It has ended or does not answer.
+    #[error("{name} {what}; it said: {stderr}")]
+    Failed {
+        name: String,
+        what: String,
+        stderr: String,
+    },
+}
+
+/// A running program. Dropping it kills it and removes its directory.
+pub(crate) struct Program {
+    name: String,
+    child: Child,
+    lines: Option<Lines>,
+    directory: Directory,
+    external: External,
+    values: Vec<(String, String)>,
+}
+
+impl Program {
+    /// Starts it, to listen at a place, and waits until it can be used. `more` are further values for its
+    /// arguments and files.
+    pub(crate) fn start(
+        external: &External,
+        at: Option<&Place>,
+        more: &[(&str, &str)],
+    ) -> Result<Self, ProgramError> {
+        if let Some(missing) = &external.missing {
+            return Err(ProgramError::Unsupported(missing.clone()));
+        }
+        let name = external.name.clone();
+        let failed = |source| ProgramError::NotStarted {
+            name: name.clone(),
+            source,
+        };
+        let directory = Directory::new().map_err(failed)?;
+        let values = values(&directory.0, at, more);
+        for (file, text) in &external.files {
+            fs::write(directory.0.join(file), fill_all(text, &values)).map_err(failed)?;
+        }
+        let mut command = command(&external.start, external, &values, &directory.0).map_err(failed)?;
+        if external.kind == Kind::Adapter {
+            command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        }
+        #[cfg(target_os = "linux")]
+        processes::contain(&mut command, processes::Namespace::Own);
+        let mut child = command.spawn().map_err(failed)?;
+        let lines = Lines::of(&mut child).map_err(failed)?;
+        let mut program = Self {
+            name: external.name.clone(),
+            child,
+            lines,
+            directory,
+            external: external.clone(),
+            values,
+        };
+        match external.kind {
+            Kind::Adapter => program.ask(&AdapterRequest::Hello { protocol: 1 })?,
+            Kind::Server => program.wait_for(at)?,
+        }
+        Ok(program)
+    }
+
+    /// Asks an adapter to do something.
+    pub(crate) fn ask(&mut self, request: &AdapterRequest) -> Result<(), ProgramError> {
+        let answered = match &mut self.lines {
+            Some(lines) => lines.ask(request, Instant::now() + READY_WITHIN),
+            None => Err(adapter::Trouble::Silent("is no adapter".to_owned())),
+        };
+        match answered {
+            Ok(()) => Ok(()),
+            Err(adapter::Trouble::Unsupported(what)) => {
+                Err(ProgramError::Unsupported(format!("{}: {what}", self.name)))
+            }
+            Err(adapter::Trouble::Silent(what)) => Err(self.failed(what)),
+        }
+    }
+
+    /// Runs one of the profile's commands for what it can be told.
+    pub(crate) fn control(&mut self, control: &str) -> Result<(), ProgramError> {
+        let Some(words) = self.external.controls.get(control) else {
+            let what = format!("{} cannot be told to `{control}`", self.name);
+            return Err(ProgramError::Unsupported(what));
+        };
+        let ran = self.run(words).and_then(|mut child| {
+            let deadline = Instant::now() + CONTROL_WITHIN;
+            loop {
+                match child.try_wait()? {
+                    Some(status) if status.success() => return Ok(()),
+                    Some(status) => return Err(io::Error::other(format!("ended with {status}"))),
+                    None if Instant::now() >= deadline => {
+                        child.kill()?;
+                        child.wait()?;
+                        return Err(io::Error::other("did not end"));
+                    }
+                    None => std::thread::sleep(READY_POLL),
+                }
+            }
+        });
+        ran.map_err(|error| self.failed(format!("could not be told to `{control}`: {error}")))
+    }
+
+    fn run(&self, words: &[String]) -> io::Result<Child> {
+        let mut command = command(words, &self.external, &self.values, &self.directory.0)?;
+        #[cfg(target_os = "linux")]
+        processes::contain(&mut command, processes::Namespace::of(&self.child)?);
+        command.spawn()
+    }
+
+    /// The end of what it has written to standard error.
+    pub(crate) fn stderr(&self) -> String {
+        let bytes = fs::read(self.directory.0.join("stderr")).unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(SHOWN_BYTES)..]).into_owned();
+        let text = text.trim().to_owned();
+        if text.is_empty() {
+            "nothing".to_owned()
+        } else {
+            text
+        }
+    }
+
+    /// Whether it has ended, and how.
+    pub(crate) fn ended(&mut self) -> Option<String> {
+        let status = self.child.try_wait().ok().flatten()?;
+        Some(format!("ended with {status}"))
+    }
+
+    fn wait_for(&mut self, at: Option<&Place>) -> Result<(), ProgramError> {
+        let deadline = Instant::now() + READY_WITHIN;
+        while let Some(place) = at {
+            match place.connect(READY_WITHIN) {
+                Ok(_) => break,
+                Err(error) if Instant::now() >= deadline => {
+                    return Err(self.failed(format!("cannot be connected to at {place}: {error}")));
+                }
+                Err(_) => {}
+            }
+            if let Some(ended) = self.ended() {
+                return Err(self.failed(ended));
+            }
+            std::thread::sleep(READY_POLL);
+        }
+        Ok(())
+    }
+
+    fn failed(&self, what: String) -> ProgramError {
+        ProgramError::Failed {
+            name: self.name.clone(),
+            what,
+            stderr: self.stderr(),
+        }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        if let Ok(process) = i32::try_from(self.child.id()) {
+            let group = nix::unistd::Pid::from_raw(process);
+            let _ = nix::sys::signal::killpg(group, nix::sys::signal::Signal::SIGKILL);
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The names of the case and their values.
+fn values(directory: &Path, at: Option<&Place>, more: &[(&str, &str)]) -> Vec<(String, String)> {
+    let mut values = vec![("dir".to_owned(), directory.display().to_string())];
+    if let Some(at) = at {
+        values.push(("address".to_owned(), at.to_string()));
+        match at {
+            Place::Tcp(address) => values.push(("port".to_owned(), address.port().to_string())),
+            Place::Unix(path) => values.push(("socket".to_owned(), path.display().to_string())),
+        }
+    }
+    values.extend(
+        more.iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+    );
+    values
+}
+
+fn fill_all(text: &str, values: &[(String, String)]) -> String {
+    let values: Vec<_> = values
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    fill(text, &values)
+}
+
+/// A command of the profile, in a process group of its own, its output kept in the directory.
+fn command(
+    words: &[String],
+    external: &External,
+    values: &[(String, String)],
+    directory: &Path,
+) -> io::Result<Command> {
+    let words: Vec<String> = words.iter().map(|word| fill_all(word, values)).collect();
+    let (program, arguments) = words
+        .split_first()
+        .ok_or_else(|| io::Error::other("an empty command"))?;
+    let mut command = Command::new(program);
+    command.args(arguments).process_group(0).stdin(Stdio::null());
+    for (name, value) in &external.environment {
+        command.env(name, fill_all(value, values));
+    }
+    let said = fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(directory.join("stderr"))?;
+    command.stdout(said.try_clone()?).stderr(said);
+    Ok(command)
+}
+
+/// A directory that is removed when it is dropped.
+pub(crate) struct Directory(PathBuf);
+
+impl Directory {
+    /// Its path.
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub(crate) fn new() -> io::Result<Self> {
+        let base = std::env::temp_dir();
+        for attempt in 0_u32.. {
+            let path = base.join(format!("reusespec.{}.{attempt}", std::process::id()));
+            match fs::create_dir(&path) {
+                Ok(()) => return Ok(Self(path)),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(io::Error::other("no name for a directory is free"))
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}

@@ -1,0 +1,62 @@
+//! `reusespec implementations`: what can be tested here, and where it is known to differ from a claim.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use super::wrong_input;
+use crate::exit;
+use crate::implementations::{self, Implementation};
+use crate::plan::{KERNEL, REFERENCE};
+
+pub(super) fn implementations(scenarios: &Path, deviations: bool) -> io::Result<i32> {
+    let profiled = match implementations::load(scenarios) {
+        Ok(profiled) => profiled,
+        Err(error) => return Ok(wrong_input(&error)),
+    };
+    let mut stdout = anstream::stdout();
+    if deviations {
+        for implementation in &profiled {
+            page(implementation, &mut stdout)?;
+        }
+        return Ok(exit::AS_EXPECTED);
+    }
+    writeln!(stdout, "{KERNEL:12} raw system calls")?;
+    writeln!(stdout, "{REFERENCE:12} ours, with faults that can be switched on")?;
+    for implementation in &profiled {
+        let Implementation { name, profile, .. } = implementation;
+        writeln!(
+            stdout,
+            "{name:12} {} ({})",
+            profile.title,
+            profile.families.join(", ")
+        )?;
+        match implementation.version() {
+            Ok(version) => writeln!(stdout, "{:12} {version}", "")?,
+            Err(because) => writeln!(stdout, "{:12} unsupported: {because}", "")?,
+        }
+    }
+    Ok(exit::AS_EXPECTED)
+}
+
+/// One implementation's deviations, in Markdown.
+fn page(implementation: &Implementation, out: &mut impl Write) -> io::Result<()> {
+    let Implementation { name, profile, .. } = implementation;
+    if profile.deviation.is_empty() {
+        return Ok(());
+    }
+    let version = implementation.version().unwrap_or_else(|because| because);
+    writeln!(out, "# {name}: {}\n\n{version}\n", profile.title)?;
+    for deviation in &profile.deviation {
+        let until = deviation.until.as_ref().map(|until| format!(" Until: {until}."));
+        writeln!(
+            out,
+            "- `{}`, claim `{}`: {}{} [{}]",
+            deviation.scenario,
+            deviation.claim,
+            deviation.because,
+            until.unwrap_or_default(),
+            deviation.link
+        )?;
+    }
+    writeln!(out)
+}

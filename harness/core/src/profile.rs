@@ -1,0 +1,222 @@
+//! The profile of an implementation under test: how it starts, what it cannot do, where it is known to differ.
+//!
+//! A profile is `profile.toml` in a folder of its own below `harness/implementations`; the folder's name is the
+//! implementation's. Paths and ports are written `@name@`, because the files of servers are full of braces and
+//! dollar signs:
+//!
+//! | name | stands for |
+//! |---|---|
+//! | `@folder@` | the implementation's folder |
+//! | `@cache@` | where `build` leaves what it builds, kept between runs |
+//! | `@php-fpm@` | the program found under this name in `programs` |
+//! | `@dir@` | a directory of the case's own, removed with it |
+//! | `@address@`, `@port@`, `@socket@` | where to listen: `127.0.0.1:4001`, `4001`, `@dir@/socket` |
+//! | `@peer@`, `@peer-port@` | the application a web server is to ask |
+//!
+//! The first three are known before a run, the rest where the case runs.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::deviation::Deviation;
+use crate::family::Family;
+
+/// What `profile.toml` says.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Profile {
+    /// What it is, in one sentence.
+    pub title: String,
+    /// The families it can be tested in, by the names of their folders; `fastcgi/clients` for a web server
+    /// that asks the reference.
+    pub families: Vec<String>,
+    /// Whether it speaks the adapters' protocol.
+    pub kind: Kind,
+    /// Programs it needs: a name for `@name@`, and the commands of which the first that exists is taken.
+    #[serde(default)]
+    pub programs: BTreeMap<String, Vec<String>>,
+    /// How to get what is missing: `install php-fpm`.
+    pub install: String,
+    /// Commands that make what is started, run once in `@folder@`; one that fails means that something is
+    /// missing.
+    #[serde(default)]
+    pub build: Vec<Vec<String>>,
+    /// The program and its arguments.
+    pub start: Vec<String>,
+    /// Environment variables it gets.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+    /// SCRIPT_FILENAME of every FastCGI request, for applications that are started per script.
+    #[serde(default)]
+    pub script_filename: Option<String>,
+    /// Files of the folder that are written into `@dir@` with their names replaced.
+    #[serde(default)]
+    pub files: Vec<String>,
+    /// Commands for what it can be told while it runs.
+    #[serde(default)]
+    pub controls: BTreeMap<String, Vec<String>>,
+    /// Prints its version; the first line that has a digit counts.
+    pub version: Vec<String>,
+    /// What scenarios may need and it has; empty means all that is not lacking.
+    #[serde(default)]
+    pub offers: Vec<String>,
+    /// What scenarios may need and it has not.
+    #[serde(default)]
+    pub lacks: Vec<Lack>,
+    /// Where it is known not to do what a claim says.
+    #[serde(default)]
+    pub deviation: Vec<Deviation>,
+}
+
+/// How an implementation is talked to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// A program that speaks [`crate::adapter`]'s lines on its standard streams.
+    Adapter,
+    /// A program that listens where its arguments or files say; ready when it can be connected to.
+    Server,
+}
+
+/// Something an implementation has not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Lack {
+    /// What steps may need: a handler (`/exit`), a role (`authorizer`), a setting (`max-requests`).
+    pub what: String,
+    /// Why, in a sentence.
+    pub because: String,
+}
+
+/// What the agent has to know to start an implementation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct External {
+    /// Its name.
+    pub name: String,
+    /// How it is talked to.
+    pub kind: Kind,
+    /// The program and its arguments; only names of the case are left in them.
+    pub start: Vec<String>,
+    /// Environment variables.
+    pub environment: BTreeMap<String, String>,
+    /// See [`Profile::script_filename`].
+    pub script_filename: Option<String>,
+    /// Names and texts of the files to write into `@dir@`.
+    pub files: BTreeMap<String, String>,
+    /// Commands for what it can be told while it runs.
+    pub controls: BTreeMap<String, Vec<String>>,
+    /// See [`Profile::offers`].
+    pub offers: Vec<String>,
+    /// See [`Profile::lacks`].
+    pub lacks: Vec<Lack>,
+    /// Why it cannot be started at all, and how to get it.
+    pub missing: Option<String>,
+}
+
+/// Why a profile cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ProfileError {
+    /// It is not a profile.
+    #[error("not a profile")]
+    Malformed(#[from] toml::de::Error),
+    /// A family nobody has.
+    #[error(
+        "unknown family `{0}`, expected one of `port-reuse`, `keepalive`, `fastcgi`, `fastcgi/clients`, `http`"
+    )]
+    UnknownFamily(String),
+    /// There is nothing to start.
+    #[error("`start` is empty")]
+    NothingToStart,
+}
+
+impl Profile {
+    /// Reads `profile.toml`.
+    ///
+    /// # Errors
+    /// When the text is no profile; the message has line and column.
+    pub fn parse(text: &str) -> Result<Self, ProfileError> {
+        let profile: Self = toml::from_str(text)?;
+        let known = |name: &String| Family::named(name.split('/').next().unwrap_or_default()).is_some();
+        if let Some(unknown) = profile.families.iter().find(|name| !known(name)) {
+            return Err(ProfileError::UnknownFamily(unknown.clone()));
+        }
+        if profile.start.is_empty() {
+            return Err(ProfileError::NothingToStart);
+        }
+        Ok(profile)
+    }
+
+    /// Whether a scenario of this id can be asked of it. A folder of scenarios for web servers is not for
+    /// applications.
+    pub fn is_for(&self, scenario: &str) -> bool {
+        let clients = scenario.starts_with("fastcgi/clients/");
+        self.families.iter().any(|family| {
+            let below = scenario
+                .strip_prefix(family.as_str())
+                .is_some_and(|rest| rest.starts_with('/'));
+            below && (family.contains('/') || !clients)
+        })
+    }
+}
+
+impl External {
+    /// Why it does not have what a step needs, if it has not.
+    pub fn lacks(&self, need: &str) -> Option<String> {
+        if let Some(lack) = self.lacks.iter().find(|lack| lack.what == need) {
+            return Some(format!("{}: {}", self.name, lack.because));
+        }
+        let offered = self.offers.is_empty() || self.offers.iter().any(|offer| offer == need);
+        (!offered).then(|| format!("{} does not offer `{need}`", self.name))
+    }
+}
+
+/// The text with every `@name@` that has a value replaced.
+pub fn fill(text: &str, values: &[(&str, &str)]) -> String {
+    values.iter().fold(text.to_owned(), |text, (name, value)| {
+        text.replace(&format!("@{name}@"), value)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = r#"
+title = "t"
+families = ["fastcgi"]
+kind = "server"
+install = "install it"
+start = ["@it@", "@port@"]
+version = ["@it@", "-v"]
+"#;
+
+    #[test]
+    fn a_profile_is_for_the_scenarios_of_its_families() {
+        let profile = Profile::parse(TEXT).unwrap();
+        assert!(profile.is_for("fastcgi/ids/reuse"));
+        assert!(!profile.is_for("http/close/token"));
+        assert!(!profile.is_for("fastcgi/clients/keep-conn"));
+        let client = Profile::parse(&TEXT.replace("\"fastcgi\"", "\"fastcgi/clients\"")).unwrap();
+        assert!(client.is_for("fastcgi/clients/keep-conn"));
+        assert!(!client.is_for("fastcgi/ids/reuse"));
+    }
+
+    #[test]
+    fn an_unknown_key_or_family_is_refused() {
+        let unknown = Profile::parse(&format!("{TEXT}nonsense = 1\n")).unwrap_err();
+        assert!(matches!(unknown, ProfileError::Malformed(error) if error.to_string().contains("nonsense")));
+        let family = Profile::parse(&TEXT.replace("fastcgi", "scgi")).unwrap_err();
+        assert_eq!(
+            family.to_string(),
+            "unknown family `scgi`, expected one of `port-reuse`, `keepalive`, `fastcgi`, `fastcgi/clients`, `http`"
+        );
+    }
+
+    #[test]
+    fn only_known_names_are_filled_in() {
+        let filled = fill("listen @port@; { $x @other@ }", &[("port", "4001")]);
+        assert_eq!(filled, "listen 4001; { $x @other@ }");
+    }
+}
