@@ -14,9 +14,9 @@ impl Connections<'_, '_> {
             Implementation::Kernel => Err(Stop::Unsupported(
                 "the kernel has no interface of its own to test".to_owned(),
             )),
-            Implementation::External(_) | Implementation::Target(_) => {
-                Err(Stop::Unsupported("adapters have no keepalive calls yet".to_owned()))
-            }
+            Implementation::External(_) | Implementation::Target(_) => Err(Stop::Unsupported(
+                "adapters have no keepalive calls yet".to_owned(),
+            )),
             Implementation::Reference { fault } => {
                 // Faults of other families change nothing here.
                 let fault = fault.as_deref().and_then(KeepaliveFault::named);

@@ -1,5 +1,6 @@
 //! The command as its users meet it: exit statuses, reports, mistakes, deaths and interruptions.
 
+mod captures;
 mod deaths;
 mod ground;
 mod input;
