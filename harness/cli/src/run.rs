@@ -19,7 +19,7 @@ use crate::event::{Event, ScenarioResult, Summary};
 use crate::implementations;
 use crate::library::find_snapshot;
 use crate::plan::{KERNEL, Portion, REFERENCE, TARGET, own_implementation};
-use crate::session::{Progress, Session};
+use crate::session::{Progress, Session, broken};
 
 /// Where cases run.
 #[derive(Clone, Debug)]
@@ -68,18 +68,24 @@ fn run_at_once(
     summary: &mut Summary,
     report: &mut dyn FnMut(Event<'_>),
 ) {
+    let subjects: Vec<_> = work.iter().map(|(name, _)| subject(name, settings)).collect();
     let mut collectors: Vec<_> = work
         .iter()
-        .map(|(implementation, portions)| Collector::new(platform, implementation, portions, settings))
+        .zip(&subjects)
+        .map(|((implementation, portions), subject)| {
+            let own = subject.as_ref().map_or(&[][..], |(_, deviations)| deviations);
+            let deviations = platform.deviations.iter().chain(own).cloned().collect();
+            Collector::new(platform, implementation, portions, settings, deviations)
+        })
         .collect();
     thread::scope(|scope| {
         let (tell, heard) = channel();
-        for (index, (implementation, portions)) in work.iter().enumerate() {
+        for (index, ((_, portions), subject)) in work.iter().zip(&subjects).enumerate() {
             let tell = tell.clone();
             scope.spawn(move || {
                 // Who hears the news outlives this thread.
                 let tell = |news| drop(tell.send((index, news)));
-                run_session(platform, implementation, portions, settings, &tell);
+                run_session(platform, subject, portions, settings, &tell);
             });
         }
         drop(tell);
@@ -98,7 +104,7 @@ enum News {
 
 fn run_session(
     platform: &Platform,
-    implementation: &str,
+    subject: &Subject,
     portions: &[Portion<'_>],
     settings: &Settings<'_>,
     tell: &dyn Fn(News),
@@ -109,13 +115,15 @@ fn run_session(
         .collect();
     // The longest waits first, so that the run ends soon after the longest.
     cases.sort_by_key(|case| Reverse(case.steps.scheduled_wait()));
-    let (answers, deviations) = match subject(implementation, settings) {
-        Ok(subject) => subject,
-        Err(because) => return report(Event::Note(because)),
+    let answers = match subject {
+        Ok((answers, _)) => answers.clone(),
+        Err(because) => {
+            for case in cases {
+                tell(News::Finished(Box::new(broken(&case.key, because))));
+            }
+            return;
+        }
     };
-    let deviations = platform.deviations.iter().cloned().chain(deviations).collect();
-    let mut collector = Collector::new(platform, implementation, portions, settings);
-    collector.deviations = deviations;
     let start = || platform.agent.start().map_err(|error| with_causes(&error));
     let session = Session {
         start: &start,
@@ -132,8 +140,10 @@ fn run_session(
     });
 }
 
-/// What answers an implementation's steps, and where it is known to deviate.
-fn subject(name: &str, settings: &Settings<'_>) -> Result<(Implementation, Vec<Deviation>), String> {
+/// What answers an implementation's steps and where it is known to deviate, or why it cannot be asked.
+type Subject = Result<(Implementation, Vec<Deviation>), String>;
+
+fn subject(name: &str, settings: &Settings<'_>) -> Subject {
     match name {
         KERNEL => Ok((Implementation::Kernel, Vec::new())),
         REFERENCE => {
@@ -174,6 +184,8 @@ struct Collector<'c, 'l> {
     hello: Option<Hello>,
     outcomes: HashMap<CaseKey, (Outcome, Duration)>,
     missing: HashMap<&'l str, usize>,
+    /// How many of the portions have been reported.
+    told: usize,
 }
 
 impl<'c, 'l> Collector<'c, 'l> {
@@ -182,6 +194,7 @@ impl<'c, 'l> Collector<'c, 'l> {
         implementation: &'c str,
         portions: &'c [Portion<'l>],
         settings: &'c Settings<'c>,
+        deviations: Vec<Deviation>,
     ) -> Self {
         let missing = portions
             .iter()
@@ -192,10 +205,11 @@ impl<'c, 'l> Collector<'c, 'l> {
             implementation,
             portions,
             settings,
-            deviations: Vec::new(),
+            deviations,
             hello: None,
             outcomes: HashMap::new(),
             missing,
+            told: 0,
         }
     }
 
@@ -216,7 +230,7 @@ impl<'c, 'l> Collector<'c, 'l> {
                         finished.key
                     )));
                 }
-                if let Some(result) = self.add(*finished) {
+                for result in self.add(*finished) {
                     summary.add(&result);
                     report(Event::ScenarioFinished(result));
                 }
@@ -231,17 +245,19 @@ impl<'c, 'l> Collector<'c, 'l> {
         capture::write(folder, &finished.key, capture)
     }
 
-    /// Takes an outcome; returns the scenario's result when it was the last one.
-    fn add(&mut self, finished: Finished) -> Option<ScenarioResult<'c>> {
-        let portion = self
-            .portions
-            .iter()
-            .find(|portion| portion.scenario.id == finished.key.scenario)?;
-        let elapsed = Duration::from_micros(finished.elapsed_us);
-        self.outcomes.insert(finished.key, (finished.outcome, elapsed));
-        let missing = self.missing.get_mut(portion.scenario.id.as_str())?;
-        *missing -= 1;
-        (*missing == 0).then(|| self.conclude(portion))
+    /// Takes an outcome; returns the scenarios that are whole now, in the order of the files. A slow scenario
+    /// holds back the reports of those after it, so that two runs can be compared line by line.
+    fn add(&mut self, finished: Finished) -> Vec<ScenarioResult<'c>> {
+        if let Some(missing) = self.missing.get_mut(finished.key.scenario.as_str()) {
+            *missing -= 1;
+            let elapsed = Duration::from_micros(finished.elapsed_us);
+            self.outcomes.insert(finished.key, (finished.outcome, elapsed));
+        }
+        let whole = |portion: &&Portion<'_>| self.missing.get(portion.scenario.id.as_str()) == Some(&0);
+        let ready = self.portions[self.told..].iter().take_while(whole);
+        let results: Vec<_> = ready.map(|portion| self.conclude(portion)).collect();
+        self.told += results.len();
+        results
     }
 
     fn conclude(&self, portion: &'c Portion<'l>) -> ScenarioResult<'c> {

@@ -212,7 +212,8 @@ fn lacking(hello: &Hello, case: &Case) -> Option<String> {
         .find_map(|name| hello.lacks(name).map(|because| format!("{name}: {because}")))
 }
 
-fn broken(key: &CaseKey, because: &str) -> Finished {
+/// A case that nothing was found out about.
+pub(crate) fn broken(key: &CaseKey, because: &str) -> Finished {
     Finished {
         key: key.clone(),
         outcome: Outcome::Broken(because.to_owned()),

@@ -108,7 +108,7 @@ faults! {
             "a length of four bytes is read as its first byte";
         LengthOverflow = "fcgi-length-overflow",
             "CVE-2025-23016",
-            "the sum of two lengths overflows and the process dies; here the connection does";
+            "the sum of two lengths overflows and the process dies; here the connection, and nobody is served after it";
         ParamsOver8192Lost = "fcgi-params-over-8192-lost",
             "FastCGI-Archives/fcgi2#13",
             "PARAMS beyond 8192 bytes are lost";

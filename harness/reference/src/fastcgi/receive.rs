@@ -73,6 +73,8 @@ impl<H: Handler> Dialogue<H> {
             Err(PairError::TooLong { promised, .. })
                 if self.has(Fault::LengthOverflow) && promised > i32::MAX as u64 =>
             {
+                // The process died: nobody is served any more, on whatever connection.
+                self.requests.close();
                 self.close();
             }
             // Lengths that cannot be met are refused when they are read, not when memory has run out.

@@ -1,0 +1,3 @@
+module reusespec/adapter
+
+go 1.19

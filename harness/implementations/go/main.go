@@ -1,0 +1,58 @@
+// The Go adapter: reads requests as JSON lines, lets Go's standard library do what they ask.
+//
+// One file a family; this one reads the lines. A request nobody here knows is unsupported. See
+// ../ADAPTERS.md for the lines.
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"os"
+	"runtime"
+)
+
+// serve does what one request asks and returns the answer.
+type serve func(arguments json.RawMessage) any
+
+var requests = map[string]serve{
+	"hello": func(json.RawMessage) any {
+		return map[string]any{"hello": map[string]any{"protocol": 1, "name": "go", "version": runtime.Version()}}
+	},
+	"serve-fastcgi": serveFastcgi,
+}
+
+func unsupported(what string) any { return map[string]string{"unsupported": what} }
+
+func failed(err error) any { return map[string]string{"failed": err.Error()} }
+
+// answer takes `{"name":{…}}` or `"name"`.
+func answer(line []byte) any {
+	var name string
+	if json.Unmarshal(line, &name) == nil {
+		if serve, known := requests[name]; known {
+			return serve(nil)
+		}
+		return unsupported(name)
+	}
+	var named map[string]json.RawMessage
+	if err := json.Unmarshal(line, &named); err != nil {
+		return failed(err)
+	}
+	for name, arguments := range named {
+		if serve, known := requests[name]; known {
+			return serve(arguments)
+		}
+		return unsupported(name)
+	}
+	return unsupported("an empty request")
+}
+
+func main() {
+	lines := bufio.NewScanner(os.Stdin)
+	out := json.NewEncoder(os.Stdout)
+	for lines.Scan() {
+		if out.Encode(answer(lines.Bytes())) != nil {
+			return
+		}
+	}
+}
