@@ -1,5 +1,6 @@
 //! The command as its users meet it: exit statuses, reports, mistakes, deaths and interruptions.
 
+mod captures;
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
 mod deaths;
