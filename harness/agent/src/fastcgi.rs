@@ -70,8 +70,16 @@ pub(crate) fn execute(steps: &[Step<FastcgiStep>], scene: &mut Scene<'_>) -> Out
 
 /// What the steps need and the implementation has not.
 fn lacking(steps: &[Step<FastcgiStep>], implementation: &Implementation) -> Option<String> {
-    let Implementation::External(external) = implementation else {
-        return None;
+    let external = match implementation {
+        Implementation::External(external) => external,
+        Implementation::Target(_) => {
+            let told = |step: &&Step<FastcgiStep>| matches!(step.action, FastcgiStep::Serve(_));
+            return steps
+                .iter()
+                .find(told)
+                .map(|_| "an application that runs already cannot be told settings".to_owned());
+        }
+        Implementation::Kernel | Implementation::Reference { .. } => return None,
     };
     let missing = external.missing.clone();
     missing.or_else(|| {
@@ -105,9 +113,6 @@ impl Probe<'_, '_> {
             }
             FastcgiStep::Repeat(step) => self.repeat(step),
             FastcgiStep::BeginMany(step) => self.begin_many(step),
-            FastcgiStep::WebServer(_) => Err(Stop::Unsupported(
-                "no web server is started yet for this implementation".to_owned(),
-            )),
         }
     }
 

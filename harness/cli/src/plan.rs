@@ -8,12 +8,8 @@ use crate::implementations::Implementation;
 pub const KERNEL: &str = "kernel";
 /// Ours.
 pub const REFERENCE: &str = "reference";
-/// The web server that asks the reference where nobody names another.
-pub const WEB_SERVER: &str = "nginx";
 /// An application that runs already, named by `--target`.
 pub const TARGET: &str = "target";
-/// The folder of scenarios in which the web server is tested, not the application.
-const CLIENTS: &str = "fastcgi/clients/";
 
 /// What to run.
 #[derive(Clone, Debug, Default)]
@@ -61,7 +57,6 @@ pub fn fits(id: &str, filters: &[String]) -> bool {
 pub fn own_implementation(scenario: &Scenario) -> &'static str {
     match scenario.subject {
         Subject::Kernel => KERNEL,
-        Subject::Implementation if scenario.id.starts_with(CLIENTS) => WEB_SERVER,
         Subject::Implementation => REFERENCE,
     }
 }

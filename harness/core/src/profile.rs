@@ -11,7 +11,6 @@
 //! | `@php-fpm@` | the program found under this name in `programs` |
 //! | `@dir@` | a directory of the case's own, removed with it |
 //! | `@address@`, `@port@`, `@socket@` | where to listen: `127.0.0.1:4001`, `4001`, `@dir@/socket` |
-//! | `@peer@`, `@peer-port@` | the application a web server is to ask |
 //!
 //! The first three are known before a run, the rest where the case runs.
 
@@ -28,8 +27,7 @@ use crate::family::Family;
 pub struct Profile {
     /// What it is, in one sentence.
     pub title: String,
-    /// The families it can be tested in, by the names of their folders; `fastcgi/clients` for a web server
-    /// that asks the reference.
+    /// The families it can be tested in, by the names of their folders.
     pub families: Vec<String>,
     /// Whether it speaks the adapters' protocol.
     pub kind: Kind,
@@ -122,9 +120,7 @@ pub enum ProfileError {
     #[error("not a profile")]
     Malformed(#[from] toml::de::Error),
     /// A family nobody has.
-    #[error(
-        "unknown family `{0}`, expected one of `port-reuse`, `keepalive`, `fastcgi`, `fastcgi/clients`, `http`"
-    )]
+    #[error("unknown family `{0}`, expected one of `port-reuse`, `keepalive`, `fastcgi`, `http`")]
     UnknownFamily(String),
     /// There is nothing to start.
     #[error("`start` is empty")]
@@ -138,7 +134,7 @@ impl Profile {
     /// When the text is no profile; the message has line and column.
     pub fn parse(text: &str) -> Result<Self, ProfileError> {
         let profile: Self = toml::from_str(text)?;
-        let known = |name: &String| Family::named(name.split('/').next().unwrap_or_default()).is_some();
+        let known = |name: &String| Family::named(name).is_some();
         if let Some(unknown) = profile.families.iter().find(|name| !known(name)) {
             return Err(ProfileError::UnknownFamily(unknown.clone()));
         }
@@ -148,16 +144,10 @@ impl Profile {
         Ok(profile)
     }
 
-    /// Whether a scenario of this id can be asked of it. A folder of scenarios for web servers is not for
-    /// applications.
+    /// Whether a scenario of this id can be asked of it.
     pub fn is_for(&self, scenario: &str) -> bool {
-        let clients = scenario.starts_with("fastcgi/clients/");
-        self.families.iter().any(|family| {
-            let below = scenario
-                .strip_prefix(family.as_str())
-                .is_some_and(|rest| rest.starts_with('/'));
-            below && (family.contains('/') || !clients)
-        })
+        let family = scenario.split('/').next().unwrap_or_default();
+        self.families.iter().any(|each| each == family)
     }
 }
 
@@ -197,10 +187,6 @@ version = ["@it@", "-v"]
         let profile = Profile::parse(TEXT).unwrap();
         assert!(profile.is_for("fastcgi/ids/reuse"));
         assert!(!profile.is_for("http/close/token"));
-        assert!(!profile.is_for("fastcgi/clients/keep-conn"));
-        let client = Profile::parse(&TEXT.replace("\"fastcgi\"", "\"fastcgi/clients\"")).unwrap();
-        assert!(client.is_for("fastcgi/clients/keep-conn"));
-        assert!(!client.is_for("fastcgi/ids/reuse"));
     }
 
     #[test]
@@ -210,7 +196,7 @@ version = ["@it@", "-v"]
         let family = Profile::parse(&TEXT.replace("fastcgi", "scgi")).unwrap_err();
         assert_eq!(
             family.to_string(),
-            "unknown family `scgi`, expected one of `port-reuse`, `keepalive`, `fastcgi`, `fastcgi/clients`, `http`"
+            "unknown family `scgi`, expected one of `port-reuse`, `keepalive`, `fastcgi`, `http`"
         );
     }
 

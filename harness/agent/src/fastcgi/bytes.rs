@@ -103,6 +103,8 @@ impl Writer {
         };
         let known = [
             ("GATEWAY_INTERFACE", "CGI/1.1"),
+            ("SERVER_NAME", "reusespec.test"),
+            ("SERVER_PORT", "80"),
             ("SERVER_PROTOCOL", "HTTP/1.1"),
             ("REQUEST_METHOD", method),
             ("REQUEST_URI", &uri),

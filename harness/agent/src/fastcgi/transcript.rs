@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 
 use reusespec_core::step::fastcgi::{Order, Show};
-use reusespec_wire::fastcgi::{Kind, Record, Repr, Stream};
+use reusespec_wire::fastcgi::{Kind, Record, Stream};
 
 /// Bytes of a stream that are kept for its line; the rest is only counted.
 const KEPT_BYTES: usize = 8 << 10;
@@ -53,10 +53,8 @@ impl Transcript {
     /// Takes a record; returns whether the line it made, or went on, is another one that begins so.
     pub(super) fn take(&mut self, record: &Record<&[u8]>, answering: &mut Answering, until: &str) -> bool {
         let id = record.id();
-        if let (Kind::Stream(Stream::Stdout), Ok(Repr::Stream { content, .. })) =
-            (record.kind(), Repr::parse(record))
-            && !content.is_empty()
-        {
+        let content = record.content();
+        if record.kind() == Kind::Stream(Stream::Stdout) && !content.is_empty() {
             return self.stdout(id, content, answering, until);
         }
         if record.kind() == Kind::EndRequest {
@@ -114,7 +112,8 @@ impl Transcript {
             Text::Whole(text) => format!("< {text}"),
             Text::Stdout(stdout) => format!("< {}", stdout.line(entry.id, show)),
         };
-        self.entries.iter().map(line).collect()
+        let shown = |entry: &&Entry| show != Show::End || matches!(entry.text, Text::Whole(_));
+        self.entries.iter().filter(shown).map(line).collect()
     }
 }
 
@@ -126,7 +125,9 @@ impl Stdout {
     }
 
     fn line(&self, id: u16, show: Show) -> String {
-        if !self.first || show == Show::Everything {
+        // A second response under an id whose first one has not ended begins with headers, too.
+        let begins = self.first || self.bytes.starts_with(b"Status: ");
+        if !begins || show == Show::Everything {
             return format!("STDOUT id={id} {}", quoted(&self.bytes, self.len));
         }
         match split(&self.bytes) {

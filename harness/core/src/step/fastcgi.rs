@@ -45,8 +45,6 @@ pub enum FastcgiStep {
     /// Begin ids without finishing them, until the application refuses or there are `count`; observed is
     /// `refused` or `all accepted`.
     BeginMany(BeginMany),
-    /// Let a web server make requests to the application; observed is what the application was sent.
-    WebServer(WebServer),
 }
 
 macro_rules! step {
@@ -160,27 +158,6 @@ step! {
         count: u16,
     }
 }
-step! {
-    /// Keys of `web-server`.
-    WebServer {
-        /// How many requests clients make, one after the other.
-        #[serde(default = "once")]
-        requests: u32,
-        /// Whether it is configured to keep connections to the application.
-        #[serde(default)]
-        keep_connections: bool,
-        /// What is asked for, with query.
-        #[serde(default = "echo_path")]
-        path: String,
-        /// Bytes of content sent with each request.
-        #[serde(default)]
-        body_bytes: usize,
-        /// The client goes away when the application has the request.
-        #[serde(default)]
-        client_leaves: bool,
-    }
-}
-
 /// Kinds of socket an application listens on (§2.2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -225,21 +202,8 @@ pub enum Show {
     Body,
     /// Every byte.
     Everything,
-}
-
-impl FastcgiStep {
-    /// The connection the step works on, if it works on one.
-    pub fn connection(&self) -> Option<&str> {
-        match self {
-            Self::Serve(_) | Self::WebServer(_) => None,
-            Self::Connect(step) => Some(&step.connection),
-            Self::Send(step) => Some(&step.connection),
-            Self::Receive(step) => Some(&step.connection),
-            Self::HalfClose(step) | Self::Close(step) => Some(&step.connection),
-            Self::Repeat(step) => Some(&step.connection),
-            Self::BeginMany(step) => Some(&step.connection),
-        }
-    }
+    /// Only how the stream ends: for handlers that write until they are stopped.
+    End,
 }
 
 impl Vocabulary for FastcgiStep {
@@ -255,10 +219,6 @@ fn main() -> String {
 
 fn until_end() -> String {
     "END".to_owned()
-}
-
-fn echo_path() -> String {
-    "/echo".to_owned()
 }
 
 fn once() -> u32 {

@@ -19,8 +19,8 @@ const HANDLERS: [&str; 9] = [
 ];
 
 impl FastcgiStep {
-    /// Words that profiles list: `/slow` for a handler, `authorizer` and `filter` for roles, `multiplex`,
-    /// `max-requests`, `max-connections`, `roles`, `web-server-addrs`, `unix` for settings.
+    /// Words that profiles list: `/slow` for a handler, `authorizer` and `filter` for roles, `multiplex` and
+    /// `one-at-a-time`, `max-requests`, `max-connections`, `roles`, `web-server-addrs`, `unix` for settings.
     pub fn needs(&self) -> Vec<String> {
         let words = match self {
             Self::Serve(serve) => serve.needs(),
@@ -30,8 +30,7 @@ impl FastcgiStep {
             | Self::Receive(_)
             | Self::HalfClose(_)
             | Self::Close(_)
-            | Self::BeginMany(_)
-            | Self::WebServer(_) => Vec::new(),
+            | Self::BeginMany(_) => Vec::new(),
         };
         words.into_iter().map(str::to_owned).collect()
     }
@@ -41,7 +40,8 @@ impl Serve {
     fn needs(&self) -> Vec<&'static str> {
         let words = [
             (self.transport == Transport::Unix).then_some("unix"),
-            self.multiplex.map(|_| "multiplex"),
+            self.multiplex
+                .map(|on| if on { "multiplex" } else { "one-at-a-time" }),
             self.max_requests.map(|_| "max-requests"),
             self.max_connections.map(|_| "max-connections"),
             self.roles.as_ref().map(|_| "roles"),
