@@ -64,6 +64,8 @@ struct Wire {
     witness: Witness,
     /// Times count from here or from the peer's last segment, whichever is later.
     mark: Duration,
+    /// When keepalive was last switched on.
+    switched: Option<Duration>,
 }
 
 struct Connections<'s, 'r> {
@@ -193,9 +195,17 @@ impl Connections<'_, '_> {
                 peer,
                 witness: Witness::start(),
                 mark: Duration::ZERO,
+                switched: None,
             });
         }
         Ok(self.wire.as_mut().expect("it was made above"))
+    }
+
+    /// Notes that keepalive has been switched on just now, where that can be timed.
+    fn note_switch(&mut self) {
+        if let Some(wire) = &mut self.wire {
+            wire.switched = Some(wire.peer.elapsed());
+        }
     }
 
     fn named(&self, name: &str) -> Result<&Named, Stop> {

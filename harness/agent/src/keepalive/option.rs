@@ -85,6 +85,9 @@ impl Connections<'_, '_> {
             step.value,
             step.length,
         )?;
+        if step.option == RawOption::SO_KEEPALIVE {
+            self.note_switch();
+        }
         Ok(Observed::ok())
     }
 

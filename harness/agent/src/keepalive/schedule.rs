@@ -35,6 +35,7 @@ impl Connections<'_, '_> {
             .implementation()?
             .set_keepalive_config(self.socket(&step.socket)?, config);
         set.map_err(|error| refusal(&error))?;
+        self.note_switch();
         Ok(Observed::ok())
     }
 
@@ -43,6 +44,7 @@ impl Connections<'_, '_> {
             .implementation()?
             .set_keepalive(self.socket(&step.socket)?, step.period.0);
         set.map_err(|error| refusal(&error))?;
+        self.note_switch();
         Ok(Observed::ok())
     }
 

@@ -21,6 +21,10 @@ use super::{Answer, Connections, Stop, Wire};
 use crate::peer::PeerError;
 
 const ALIVE: &str = "alive";
+const EOF: &str = "eof";
+/// A kernel may count from the peer's last segment or from the moment keepalive was switched on. What lies
+/// between is the case's own slowness, up to this; beyond it the scenario has waited on purpose.
+const PREPARATION: Duration = Duration::from_millis(250);
 /// How long the RST of an end may be on its way to the recording after the application has heard of the end.
 const RESET_WITHIN: Duration = Duration::from_millis(100);
 
@@ -75,14 +79,16 @@ fn kind(segment: &Recorded) -> Option<&'static str> {
     }
 }
 
-/// The segment that brought the end about, if one did.
-fn cause<'r>(segments: impl Iterator<Item = &'r Recorded>) -> Option<&'r Recorded> {
+/// The segment that brought this outcome about, if one did.
+fn cause<'r>(outcome: &str, segments: impl Iterator<Item = &'r Recorded>) -> Option<&'r Recorded> {
     let mut last_of_kernel = None;
     for segment in segments {
         match segment.direction {
             Direction::FromKernel if segment.flags.contains(Flags::RST) => return Some(segment),
             Direction::FromPeer if segment.flags.contains(Flags::RST) => return last_of_kernel,
-            Direction::FromPeer if segment.flags.contains(Flags::FIN) => return Some(segment),
+            Direction::FromPeer if outcome == EOF && segment.flags.contains(Flags::FIN) => {
+                return Some(segment);
+            }
             Direction::FromKernel => last_of_kernel = Some(segment),
             Direction::FromPeer => {}
         }
@@ -113,14 +119,16 @@ impl Origin {
         }
         let reset = self.segments(&recording).find(|each| is_reset(each));
         let reset_us = reset.map(|reset| self.since_us(reset.at));
-        let cause = cause(self.segments(&recording)).map(|segment| segment.at);
+        let cause = cause(&outcome, self.segments(&recording)).map(|segment| segment.at);
+        let prepared = wire.switched.and_then(|switched| switched.checked_sub(self.at));
+        let preparation = prepared.filter(|time| *time <= PREPARATION).unwrap_or_default();
         Ok(Timed {
             at_us: at.map(|at| self.since_us(cause.unwrap_or(at))),
             outcome,
             probes_us: probes.iter().map(|probe| self.since_us(probe.at)).collect(),
             forms,
             reset_us,
-            late_us: wire.witness.latest_us(),
+            late_us: wire.witness.latest_us() + preparation.as_micros() as u64,
             cell: String::new(),
         })
     }
@@ -191,8 +199,8 @@ impl Connections<'_, '_> {
             .waiting(|| end(&socket, step.via, step.within.0))??;
         let wire = self.wire.as_ref().expect("an origin is on a wire");
         let at = end.as_ref().map(|_| wire.peer.elapsed());
-        if end.is_some() {
-            let caused = |recording: &Recording| cause(origin.segments(recording)).map(|_| ());
+        if let Some(end) = &end {
+            let caused = |recording: &Recording| cause(end, origin.segments(recording)).map(|_| ());
             // Not every end has a segment for a cause: then the application's time is all there is.
             let _ = self
                 .scene
@@ -249,7 +257,7 @@ fn end(socket: &Socket, via: Via, within: Duration) -> io::Result<Option<String>
 /// Data is no end.
 fn end_of(received: io::Result<Vec<u8>>) -> Option<String> {
     match received {
-        Ok(bytes) if bytes.is_empty() => Some("eof".to_owned()),
+        Ok(bytes) if bytes.is_empty() => Some(EOF.to_owned()),
         Ok(_) => None,
         Err(error) => Some(crate::errno::name(&error)),
     }

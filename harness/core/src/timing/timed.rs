@@ -21,7 +21,7 @@ pub struct Timed {
     pub forms: Vec<String>,
     /// When the kernel sent an RST, since the origin.
     pub reset_us: Option<i64>,
-    /// The most that the case's own sleeps were late meanwhile.
+    /// The most that the case's own sleeps were late meanwhile, and what its preparation took after the origin.
     pub late_us: u64,
     /// The cell of the snapshot; empty until `normalise`.
     #[serde(default)]
