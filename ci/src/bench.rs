@@ -1,5 +1,6 @@
 //! Figures, as ratios against a floor measured in the same run: machines are noisy, ratios less so.
 
+mod keepalive;
 mod kernel_cases;
 
 use clap::ValueEnum;
@@ -9,6 +10,8 @@ use clap::ValueEnum;
 pub(crate) enum Figure {
     /// What a port-reuse case costs beside an empty namespace.
     KernelCases,
+    /// How soon keepalive cases end after their schedule, and their times beside tcpdump's.
+    Keepalive,
 }
 
 /// Measures the named figures, or all.
@@ -16,6 +19,9 @@ pub(crate) fn measure(figures: &[Figure]) -> std::io::Result<()> {
     let wanted = |figure: Figure| figures.is_empty() || figures.contains(&figure);
     if wanted(Figure::KernelCases) {
         kernel_cases::measure()?;
+    }
+    if wanted(Figure::Keepalive) {
+        keepalive::measure()?;
     }
     Ok(())
 }

@@ -50,9 +50,11 @@ fn main() -> ExitCode {
             loaded,
         } => flakes::hunt(&filters, runs, loaded),
     };
-    done.unwrap_or_else(fail)
-        .then_some(ExitCode::SUCCESS)
-        .unwrap_or(ExitCode::FAILURE)
+    if done.unwrap_or_else(fail) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 fn fail(error: io::Error) -> bool {

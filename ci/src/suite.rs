@@ -27,7 +27,8 @@ pub(crate) fn run(arguments: &[&str]) -> io::Result<Vec<Value>> {
     Ok(lines)
 }
 
-fn program() -> io::Result<PathBuf> {
+/// The command beside this program.
+pub(crate) fn program() -> io::Result<PathBuf> {
     let beside = std::env::current_exe()?.with_file_name("reusespec");
     let profile = if cfg!(debug_assertions) { "" } else { " --release" };
     if beside.exists() {

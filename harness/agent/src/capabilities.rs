@@ -6,6 +6,9 @@ use socket2::{Domain, Socket, Type};
 
 use crate::isolate::{Isolation, Users};
 
+/// No kernel tells its programs that its clock skips ahead: a platform that makes it so says it itself.
+const VIRTUAL_TIME: &str = "time passes as it does; a guest in virtual time skips what nobody works in";
+
 /// Tries each capability once.
 pub(crate) fn probe(isolation: &Isolation) -> Vec<Capability> {
     let shared = isolation.shared_because();
@@ -20,6 +23,7 @@ pub(crate) fn probe(isolation: &Isolation) -> Vec<Capability> {
         ("dual-stack", dual_stack()),
         ("two-users", users.lacks(User::Bob)),
         ("own-network", own),
+        ("virtual-time", Some(VIRTUAL_TIME.to_owned())),
     ];
     missing
         .into_iter()

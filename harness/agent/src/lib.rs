@@ -9,12 +9,14 @@
 //! | [`serve`] | the loop: which case starts when, what happens to one that dies or takes too long |
 //! | [`case`] | the process of a case, and what it tells the loop |
 //! | [`isolate`] | namespaces, loopback, users; and what to do where the system refuses them |
+//! | `init` | the agent as the first process of a Linux guest |
 //! | [`capabilities`] | what scenarios may require here, found by trying |
-//! | [`peer`] | the wire peer: a host in user space that answers, falls silent or reboots |
+//! | [`clocks`] | how exactly time can be told here |
 //! | [`socket`] | executes the socket vocabulary |
+//! | [`http`] | executes the HTTP vocabulary |
 //! | [`fastcgi`] | executes the FastCGI vocabulary |
 //! | [`program`] | starts somebody's program for a case, and ends it |
-//! | [`peer`] | a TCP peer in user space, and the wire to it |
+//! | [`keepalive`] | executes the keepalive vocabulary |
 //!
 //! The loop is single-threaded on purpose: only a process with one thread may enter a user namespace, and
 //! a fork of one thread is safe to run ordinary code in. The price is a hand-written `poll` loop.
@@ -24,9 +26,14 @@
 
 mod capabilities;
 mod case;
+mod clocks;
 mod errno;
 mod fastcgi;
+mod http;
+#[cfg(target_os = "linux")]
+pub mod init;
 mod isolate;
+mod keepalive;
 pub mod peer;
 mod place;
 mod program;

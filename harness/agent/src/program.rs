@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use reusespec_core::adapter::AdapterRequest;
+use reusespec_core::adapter::{AdapterReply, AdapterRequest};
 use reusespec_core::profile::{External, Kind, fill};
 
 use crate::place::Place;
@@ -105,12 +105,24 @@ impl Program {
 
     /// Asks an adapter to do something.
     pub(crate) fn ask(&mut self, request: &AdapterRequest) -> Result<(), ProgramError> {
+        self.answer(request).map(|_| ())
+    }
+
+    /// Asks an adapter for the value of a counter.
+    pub(crate) fn count(&mut self, key: &str) -> Result<u64, ProgramError> {
+        match self.answer(&AdapterRequest::Count { key: key.to_owned() })? {
+            AdapterReply::Count(value) => Ok(value),
+            other => Err(self.failed(format!("answered {other:?} instead of a count"))),
+        }
+    }
+
+    fn answer(&mut self, request: &AdapterRequest) -> Result<AdapterReply, ProgramError> {
         let answered = match &mut self.lines {
             Some(lines) => lines.ask(request, Instant::now() + READY_WITHIN),
             None => Err(adapter::Trouble::Silent("is no adapter".to_owned())),
         };
         match answered {
-            Ok(()) => Ok(()),
+            Ok(reply) => Ok(reply),
             Err(adapter::Trouble::Unsupported(what)) => {
                 Err(ProgramError::Unsupported(format!("{}: {what}", self.name)))
             }

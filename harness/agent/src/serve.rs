@@ -19,7 +19,7 @@ use reusespec_core::protocol::{
 use reusespec_core::{Case, Outcome};
 
 use crate::isolate::Isolation;
-use crate::{capabilities, system};
+use crate::{capabilities, clocks, system};
 use child::Child;
 use lines::Lines;
 
@@ -31,6 +31,7 @@ struct Loop<W> {
     output: W,
     isolation: Isolation,
     implementation: Implementation,
+    capture: bool,
     jobs: usize,
     queue: VecDeque<Case>,
     children: Vec<Child>,
@@ -53,6 +54,7 @@ pub fn serve<R: AsFd, W: Write>(input: &R, mut output: W) -> io::Result<()> {
         system,
         machine,
         processors,
+        timing: clocks::calibrate(),
         capabilities: capabilities::probe(&isolation),
         settings: system::settings(),
     };
@@ -78,6 +80,7 @@ pub fn serve<R: AsFd, W: Write>(input: &R, mut output: W) -> io::Result<()> {
         output,
         isolation,
         implementation: start.implementation,
+        capture: start.capture,
         jobs: start.jobs.max(1),
         queue: VecDeque::new(),
         children: Vec::new(),
@@ -126,7 +129,7 @@ impl<W: Write> Loop<W> {
             };
             send(&mut self.output, &Reply::Started(case.key.clone()))?;
             let isolation = self.isolation.for_next_case();
-            match Child::start(&case, self.implementation.clone(), isolation) {
+            match Child::start(&case, self.implementation.clone(), isolation, self.capture) {
                 Ok(child) => self.children.push(child),
                 Err(error) => {
                     let because = format!("the process of the case could not be started: {error}");
@@ -134,6 +137,7 @@ impl<W: Write> Loop<W> {
                         key: case.key,
                         outcome: Outcome::Broken(because),
                         elapsed_us: 0,
+                        capture: None,
                     })?;
                 }
             }

@@ -4,6 +4,8 @@ use std::io;
 
 use reusespec_core::Observed;
 
+use crate::program::ProgramError;
+
 /// Why a step has no result.
 #[derive(Debug)]
 pub(crate) enum Stop {
@@ -26,6 +28,24 @@ impl From<io::Error> for Stop {
 impl From<nix::errno::Errno> for Stop {
     fn from(errno: nix::errno::Errno) -> Self {
         Self::Refused(errno.into())
+    }
+}
+
+/// What a program's trouble means for a case.
+impl From<ProgramError> for Stop {
+    fn from(error: ProgramError) -> Self {
+        match error {
+            ProgramError::Unsupported(because) => Self::Unsupported(because),
+            other => Self::Broken(with_source(&other)),
+        }
+    }
+}
+
+/// The error and what caused it, on one line.
+pub(crate) fn with_source(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
     }
 }
 

@@ -90,6 +90,9 @@ pub struct Run {
     /// SCRIPT_FILENAME of every request to the target.
     #[arg(long, value_name = "PATH", requires = "target")]
     pub script_filename: Option<String>,
+    /// Keep what was on the wire of each case, a pcapng file a case.
+    #[arg(long, value_name = "DIR")]
+    pub capture: Option<PathBuf>,
     /// Start the reference with a known bug; see `reusespec faults`.
     #[arg(long, value_name = "NAME")]
     pub fault: Option<String>,

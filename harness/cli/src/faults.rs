@@ -23,14 +23,7 @@ pub fn all() -> Vec<Fault> {
     let sockets = SocketFault::ALL.iter().map(|fault| fault.note()).collect();
     let keepalive = KeepaliveFault::ALL.iter().map(|fault| fault.note()).collect();
     let fastcgi = FastCgiFault::ALL.iter().map(|fault| fault.note()).collect();
-    let http = HttpFault::ALL
-        .iter()
-        .map(|fault| FaultNote {
-            name: fault.name(),
-            reported_in: fault.reported_in(),
-            what: fault.what(),
-        })
-        .collect();
+    let http = HttpFault::ALL.iter().map(|fault| fault.note()).collect();
     of(Family::PortReuse, sockets)
         .chain(of(Family::Keepalive, keepalive))
         .chain(of(Family::Fastcgi, fastcgi))

@@ -18,6 +18,7 @@
 //! A library so that `cargo test` runs scenarios by the same path as the command: one judge, one comparison.
 
 pub mod arguments;
+pub mod capture;
 pub mod command;
 pub mod event;
 pub mod exit;

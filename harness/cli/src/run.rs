@@ -1,20 +1,25 @@
 //! Sessions → verdicts → events.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::channel;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use reusespec_core::judge::{judge, stale_deviations};
 use reusespec_core::protocol::{Finished, Hello, Implementation, Target};
 use reusespec_core::table::{Comparison, Scope, Table};
-use reusespec_core::{Case, CaseKey, Deviation, Judgement, Outcome, System};
+use reusespec_core::{Case, CaseKey, Deviation, Judgement, Outcome, System, Timing};
 use reusespec_platforms::AgentCommand;
 
+use crate::capture;
 use crate::event::{Event, ScenarioResult, Summary};
 use crate::implementations;
 use crate::library::find_snapshot;
 use crate::plan::{KERNEL, Portion, REFERENCE, TARGET, own_implementation};
-use crate::session::{Progress, Session};
+use crate::session::{Progress, Session, broken};
 
 /// Where cases run.
 #[derive(Clone, Debug)]
@@ -38,6 +43,8 @@ pub struct Settings<'s> {
     pub fault: Option<String>,
     /// The application that runs already, for the implementation [`TARGET`].
     pub target: Option<Target>,
+    /// Where to keep what was on the wires of cases.
+    pub capture: Option<PathBuf>,
 }
 
 /// Runs the portions of one implementation on one platform and tells what happens.
@@ -49,44 +56,94 @@ pub fn run_portions(
     summary: &mut Summary,
     report: &mut dyn FnMut(Event<'_>),
 ) {
-    let cases: Vec<&Case> = portions
+    run_at_once(platform, &[(implementation, portions)], settings, summary, report);
+}
+
+/// Runs the portions of several implementations on one platform, an agent each, side by side: their cases
+/// mostly wait.
+fn run_at_once(
+    platform: &Platform,
+    work: &[(&str, &[Portion<'_>])],
+    settings: &Settings<'_>,
+    summary: &mut Summary,
+    report: &mut dyn FnMut(Event<'_>),
+) {
+    let subjects: Vec<_> = work.iter().map(|(name, _)| subject(name, settings)).collect();
+    let mut collectors: Vec<_> = work
+        .iter()
+        .zip(&subjects)
+        .map(|((implementation, portions), subject)| {
+            let own = subject.as_ref().map_or(&[][..], |(_, deviations)| deviations);
+            let deviations = platform.deviations.iter().chain(own).cloned().collect();
+            Collector::new(platform, implementation, portions, settings, deviations)
+        })
+        .collect();
+    thread::scope(|scope| {
+        let (tell, heard) = channel();
+        for (index, ((_, portions), subject)) in work.iter().zip(&subjects).enumerate() {
+            let tell = tell.clone();
+            scope.spawn(move || {
+                // Who hears the news outlives this thread.
+                let tell = |news| drop(tell.send((index, news)));
+                run_session(platform, subject, portions, settings, &tell);
+            });
+        }
+        drop(tell);
+        for (index, news) in heard {
+            collectors[index].hear(news, summary, report);
+        }
+    });
+}
+
+/// What a session tells across threads.
+enum News {
+    Hello(Box<Hello>),
+    Note(String),
+    Finished(Box<Finished>),
+}
+
+fn run_session(
+    platform: &Platform,
+    subject: &Subject,
+    portions: &[Portion<'_>],
+    settings: &Settings<'_>,
+    tell: &dyn Fn(News),
+) {
+    let mut cases: Vec<&Case> = portions
         .iter()
         .flat_map(|portion| portion.cases.iter().copied())
         .collect();
-    let (answers, deviations) = match subject(implementation, settings) {
-        Ok(subject) => subject,
-        Err(because) => return report(Event::Note(because)),
+    // The longest waits first, so that the run ends soon after the longest.
+    cases.sort_by_key(|case| Reverse(case.steps.scheduled_wait()));
+    let answers = match subject {
+        Ok((answers, _)) => answers.clone(),
+        Err(because) => {
+            for case in cases {
+                tell(News::Finished(Box::new(broken(&case.key, because))));
+            }
+            return;
+        }
     };
-    let deviations = platform.deviations.iter().cloned().chain(deviations).collect();
-    let mut collector = Collector::new(platform, implementation, portions, settings);
-    collector.deviations = deviations;
     let start = || platform.agent.start().map_err(|error| with_causes(&error));
     let session = Session {
         start: &start,
         jobs: settings.jobs,
         implementation: answers,
+        capture: settings.capture.is_some(),
     };
-    session.run(&cases, &mut |progress| match progress {
-        Progress::Hello(hello) => {
-            report(Event::PlatformReady {
-                platform: &platform.name,
-                hello,
-            });
-            collector.hello = Some(hello.clone());
-        }
-        Progress::Note(note) => report(Event::Note(format!("{}: {note}", platform.name))),
-        Progress::Finished(finished) => {
-            report(Event::CaseFinished { key: &finished.key });
-            if let Some(result) = collector.add(finished) {
-                summary.add(&result);
-                report(Event::ScenarioFinished(result));
-            }
-        }
+    session.run(&cases, &mut |progress| {
+        tell(match progress {
+            Progress::Hello(hello) => News::Hello(Box::new(hello.clone())),
+            Progress::Note(note) => News::Note(note),
+            Progress::Finished(finished) => News::Finished(Box::new(finished)),
+        });
     });
 }
 
-/// What answers an implementation's steps, and where it is known to deviate.
-fn subject(name: &str, settings: &Settings<'_>) -> Result<(Implementation, Vec<Deviation>), String> {
+/// What answers an implementation's steps and where it is known to deviate, or why it cannot be asked.
+type Subject = Result<(Implementation, Vec<Deviation>), String>;
+
+fn subject(name: &str, settings: &Settings<'_>) -> Subject {
     match name {
         KERNEL => Ok((Implementation::Kernel, Vec::new())),
         REFERENCE => {
@@ -127,6 +184,8 @@ struct Collector<'c, 'l> {
     hello: Option<Hello>,
     outcomes: HashMap<CaseKey, (Outcome, Duration)>,
     missing: HashMap<&'l str, usize>,
+    /// How many of the portions have been reported.
+    told: usize,
 }
 
 impl<'c, 'l> Collector<'c, 'l> {
@@ -135,6 +194,7 @@ impl<'c, 'l> Collector<'c, 'l> {
         implementation: &'c str,
         portions: &'c [Portion<'l>],
         settings: &'c Settings<'c>,
+        deviations: Vec<Deviation>,
     ) -> Self {
         let missing = portions
             .iter()
@@ -145,24 +205,59 @@ impl<'c, 'l> Collector<'c, 'l> {
             implementation,
             portions,
             settings,
-            deviations: Vec::new(),
+            deviations,
             hello: None,
             outcomes: HashMap::new(),
             missing,
+            told: 0,
         }
     }
 
-    /// Takes an outcome; returns the scenario's result when it was the last one.
-    fn add(&mut self, finished: Finished) -> Option<ScenarioResult<'c>> {
-        let portion = self
-            .portions
-            .iter()
-            .find(|portion| portion.scenario.id == finished.key.scenario)?;
-        let elapsed = Duration::from_micros(finished.elapsed_us);
-        self.outcomes.insert(finished.key, (finished.outcome, elapsed));
-        let missing = self.missing.get_mut(portion.scenario.id.as_str())?;
-        *missing -= 1;
-        (*missing == 0).then(|| self.conclude(portion))
+    /// Takes news of the session and passes on what follows from it.
+    fn hear(&mut self, news: News, summary: &mut Summary, report: &mut dyn FnMut(Event<'_>)) {
+        let platform = &self.platform.name;
+        match news {
+            News::Hello(hello) => {
+                let hello = self.hello.insert(*hello);
+                report(Event::PlatformReady { platform, hello });
+            }
+            News::Note(note) => report(Event::Note(format!("{platform}: {note}"))),
+            News::Finished(finished) => {
+                report(Event::CaseFinished { key: &finished.key });
+                if let Err(error) = self.keep_capture(&finished) {
+                    report(Event::Note(format!(
+                        "{}: the capture is lost: {error}",
+                        finished.key
+                    )));
+                }
+                for result in self.add(*finished) {
+                    summary.add(&result);
+                    report(Event::ScenarioFinished(result));
+                }
+            }
+        }
+    }
+
+    fn keep_capture(&self, finished: &Finished) -> io::Result<()> {
+        let (Some(folder), Some(capture)) = (&self.settings.capture, &finished.capture) else {
+            return Ok(());
+        };
+        capture::write(folder, &finished.key, capture)
+    }
+
+    /// Takes an outcome; returns the scenarios that are whole now, in the order of the files. A slow scenario
+    /// holds back the reports of those after it, so that two runs can be compared line by line.
+    fn add(&mut self, finished: Finished) -> Vec<ScenarioResult<'c>> {
+        if let Some(missing) = self.missing.get_mut(finished.key.scenario.as_str()) {
+            *missing -= 1;
+            let elapsed = Duration::from_micros(finished.elapsed_us);
+            self.outcomes.insert(finished.key, (finished.outcome, elapsed));
+        }
+        let whole = |portion: &&Portion<'_>| self.missing.get(portion.scenario.id.as_str()) == Some(&0);
+        let ready = self.portions[self.told..].iter().take_while(whole);
+        let results: Vec<_> = ready.map(|portion| self.conclude(portion)).collect();
+        self.told += results.len();
+        results
     }
 
     fn conclude(&self, portion: &'c Portion<'l>) -> ScenarioResult<'c> {
@@ -172,12 +267,17 @@ impl<'c, 'l> Collector<'c, 'l> {
             .as_ref()
             .map_or_else(unknown_system, |hello| hello.system.clone());
         let deviations = &self.deviations;
+        let timing = self
+            .hello
+            .as_ref()
+            .map_or(&Timing::UNKNOWN, |hello| &hello.timing);
         let cases: Vec<_> = portion
             .cases
             .iter()
             .filter_map(|case| {
                 let (outcome, elapsed) = self.outcomes.get(&case.key)?;
-                Some((judge(scenario, &case.key, outcome, &system, deviations), *elapsed))
+                let judgement = judge(scenario, &case.key, outcome, &system, timing, deviations);
+                Some((judgement, *elapsed))
             })
             .collect();
         let judgements: Vec<&Judgement> = cases.iter().map(|(judgement, _)| judgement).collect();
@@ -284,9 +384,11 @@ pub fn run(
     report(Event::RunStarted { cases, scenarios });
     let mut summary = Summary::default();
     for platform in platforms {
-        for (implementation, portions) in work {
-            run_portions(platform, implementation, portions, settings, &mut summary, report);
-        }
+        let work: Vec<_> = work
+            .iter()
+            .map(|(implementation, portions)| (implementation.as_str(), portions.as_slice()))
+            .collect();
+        run_at_once(platform, &work, settings, &mut summary, report);
     }
     summary.elapsed = started.elapsed();
     report(Event::RunFinished(&summary));

@@ -45,6 +45,8 @@ pub struct Session<'s> {
     pub jobs: usize,
     /// What answers implementation steps.
     pub implementation: Implementation,
+    /// Whether cases send back what was on their wire.
+    pub capture: bool,
 }
 
 impl Session<'_> {
@@ -91,6 +93,7 @@ impl Session<'_> {
                     key: case.key.clone(),
                     outcome,
                     elapsed_us: 0,
+                    capture: None,
                 }));
                 false
             }
@@ -180,6 +183,7 @@ impl Session<'_> {
             protocol: PROTOCOL,
             jobs,
             implementation: self.implementation.clone(),
+            capture: self.capture,
         };
         let requests = std::iter::once(Request::Start(start))
             .chain(cases.iter().map(|case| Request::Run((*case).clone())))
@@ -208,11 +212,13 @@ fn lacking(hello: &Hello, case: &Case) -> Option<String> {
         .find_map(|name| hello.lacks(name).map(|because| format!("{name}: {because}")))
 }
 
-fn broken(key: &CaseKey, because: &str) -> Finished {
+/// A case that nothing was found out about.
+pub(crate) fn broken(key: &CaseKey, because: &str) -> Finished {
     Finished {
         key: key.clone(),
         outcome: Outcome::Broken(because.to_owned()),
         elapsed_us: 0,
+        capture: None,
     }
 }
 

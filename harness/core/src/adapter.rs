@@ -41,6 +41,11 @@ pub enum AdapterRequest {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         grace_ms: Option<u64>,
     },
+    /// The value of a counter of the HTTP handlers; asked here because a server that shuts down takes no requests.
+    Count {
+        /// Its name.
+        key: String,
+    },
     /// Close what serves, the abrupt way.
     Close,
 }
@@ -60,6 +65,8 @@ pub enum AdapterReply {
     },
     /// Done.
     Ok,
+    /// To `count`.
+    Count(u64),
     /// The API has no such thing; the text says what is missing.
     Unsupported(String),
     /// It was tried and failed: an error name (`EADDRINUSE`) or the language's words.

@@ -8,6 +8,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::step::fastcgi::FastcgiStep;
+use crate::step::http::HttpStep;
+use crate::step::keepalive::KeepaliveStep;
 use crate::step::socket::SocketStep;
 use crate::step::{Step, Vocabulary};
 
@@ -61,6 +63,10 @@ pub enum Steps {
     PortReuse(Vec<Step<SocketStep>>),
     /// FastCGI.
     Fastcgi(Vec<Step<FastcgiStep>>),
+    /// HTTP.
+    Http(Vec<Step<HttpStep>>),
+    /// Keepalive.
+    Keepalive(Vec<Step<KeepaliveStep>>),
 }
 
 /// A closed case: no `$` of the matrix is left in it.
@@ -81,7 +87,17 @@ impl Steps {
     pub fn need_implementation(&self) -> bool {
         match self {
             Self::PortReuse(steps) => steps.iter().any(|step| step.action.needs_implementation()),
+            Self::Http(steps) => steps.iter().any(|step| step.action.needs_implementation()),
             Self::Fastcgi(steps) => steps.iter().any(|step| step.action.needs_implementation()),
+            Self::Keepalive(steps) => steps.iter().any(|step| step.action.needs_implementation()),
+        }
+    }
+
+    /// The longest that the case waits for the clock, not for the machine.
+    pub fn scheduled_wait(&self) -> Duration {
+        match self {
+            Self::Keepalive(steps) => crate::step::keepalive::scheduled_wait(steps),
+            _ => Duration::ZERO,
         }
     }
 }

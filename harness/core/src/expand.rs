@@ -79,11 +79,8 @@ fn close(
     let steps = match document.family {
         Family::PortReuse => Steps::PortReuse(close_steps(&steps, point, source)?),
         Family::Fastcgi => Steps::Fastcgi(close_steps(&steps, point, source)?),
-        family @ (Family::Keepalive | Family::Http) => {
-            return Err(source
-                .unknown_family(family.name(), &[Family::PortReuse.name(), Family::Fastcgi.name()])
-                .into());
-        }
+        Family::Http => Steps::Http(close_steps(&steps, point, source)?),
+        Family::Keepalive => Steps::Keepalive(close_steps(&steps, point, source)?),
     };
     let requires = document.head.requires.iter();
     let requires = requires

@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 use crate::case::CaseKey;
 use crate::deviation::Deviation;
 use crate::observation::{Observation, Observed, Outcome};
-use crate::scenario::{Claim, Level, Scenario};
+use crate::scenario::{Claim, Expectation, Level, Scenario, Wanted};
 use crate::system::System;
+use crate::timing::timeline::timeline;
+use crate::timing::{Ruler, Schedule, Timing};
 
 /// The result of a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -61,6 +63,8 @@ pub struct ClaimResult {
     pub source: Vec<String>,
     /// The expectations that were not met; empty if the claim holds.
     pub unmet: Vec<Unmet>,
+    /// How far the worst of its times is inside the platform's bounds; `None` if it is not about time.
+    pub margin_us: Option<i64>,
     /// The reason, where a profile knows of the disagreement.
     pub deviation: Option<Deviation>,
 }
@@ -74,6 +78,8 @@ pub struct Unmet {
     pub expected: String,
     /// What was seen, in words.
     pub seen: String,
+    /// Expected and seen side by side, a line a moment, where it is about time.
+    pub timeline: Vec<String>,
 }
 
 impl ClaimResult {
@@ -100,12 +106,15 @@ pub struct Judgement {
 
 /// Judges what became of one case.
 ///
-/// `deviations` are those of the platform and the implementation that ran it.
+/// `timing` is what the platform measured about its clocks, `deviations` are those of the platform and the
+/// implementation that ran the case. A case in which the machine was so late that a claim about time cannot be
+/// told is broken.
 pub fn judge(
     scenario: &Scenario,
     key: &CaseKey,
     outcome: &Outcome,
     system: &System,
+    timing: &Timing,
     deviations: &[Deviation],
 ) -> Judgement {
     let without_claims = |verdict, because: &str| Judgement {
@@ -120,12 +129,27 @@ pub fn judge(
         Outcome::Broken(because) => return without_claims(Verdict::Broken, because),
         Outcome::Observed(observed) => observed,
     };
-    let claims: Vec<_> = scenario
-        .claims
-        .iter()
-        .filter(|claim| applies(claim, key, system))
-        .map(|claim| judge_claim(scenario, claim, observed, system, deviations))
-        .collect();
+    let case = scenario.cases.iter().find(|case| case.key == *key);
+    let ruler = |label: &str| Ruler {
+        timing: timing.clone(),
+        schedule: case.map_or_else(Schedule::default, |case| Schedule::at(case, label)),
+    };
+    let mut observed = observed.clone();
+    for observation in &mut observed {
+        if let Observed::Timed(timed) = &mut observation.seen {
+            timed.normalise(&ruler(&observation.label).in_case(timed.late_us));
+        }
+    }
+    let mut claims = Vec::new();
+    for claim in scenario.claims.iter().filter(|claim| applies(claim, key, system)) {
+        match judge_claim(scenario, claim, &observed, system, &ruler, deviations) {
+            Ok(result) => claims.push(result),
+            Err(TooLate(late_us)) => {
+                let because = format!("the machine was {} ms late", late_us.div_ceil(1000));
+                return without_claims(Verdict::Broken, &because);
+            }
+        }
+    }
     let broken_musts = claims
         .iter()
         .filter(|claim| claim.level == Level::Must && !claim.holds());
@@ -139,7 +163,7 @@ pub fn judge(
         key: key.clone(),
         verdict,
         claims,
-        observed: observed.clone(),
+        observed,
         because: None,
     }
 }
@@ -149,31 +173,52 @@ fn applies(claim: &Claim, key: &CaseKey, system: &System) -> bool {
     on_this_system && claim.when.admits(key)
 }
 
+/// The machine was this many microseconds late, and what was seen could be due to that.
+struct TooLate(u64);
+
+/// Holds what was seen under one label against an expectation: what is not met, and the margin in time.
+fn meet(
+    expectation: &Expectation,
+    seen: &Observed,
+    ruler: &Ruler,
+) -> Result<(Option<Unmet>, Option<i64>), TooLate> {
+    let unmet = |expected, timeline| Unmet {
+        label: expectation.label.clone(),
+        expected,
+        seen: seen.to_string(),
+        timeline,
+    };
+    let (Wanted::Timed(happening), Observed::Timed(timed)) = (&expectation.wanted, seen) else {
+        let unmet = (!expectation.holds(seen)).then(|| unmet(expectation.wording(), Vec::new()));
+        return Ok((unmet, None));
+    };
+    let ruler = ruler.in_case(timed.late_us);
+    let finding = happening.find(timed, &ruler);
+    if finding.margin_us.is_some() && ruler.proves_nothing() {
+        return Err(TooLate(ruler.timing.lateness_us));
+    }
+    let expected = || happening.wording(Some(&ruler));
+    let unmet = (!finding.holds()).then(|| unmet(expected(), timeline(happening, timed, &ruler)));
+    Ok((unmet, finding.margin_us))
+}
+
 fn judge_claim(
     scenario: &Scenario,
     claim: &Claim,
     observed: &[Observation],
     system: &System,
+    ruler: &impl Fn(&str) -> Ruler,
     deviations: &[Deviation],
-) -> ClaimResult {
-    let seen = |label: &str| {
-        observed
-            .iter()
-            .find(|each| each.label == label)
-            .map(|each| &each.seen)
-    };
-    let unmet: Vec<_> = claim
-        .expect
-        .iter()
-        .filter(|expectation| !seen(&expectation.label).is_some_and(|seen| expectation.holds(seen)))
-        .map(|expectation| Unmet {
-            label: expectation.label.clone(),
-            expected: expectation.wording(),
-            seen: seen(&expectation.label)
-                .unwrap_or(&Observed::NotReached)
-                .to_string(),
-        })
-        .collect();
+) -> Result<ClaimResult, TooLate> {
+    let mut unmet = Vec::new();
+    let mut margin_us: Option<i64> = None;
+    for expectation in &claim.expect {
+        let seen = observed.iter().find(|each| each.label == expectation.label);
+        let seen = seen.map_or(&Observed::NotReached, |each| &each.seen);
+        let (not_met, margin) = meet(expectation, seen, &ruler(&expectation.label))?;
+        unmet.extend(not_met);
+        margin_us = margin_us.into_iter().chain(margin).min();
+    }
     let known = |deviation: &&Deviation| {
         deviation.scenario == scenario.id
             && deviation.claim == claim.id
@@ -189,13 +234,14 @@ fn judge_claim(
     } else {
         &claim.source
     };
-    ClaimResult {
+    Ok(ClaimResult {
         id: claim.id.clone(),
         level: claim.level,
         source: source.clone(),
         unmet,
+        margin_us,
         deviation,
-    }
+    })
 }
 
 /// The deviations of a scenario that did not occur although every case they could occur in was observed.
@@ -275,6 +321,7 @@ expect = { first = ["EACCES", "EPERM"] }
             &scenario.cases[case].key.clone(),
             outcome,
             &linux(),
+            &Timing::UNKNOWN,
             deviations,
         )
     }
@@ -361,5 +408,71 @@ expect = { first = ["EACCES", "EPERM"] }
         ];
         let all: Vec<_> = occurs.iter().collect();
         assert!(stale_deviations(&scenario, &all, &linux(), &deviations).is_empty());
+    }
+
+    const TIMED: &str = r#"
+title = "t"
+why = "w"
+source = ["rfc9293 3.8.4"]
+steps = [
+  { connect = { socket = "c" } },
+  { set-raw = { socket = "c", option = "TCP_KEEPIDLE", value = 1 } },
+  { set-raw = { socket = "c", option = "TCP_KEEPINTVL", value = 1 } },
+  { set-raw = { socket = "c", option = "TCP_KEEPCNT", value = 2 } },
+  { await-close = { socket = "c", within = "4s", label = "end" } },
+]
+[[claim]]
+id = "dies-in-time"
+level = "must"
+expect = { end = { outcome = "ETIMEDOUT", at = "schedule-end" } }
+"#;
+
+    fn check_timed(at_us: i64, late_us: u64) -> Judgement {
+        let scenario = Scenario::parse("keepalive/t", "t.toml", TIMED.as_bytes()).unwrap();
+        let seen = Observed::Timed(crate::Timed {
+            outcome: "ETIMEDOUT".to_owned(),
+            at_us: Some(at_us),
+            late_us,
+            ..crate::Timed::default()
+        });
+        let outcome = Outcome::Observed(vec![Observation {
+            label: "end".to_owned(),
+            seen,
+        }]);
+        let key = scenario.cases[0].key.clone();
+        judge(&scenario, &key, &outcome, &linux(), &Timing::UNKNOWN, &[])
+    }
+
+    #[test]
+    fn a_time_in_its_bounds_passes_with_a_margin() {
+        let judgement = check_timed(3_020_000, 0);
+        assert_eq!(judgement.verdict, Verdict::Pass);
+        assert!(judgement.claims[0].margin_us.unwrap() > 0);
+        assert_eq!(
+            judgement.observed[0].seen.to_string(),
+            "ETIMEDOUT at schedule-end, no probe"
+        );
+    }
+
+    #[test]
+    fn a_time_outside_its_bounds_fails_with_a_timeline() {
+        let judgement = check_timed(2_000_000, 0);
+        assert_eq!(judgement.verdict, Verdict::Fail);
+        assert!(judgement.claims[0].unmet[0].timeline.len() > 2);
+    }
+
+    #[test]
+    fn a_machine_that_was_late_has_wider_bounds() {
+        assert_eq!(check_timed(3_150_000, 0).verdict, Verdict::Fail);
+        assert_eq!(check_timed(3_150_000, 150_000).verdict, Verdict::Pass);
+    }
+
+    #[test]
+    fn a_machine_that_was_too_late_proves_nothing() {
+        for at_us in [3_020_000, 4_000_000] {
+            let judgement = check_timed(at_us, 260_000);
+            assert_eq!(judgement.verdict, Verdict::Broken);
+            assert_eq!(judgement.because.as_deref(), Some("the machine was 260 ms late"));
+        }
     }
 }

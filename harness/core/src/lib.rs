@@ -11,6 +11,7 @@
 //! | [`observation`] | what came back, normalised |
 //! | [`judge`] | claims against observations, deviations, stale deviations |
 //! | [`table`] | the reviewed snapshot: one row a case |
+//! | [`timing`] | schedules, what was seen over time, and how exactly that can be told |
 //! | [`protocol`] | the lines host and agent exchange |
 //! | [`profile`] | what is known of an implementation under test |
 //! | [`adapter`] | the lines an adapter and the agent exchange |
@@ -34,6 +35,7 @@ pub mod schema;
 pub mod step;
 pub mod system;
 pub mod table;
+pub mod timing;
 
 pub use case::{Case, CaseKey, Steps};
 pub use deviation::Deviation;
@@ -42,3 +44,4 @@ pub use judge::{ClaimResult, Judgement, Verdict};
 pub use observation::{Observation, Observed, Outcome};
 pub use scenario::{Claim, Complaint, Level, Scenario, Subject};
 pub use system::{System, SystemRange};
+pub use timing::{Timed, Timing};

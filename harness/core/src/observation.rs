@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::timing::Timed;
+
 /// What one labelled step showed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Observation {
@@ -21,6 +23,8 @@ pub enum Observed {
     Number(i64),
     /// An exchange as it went, a line a message: `< 200 HTTP/1.1 close "hello"`, `< FIN`.
     Transcript(Vec<String>),
+    /// What became of a connection over time.
+    Timed(Timed),
     /// The step was not reached, because an earlier labelled step on the same socket failed.
     NotReached,
 }
@@ -38,6 +42,7 @@ impl std::fmt::Display for Observed {
             Self::Word(word) => f.write_str(word),
             Self::Number(number) => write!(f, "{number}"),
             Self::Transcript(lines) => f.write_str(&lines.join("\n")),
+            Self::Timed(timed) => f.write_str(&timed.cell),
             Self::NotReached => f.write_str("-"),
         }
     }

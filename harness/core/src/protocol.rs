@@ -15,6 +15,7 @@ use crate::case::{Case, CaseKey};
 use crate::observation::Outcome;
 use crate::profile::External;
 use crate::system::System;
+use crate::timing::Timing;
 
 /// Changes whenever a message changes its meaning.
 pub const PROTOCOL: u32 = 1;
@@ -43,6 +44,9 @@ pub struct Start {
     pub jobs: usize,
     /// Which implementation answers the implementation's steps.
     pub implementation: Implementation,
+    /// Whether cases with a wire send back what was on it.
+    #[serde(default)]
+    pub capture: bool,
 }
 
 /// What is tested, as far as the agent has to know.
@@ -101,6 +105,8 @@ pub struct Hello {
     pub machine: String,
     /// Processors the agent may use.
     pub processors: usize,
+    /// What it found out about its clocks.
+    pub timing: Timing,
     /// What scenarios may require.
     pub capabilities: Vec<Capability>,
     /// Settings of the system that decide rows, for the record.
@@ -141,4 +147,7 @@ pub struct Finished {
     pub outcome: Outcome,
     /// Wall time, preparation of its namespace included.
     pub elapsed_us: u64,
+    /// What was on the case's wire as a pcapng file in hexadecimal, where that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capture: Option<String>,
 }

@@ -11,14 +11,19 @@ use crate::scenario::Exchange;
 use crate::scenario::Head;
 use crate::scenario::claim::ClaimHead;
 use crate::step::fastcgi::FastcgiStep;
+use crate::step::http::HttpStep;
+use crate::step::keepalive::KeepaliveStep;
 use crate::step::socket::SocketStep;
+use crate::timing::Happening;
 
 /// The schema as pretty JSON with a newline at its end.
 pub fn scenario_schema() -> String {
     let mut generator = schemars::generate::SchemaSettings::draft2020_12().into_generator();
     let vocabularies = [
         step_schema::<SocketStep>(&mut generator),
+        step_schema::<HttpStep>(&mut generator),
         step_schema::<FastcgiStep>(&mut generator),
+        step_schema::<KeepaliveStep>(&mut generator),
     ];
     let mut claim = Value::from(ClaimHead::json_schema(&mut generator));
     extend(
@@ -50,16 +55,17 @@ pub fn scenario_schema() -> String {
         }),
     );
     let exchange = step_schema::<Exchange>(&mut generator);
+    let happening = step_schema::<Happening>(&mut generator);
     let mut definitions = generator.take_definitions(true);
     for (name, definition) in &mut definitions {
-        if name != "Exchange" {
+        if name != "Exchange" && name != "Happening" {
             finish_step(definition);
         }
     }
     let texts =
         json!({ "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }] });
     definitions.insert("On".to_owned(), texts);
-    definitions.insert("Expectation".to_owned(), expectation(exchange));
+    definitions.insert("Expectation".to_owned(), expectation(exchange, happening));
     let when = json!({ "description": "Axis values it is for; a list means any of them.", "type": "object" });
     definitions.insert("When".to_owned(), when);
     if let Value::Object(root) = &mut schema {
@@ -81,7 +87,12 @@ fn step_schema<A: JsonSchema>(generator: &mut SchemaGenerator) -> Value {
 
 /// Adds the common keys to the keys of a step, and `$name` to its values.
 fn finish_step(definition: &mut Value) {
-    let Some(properties) = definition.get_mut("properties").and_then(Value::as_object_mut) else {
+    let is_table = definition.get("type").is_some_and(|kind| kind == "object");
+    let Some(definition) = definition.as_object_mut().filter(|_| is_table) else {
+        return;
+    };
+    let properties = definition.entry("properties").or_insert_with(|| json!({}));
+    let Some(properties) = properties.as_object_mut() else {
         return;
     };
     for property in properties.values_mut() {
@@ -103,10 +114,12 @@ fn finish_step(definition: &mut Value) {
     properties.extend(common);
 }
 
-/// A scalar, an array of them, or conditions on a transcript.
-fn expectation(exchange: Value) -> Value {
+/// A scalar or conditions on a transcript, or an array of either.
+fn expectation(exchange: Value, happening: Value) -> Value {
     let scalar = json!({ "type": ["string", "integer", "boolean"] });
-    json!({ "anyOf": [scalar, { "type": "array", "minItems": 1, "items": scalar }, exchange] })
+    let scalars = json!({ "type": "array", "minItems": 1, "items": scalar });
+    let exchanges = json!({ "type": "array", "minItems": 1, "items": exchange });
+    json!({ "anyOf": [scalar, scalars, exchange, exchanges, happening] })
 }
 
 fn extend(schema: &mut Value, key: &str, more: Value) {

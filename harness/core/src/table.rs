@@ -314,7 +314,10 @@ steps = [
             .cases
             .iter()
             .zip(words)
-            .map(|(case, word)| crate::judge::judge(&scenario, &case.key, &outcome(word), &system, &[]))
+            .map(|(case, word)| {
+                let (key, outcome) = (&case.key, outcome(word));
+                crate::judge::judge(&scenario, key, &outcome, &system, &crate::Timing::UNKNOWN, &[])
+            })
             .collect();
         let table = Table::of_run(&scenario, &judgements.iter().collect::<Vec<_>>(), "linux-6.18");
         (table, judgements)

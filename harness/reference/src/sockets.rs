@@ -78,10 +78,10 @@ impl Sockets {
     pub fn listen_balanced(self, address: SocketAddr) -> Result<Socket, SocketError> {
         let socket = open(address, Type::STREAM, Protocol::TCP)?;
         self.reuse_addr_on_listener(&socket, address)?;
-        if self.has(SocketFault::BalancedWithPlainReusePort) {
-            set_reuse_port(&socket)?;
-        } else {
-            set_balanced(&socket)?;
+        match self.fault {
+            Some(SocketFault::BalancedOptionIgnored) => {}
+            Some(SocketFault::BalancedWithPlainReusePort) => set_reuse_port(&socket)?,
+            _ => set_balanced(&socket)?,
         }
         bind(&socket, address)?;
         listen(&socket)?;
@@ -121,7 +121,9 @@ impl Sockets {
     /// family than `address`.
     pub fn listen_multicast_udp(self, address: SocketAddr, group: IpAddr) -> Result<Socket, SocketError> {
         let socket = open(address, Type::DGRAM, Protocol::UDP)?;
-        set_reuse_addr(&socket)?;
+        if !self.has(SocketFault::MulticastWithoutReuseAddr) {
+            set_reuse_addr(&socket)?;
+        }
         let on_bsd = cfg!(any(target_os = "freebsd", target_os = "dragonfly"));
         let on_every = self.has(SocketFault::ReusePortOnEveryListener);
         if on_every || (on_bsd && !self.has(SocketFault::MulticastWithoutReusePort)) {

@@ -27,13 +27,15 @@ fn scenario(
 }
 
 fn conforms(path: &Path) {
-    let scenario = load_file(&root(), path).unwrap().unwrap_or_else(|complaints| {
-        let texts: Vec<_> = complaints
-            .iter()
-            .map(|complaint| complaint.render(false))
-            .collect();
-        panic!("{}", texts.join("\n"))
-    });
+    let scenario = load_file(&root(), path)
+        .expect("the file is there")
+        .unwrap_or_else(|complaints| {
+            let texts: Vec<_> = complaints
+                .iter()
+                .map(|complaint| complaint.render(false))
+                .collect();
+            panic!("{}", texts.join("\n"))
+        });
     let portions = [Portion {
         scenario: &scenario,
         cases: scenario.cases.iter().collect(),
@@ -44,6 +46,7 @@ fn conforms(path: &Path) {
         jobs: 0,
         fault: None,
         target: None,
+        capture: None,
     };
     let mut system = None;
     let mut judged = None;
@@ -61,7 +64,7 @@ fn conforms(path: &Path) {
                     result.comparison,
                 ));
             }
-            Event::Note(note) => println!("note: {note}"),
+            Event::Note(note) => eprintln!("note: {note}"),
             _ => {}
         },
     );
@@ -79,7 +82,7 @@ fn complain(judgements: &[Judgement]) {
         let verdict = judgement.verdict.name();
         match judgement.verdict {
             Verdict::Pass | Verdict::Deviates => {}
-            Verdict::Unsupported => println!("{verdict}: {}: {because}", judgement.key),
+            Verdict::Unsupported => eprintln!("{verdict}: {}: {because}", judgement.key),
             Verdict::Broken => trouble.push(format!("{verdict}: {}: {because}", judgement.key)),
             Verdict::Fail => {
                 let unmet = judgement
@@ -106,7 +109,7 @@ fn review(scenario: &Scenario, judgements: &[Judgement], comparison: &Comparison
     let own = own_implementation(scenario);
     let old = find_snapshot(&root(), &scenario.id, &snapshot_keys(system, own, own));
     if let (Comparison::New(rows), true) = (comparison, old.is_some()) {
-        println!(
+        eprintln!(
             "new: {}: {} rows are not as on the reviewed kernels",
             scenario.id,
             rows.len()

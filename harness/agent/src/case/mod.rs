@@ -12,7 +12,7 @@ use reusespec_core::{Case, Outcome, Steps};
 pub(crate) use report::{Note, Reporter, answer_mapped};
 
 use crate::isolate::{Ground, Isolation};
-use crate::{fastcgi, socket};
+use crate::{fastcgi, http, keepalive, socket};
 
 /// What a case may lean on while it executes.
 pub(crate) struct Scene<'r> {
@@ -22,6 +22,8 @@ pub(crate) struct Scene<'r> {
     pub(crate) implementation: Implementation,
     /// When it must have ended.
     pub(crate) deadline: Instant,
+    /// Whether what was on its wire is wanted.
+    pub(crate) capture: bool,
     /// How it tells the loop that it only waits.
     pub(crate) reporter: &'r mut Reporter,
 }
@@ -38,12 +40,13 @@ pub(crate) fn run_and_exit(
     case: &Case,
     implementation: Implementation,
     isolation: Isolation,
+    capture: bool,
     to_loop: OwnedFd,
 ) -> ! {
     let mut reporter = Reporter::new(to_loop);
     name_process();
     // A panic must not unwind into the loop's frames: they own the other cases.
-    let execution = AssertUnwindSafe(|| execute(case, implementation, isolation, &mut reporter));
+    let execution = AssertUnwindSafe(|| execute(case, implementation, isolation, capture, &mut reporter));
     let outcome = catch_unwind(execution).unwrap_or_else(|panic| {
         let words = panic.downcast_ref::<String>().map(String::as_str);
         let words = words
@@ -69,6 +72,7 @@ fn execute(
     case: &Case,
     implementation: Implementation,
     isolation: Isolation,
+    capture: bool,
     reporter: &mut Reporter,
 ) -> Outcome {
     let isolation = match implementation {
@@ -85,10 +89,13 @@ fn execute(
         ground,
         implementation,
         deadline,
+        capture,
         reporter,
     };
     match &case.steps {
         Steps::PortReuse(steps) => socket::execute(steps, &mut scene),
+        Steps::Http(steps) => http::execute(steps, &mut scene),
         Steps::Fastcgi(steps) => fastcgi::execute(steps, &mut scene),
+        Steps::Keepalive(steps) => keepalive::execute(steps, &mut scene),
     }
 }

@@ -10,6 +10,7 @@ const MAP_USERS: &str = "map-users";
 const MAPPED: &str = "mapped";
 const WAITING: &str = "waiting";
 const BUSY: &str = "busy";
+const CAPTURE: &str = "capture ";
 
 /// A line from the process of a case.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub(crate) enum Note {
     Waiting,
     /// It works again.
     Busy,
+    /// What was on its wire: a pcapng file in hexadecimal.
+    Capture(String),
     /// It has ended.
     Outcome(Outcome),
 }
@@ -31,7 +34,10 @@ impl Note {
             MAP_USERS => Some(Self::MapUsers),
             WAITING => Some(Self::Waiting),
             BUSY => Some(Self::Busy),
-            other => serde_json::from_str(other).ok().map(Self::Outcome),
+            other => match other.strip_prefix(CAPTURE) {
+                Some(hexadecimal) => Some(Self::Capture(hexadecimal.to_owned())),
+                None => serde_json::from_str(other).ok().map(Self::Outcome),
+            },
         }
     }
 }
@@ -66,6 +72,12 @@ impl Reporter {
         let result = wait();
         self.say(BUSY)?;
         Ok(result)
+    }
+
+    /// Hands over what was on the wire.
+    pub(crate) fn capture(&mut self, file: &[u8]) -> io::Result<()> {
+        let hexadecimal: String = file.iter().map(|octet| format!("{octet:02x}")).collect();
+        self.say(&format!("{CAPTURE}{hexadecimal}"))
     }
 
     pub(crate) fn outcome(&mut self, outcome: &Outcome) -> io::Result<()> {

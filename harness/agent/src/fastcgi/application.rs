@@ -11,8 +11,8 @@ use reusespec_wire::fastcgi::Role;
 
 use crate::case::Scene;
 use crate::place::Place;
-use crate::program::{Directory, Program, ProgramError};
-use crate::stop::Stop;
+use crate::program::{Directory, Program};
+use crate::stop::{Stop, with_source};
 
 /// How long a connection may take to be made.
 pub(super) const CONNECT_WITHIN: Duration = Duration::from_secs(5);
@@ -23,7 +23,7 @@ pub(super) struct Application {
     pub(super) place: Place,
     /// SCRIPT_FILENAME of every request.
     pub(super) script_filename: Option<String>,
-    program: Option<Program>,
+    _program: Option<Program>,
     _reference: Option<Background>,
     _directory: Option<Directory>,
 }
@@ -35,7 +35,7 @@ impl Application {
             return Ok(Self {
                 place: target.at.parse().map_err(Stop::Broken)?,
                 script_filename: target.script_filename.clone(),
-                program: None,
+                _program: None,
                 _reference: None,
                 _directory: None,
             });
@@ -44,22 +44,22 @@ impl Application {
         let mut application = Self {
             place: place.clone(),
             script_filename: None,
-            program: None,
+            _program: None,
             _reference: None,
             _directory: directory,
         };
         match &scene.implementation {
             Implementation::External(external) => {
                 let at = (external.kind == Kind::Server).then_some(&place);
-                let mut program = Program::start(external, at, &[]).map_err(stop)?;
+                let mut program = Program::start(external, at, &[])?;
                 if external.kind == Kind::Adapter {
                     let serve = AdapterRequest::ServeFastcgi {
                         at: place.to_string(),
                     };
-                    program.ask(&serve).map_err(stop)?;
+                    program.ask(&serve)?;
                 }
                 application.script_filename.clone_from(&external.script_filename);
-                application.program = Some(program);
+                application._program = Some(program);
             }
             Implementation::Reference { fault } => {
                 let at = match place {
@@ -74,28 +74,6 @@ impl Application {
             }
         }
         Ok(application)
-    }
-
-    /// Why the program has ended, if it has: a case in which it did says so.
-    pub(super) fn ended(&mut self) -> Option<String> {
-        let program = self.program.as_mut()?;
-        let ended = program.ended()?;
-        Some(format!("the application {ended}; it said: {}", program.stderr()))
-    }
-}
-
-/// What a program's trouble means for a case.
-fn stop(error: ProgramError) -> Stop {
-    match error {
-        ProgramError::Unsupported(because) => Stop::Unsupported(because),
-        other => Stop::Broken(with_source(&other)),
-    }
-}
-
-fn with_source(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
     }
 }
 

@@ -38,14 +38,18 @@ impl Lines {
     }
 
     /// Writes a request and waits for its answer.
-    pub(super) fn ask(&mut self, request: &AdapterRequest, deadline: Instant) -> Result<(), Trouble> {
+    pub(super) fn ask(
+        &mut self,
+        request: &AdapterRequest,
+        deadline: Instant,
+    ) -> Result<AdapterReply, Trouble> {
         let gone = |error: io::Error| Trouble::Silent(format!("did not take a line: {error}"));
         let mut line = serde_json::to_string(request).map_err(|error| gone(error.into()))?;
         line.push('\n');
         self.requests.write_all(line.as_bytes()).map_err(gone)?;
         let answer = self.line(deadline)?;
         match serde_json::from_str(&answer) {
-            Ok(AdapterReply::Ok | AdapterReply::Hello { .. }) => Ok(()),
+            Ok(reply @ (AdapterReply::Ok | AdapterReply::Hello { .. } | AdapterReply::Count(_))) => Ok(reply),
             Ok(AdapterReply::Unsupported(what)) => Err(Trouble::Unsupported(what)),
             Ok(AdapterReply::Failed(what)) => Err(Trouble::Silent(format!("failed: {what}"))),
             Err(_) => Err(Trouble::Silent(format!("answered `{answer:.80}`"))),

@@ -23,6 +23,7 @@ pub(super) struct Child {
     stream: OwnedFd,
     lines: Lines,
     started: Instant,
+    capture: Option<String>,
     budget: Duration,
     /// When it is killed.
     pub(super) deadline: Instant,
@@ -35,6 +36,7 @@ impl Child {
         case: &Case,
         implementation: Implementation,
         isolation: Isolation,
+        capture: bool,
     ) -> io::Result<Self> {
         let (ours, theirs) = socketpair(
             AddressFamily::Unix,
@@ -49,7 +51,7 @@ impl Child {
             ForkResult::Child => {
                 drop(ours);
                 die_with(parent);
-                case::run_and_exit(case, implementation, isolation, theirs)
+                case::run_and_exit(case, implementation, isolation, capture, theirs)
             }
             ForkResult::Parent { child } => {
                 let budget = Duration::from_millis(case.budget_ms);
@@ -60,6 +62,7 @@ impl Child {
                     stream: ours,
                     lines: Lines::new(LONGEST_LINE_BYTES),
                     started,
+                    capture: None,
                     budget,
                     deadline: started + budget + GRACE,
                     busy: true,
@@ -76,6 +79,7 @@ impl Child {
                 match Note::read(&line) {
                     Some(Note::Waiting) => self.busy = false,
                     Some(Note::Busy) => self.busy = true,
+                    Some(Note::Capture(hexadecimal)) => self.capture = Some(hexadecimal),
                     Some(Note::MapUsers) => self.map_users(),
                     Some(Note::Outcome(outcome)) => return Some(outcome),
                     None => return Some(Outcome::Broken(format!("the case said `{line:.80}`"))),
@@ -109,6 +113,7 @@ impl Child {
             key,
             outcome,
             elapsed_us,
+            capture: self.capture.take(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use reusespec_core::timing::{Moment, Schedule};
 use reusespec_core::{Family, Scenario};
 use serde_json::Value;
 
@@ -79,6 +80,7 @@ fn tell(scenario: &Scenario, out: &mut impl Write) -> io::Result<()> {
             expected.join(", ")
         )?;
     }
+    schedules(scenario, out)?;
     let cases = scenario.cases.len();
     writeln!(
         out,
@@ -96,8 +98,39 @@ fn tell(scenario: &Scenario, out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
+/// What a label of a keepalive scenario is timed by, once for each schedule its cases set.
+fn schedules(scenario: &Scenario, out: &mut impl Write) -> io::Result<()> {
+    let mut told = Vec::new();
+    for (case, label) in scenario
+        .cases
+        .iter()
+        .flat_map(|case| scenario.labels.iter().map(move |label| (case, label)))
+    {
+        let schedule = Schedule::at(case, label);
+        let Some(count) = schedule.count else { continue };
+        let moment = |moment: Moment| {
+            let due = schedule.due(moment)?;
+            Some(format!("{moment} {} s", due.as_secs_f64()))
+        };
+        let shown = count.min(4);
+        let moments = (1..=shown).map(Moment::Probe).chain([Moment::ScheduleEnd]);
+        let Some(moments) = moments.map(moment).collect::<Option<Vec<_>>>() else {
+            continue;
+        };
+        let line = format!("schedule    {label}: {}", moments.join(", "));
+        if !told.contains(&line) {
+            writeln!(out, "{line}")?;
+            told.push(line);
+        }
+    }
+    Ok(())
+}
+
+/// A word and what it means.
+type Explained = (String, String);
+
 /// Keyword, description and keys of every step, as the schema has them.
-fn steps(schema: &Value) -> Vec<(String, String, Vec<(String, String)>)> {
+fn steps(schema: &Value) -> Vec<(String, String, Vec<Explained>)> {
     let definition = |reference: &Value| {
         let name = reference.get("$ref")?.as_str()?.rsplit('/').next()?;
         schema.get("$defs")?.get(name)
@@ -121,8 +154,8 @@ fn steps(schema: &Value) -> Vec<(String, String, Vec<(String, String)>)> {
     variants
         .filter_map(|variant| {
             let (keyword, arguments) = variant["properties"].as_object()?.iter().next()?;
-            let keys = definition(arguments)?["properties"].as_object()?;
-            let keys = keys.iter().map(|(key, value)| {
+            let keys = definition(arguments)?["properties"].as_object();
+            let keys = keys.into_iter().flatten().map(|(key, value)| {
                 let own = value["anyOf"]
                     .as_array()
                     .and_then(|any| any.first())

@@ -21,6 +21,7 @@ pub(super) fn platforms() -> io::Result<i32> {
         start: &start,
         jobs: 1,
         implementation: Implementation::Kernel,
+        capture: false,
     };
     let trouble = session.ask(&mut |progress| {
         if let Progress::Hello(said) = progress {

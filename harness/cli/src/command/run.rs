@@ -67,6 +67,7 @@ pub(super) fn run(library: &Library, options: &Run) -> io::Result<i32> {
         jobs: options.jobs,
         fault: options.fault.clone(),
         target: target(options),
+        capture: options.capture.clone(),
     };
     let mut reporters = reporters(options, &library.root);
     let mut trouble = None;

@@ -35,6 +35,15 @@ fn observed(judgement: &Judgement) -> Value {
     let value = |seen: &Observed| match seen {
         Observed::Number(number) => json!(number),
         Observed::Transcript(lines) => json!(lines),
+        Observed::Timed(timed) => json!({
+            "is": timed.cell,
+            "outcome": timed.outcome,
+            "at_ms": timed.at_us.map(thousandth),
+            "probes_ms": timed.probes_us.iter().copied().map(thousandth).collect::<Vec<_>>(),
+            "forms": timed.forms,
+            "reset_ms": timed.reset_us.map(thousandth),
+            "late_ms": timed.late_us as f64 / 1e3,
+        }),
         other => json!(other.to_string()),
     };
     Value::Object(
@@ -50,7 +59,13 @@ fn case(result: &ScenarioResult<'_>, judgement: &Judgement, elapsed_ms: f64) -> 
     let claims: Vec<_> = judgement
         .claims
         .iter()
-        .map(|claim| json!({ "id": claim.id, "level": claim.level.name(), "holds": claim.holds() }))
+        .map(|claim| {
+            let mut entry = json!({ "id": claim.id, "level": claim.level.name(), "holds": claim.holds() });
+            if let (Some(margin), Some(entry)) = (claim.margin_us, entry.as_object_mut()) {
+                entry.insert("margin_ms".to_owned(), json!(thousandth(margin)));
+            }
+            entry
+        })
         .collect();
     let mut object = json!({
         "scenario": result.scenario.id,
@@ -67,6 +82,10 @@ fn case(result: &ScenarioResult<'_>, judgement: &Judgement, elapsed_ms: f64) -> 
         object.insert("because".to_owned(), json!(because));
     }
     object
+}
+
+fn thousandth(us: i64) -> f64 {
+    us as f64 / 1e3
 }
 
 fn summary(summary: &Summary) -> Value {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use reusespec_core::protocol::Hello;
 use reusespec_core::table::{Comparison, RowChange};
 use reusespec_core::{ClaimResult, Judgement, Level, Verdict};
 
@@ -80,8 +81,13 @@ impl Reporter for TerminalReporter {
             Event::RunStarted { cases, .. } => self.start_bar(*cases),
             Event::PlatformReady { platform, hello } => {
                 let (system, machine) = (&hello.system, &hello.machine);
-                self.bar
-                    .suspend(|| writeln!(anstream::stderr(), "{platform}: {system} {machine}"))?;
+                self.bar.suspend(|| {
+                    writeln!(
+                        anstream::stderr(),
+                        "{platform}: {system} {machine}, {}",
+                        clocks(hello)
+                    )
+                })?;
             }
             Event::Note(note) => self
                 .bar
@@ -95,6 +101,15 @@ impl Reporter for TerminalReporter {
         }
         Ok(())
     }
+}
+
+/// What the platform measured about its clocks.
+fn clocks(hello: &Hello) -> String {
+    format!(
+        "tick {} ms, sleeps up to {:.1} ms late",
+        hello.timing.tick_us as f64 / 1e3,
+        hello.timing.lateness_us as f64 / 1e3
+    )
 }
 
 fn paint(verdict: Verdict, text: &str) -> String {
@@ -141,13 +156,23 @@ fn headline(result: &ScenarioResult<'_>) -> String {
         Comparison::New(_) => ", new for this kernel",
     };
     format!(
-        "{}  {}  {} on {}  ({}{changed})",
+        "{}  {}  {} on {}  ({}{changed}{})",
         paint(verdict, &format!("{:11}", verdict.name())),
         result.scenario.id,
         result.implementation,
         result.platform,
-        counts.join(", ")
+        counts.join(", "),
+        least_margin(result)
     )
+}
+
+/// How far the time nearest to its bound was inside it.
+fn least_margin(result: &ScenarioResult<'_>) -> String {
+    let claims = result.cases.iter().flat_map(|(judgement, _)| &judgement.claims);
+    let margin = claims.filter_map(|claim| claim.margin_us).min();
+    margin.map_or_else(String::new, |margin| {
+        format!(", {} ms inside the bounds", margin.div_euclid(1000))
+    })
 }
 
 fn problems(result: &ScenarioResult<'_>, root: &Path) -> Vec<String> {
@@ -209,6 +234,9 @@ fn failures(result: &ScenarioResult<'_>) -> Vec<String> {
             for unmet in &claim.unmet {
                 text.push_str(&format!("\n      expected  {} = {}", unmet.label, unmet.expected));
                 text.push_str(&format!("\n      observed  {} = {}", unmet.label, unmet.seen));
+                for line in &unmet.timeline {
+                    text.push_str(&format!("\n        {line}"));
+                }
             }
             text.push_str(&format!("\n      source    {}", claim.source.join("; ")));
             let case = if point.is_empty() {

@@ -1,5 +1,8 @@
 //! The command as its users meet it: exit statuses, reports, mistakes, deaths and interruptions.
 
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+
+mod captures;
 mod deaths;
 mod ground;
 mod input;

@@ -66,7 +66,7 @@ fn the_reports_agree_about_every_case() {
         .collect();
     assert_eq!(verdicts, ["pass", "fail"]);
     assert!(
-        junit.contains("tests=\"2\" failures=\"1\" errors=\"0\""),
+        junit.contains("tests=\"2\" skipped=\"0\" failures=\"1\" errors=\"0\""),
         "{junit}"
     );
     let terminal = ground.run(&["run"]).stdout;

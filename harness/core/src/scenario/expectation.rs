@@ -9,6 +9,7 @@ use toml::de::DeValue;
 use super::axes::Scalar;
 use super::complaint::{Complaint, Source};
 use crate::observation::Observed;
+use crate::timing::{Happening, happening};
 
 /// What a claim says about one label.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,17 +26,21 @@ pub struct Expectation {
 pub enum Wanted {
     /// Any of these words or numbers.
     AnyOf(Vec<Scalar>),
-    /// A transcript with these properties.
-    Exchange(Exchange),
+    /// A connection over time with these properties; judged with the platform's bounds.
+    Timed(Happening),
+    /// A transcript with any of these sets of properties.
+    Exchange(Vec<Exchange>),
 }
 
-/// Conditions on a transcript; all of them must hold. A line *has* a text that stands somewhere in it.
+/// Conditions on what came back in a transcript; all of them must hold. Lines of ours (`> …`) are there for the
+/// reader and not looked at. A line *has* a text that stands somewhere in it; a text that begins with `<`
+/// stands at the start of a line.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Exchange {
     /// The lines, each to the letter.
     pub is: Option<Vec<String>>,
-    /// Texts that lines have, in this order; one line may have several.
+    /// Texts that lines have, in this order; one line may have several, but only one that begins with `<`.
     pub has: Vec<String>,
     /// Texts that no line has.
     pub lacks: Vec<String>,
@@ -45,25 +50,40 @@ pub struct Exchange {
 
 impl Exchange {
     fn holds(&self, lines: &[String]) -> bool {
-        let mut rest = lines;
-        let in_order = self
-            .has
-            .iter()
-            .all(|text| match rest.iter().position(|line| line.contains(text)) {
-                Some(index) => {
-                    rest = &rest[index..];
-                    true
-                }
-                None => false,
-            });
-        let last_fits = |last: &String| self.last.iter().any(|text| last.contains(text));
-        in_order
-            && self.is.as_ref().is_none_or(|is| is == lines)
+        let lines: Vec<&String> = lines.iter().filter(|line| !line.starts_with('>')).collect();
+        let last_fits = |last: &&String| self.last.iter().any(|text| last.contains(text));
+        self.has_in_order(&lines)
+            && self
+                .is
+                .as_ref()
+                .is_none_or(|is| is.iter().eq(lines.iter().copied()))
             && !self
                 .lacks
                 .iter()
                 .any(|text| lines.iter().any(|line| line.contains(text)))
             && (self.last.is_empty() || lines.last().is_some_and(last_fits))
+    }
+
+    fn has_in_order(&self, lines: &[&String]) -> bool {
+        // The line of the text before, and whether that text began it.
+        let (mut at, mut is_begun) = (0, false);
+        self.has.iter().all(|text| {
+            let begins = text.starts_with('<');
+            let from = at + usize::from(begins && is_begun);
+            let fits = |line: &&String| {
+                if begins {
+                    line.starts_with(text)
+                } else {
+                    line.contains(text)
+                }
+            };
+            let found = lines.get(from..).and_then(|rest| rest.iter().position(fits));
+            found.is_some_and(|offset| {
+                is_begun = begins || (is_begun && offset == 0);
+                at = from + offset;
+                true
+            })
+        })
     }
 
     fn wording(&self) -> String {
@@ -87,11 +107,17 @@ impl Expectation {
                 (Scalar::Text(expected), Observed::Word(word)) => expected == word,
                 (Scalar::Text(expected), Observed::Transcript(lines)) => *expected == lines.join("\n"),
                 (Scalar::Integer(expected), Observed::Number(number)) => expected == number,
+                (Scalar::Text(expected), Observed::Timed(timed)) => *expected == timed.outcome,
                 _ => false,
             }),
-            (Wanted::Exchange(exchange), Observed::Transcript(lines)) => exchange.holds(lines),
-            (Wanted::Exchange(exchange), Observed::Word(word)) => exchange.holds(std::slice::from_ref(word)),
-            (Wanted::Exchange(_), Observed::Number(_) | Observed::NotReached) => false,
+            (Wanted::Exchange(any_of), Observed::Transcript(lines)) => {
+                any_of.iter().any(|exchange| exchange.holds(lines))
+            }
+            (Wanted::Exchange(any_of), Observed::Word(word)) => any_of
+                .iter()
+                .any(|exchange| exchange.holds(std::slice::from_ref(word))),
+            (Wanted::Exchange(_), Observed::Number(_) | Observed::Timed(_) | Observed::NotReached)
+            | (Wanted::Timed(_), _) => false,
         }
     }
 
@@ -103,7 +129,11 @@ impl Expectation {
                 .map(ToString::to_string)
                 .collect::<Vec<_>>()
                 .join(" or "),
-            Wanted::Exchange(exchange) => exchange.wording(),
+            Wanted::Exchange(any_of) => {
+                let wordings = any_of.iter().map(Exchange::wording);
+                wordings.collect::<Vec<_>>().join(", or ")
+            }
+            Wanted::Timed(happening) => happening.wording(None),
         }
     }
 
@@ -117,8 +147,10 @@ impl Expectation {
                         .iter()
                         .any(|text| other.lacks.iter().any(|lacked| text.contains(lacked)))
                 };
-                clash(one, other) || clash(other, one)
+                let clash = |one, other| clash(one, other) || clash(other, one);
+                one.iter().all(|one| other.iter().all(|other| clash(one, other)))
             }
+            (Wanted::Timed(one), Wanted::Timed(other)) => one.excludes(other),
             _ => false,
         }
     }
@@ -156,22 +188,39 @@ fn read_wanted<'i>(wanted: &Spanned<DeValue<'i>>, source: &Source) -> Result<Wan
         DeValue::Array(items) if items.is_empty() => {
             Err(source.empty("the expectation", wanted.span()).into())
         }
+        DeValue::Array(items) if items.iter().all(|item| item.get_ref().is_table()) => items
+            .iter()
+            .map(|item| read_exchange(item, source))
+            .collect::<Result<_, _>>()
+            .map(Wanted::Exchange),
         DeValue::Array(items) => items
             .iter()
             .map(|item| read_scalar(item, source))
             .collect::<Result<_, _>>()
             .map(Wanted::AnyOf),
-        DeValue::Table(_) => {
+        DeValue::Table(table)
+            if table
+                .iter()
+                .any(|(key, _)| happening::KEYS.contains(&key.get_ref().as_ref())) =>
+        {
             let tree = toml::de::ValueDeserializer::from(wanted.clone());
-            let exchange = Exchange::deserialize(tree);
-            let exchange = exchange.map_err(|error| source.refused(&error, wanted.span(), "expect"))?;
-            if exchange == Exchange::default() {
-                return Err(source.empty("the expectation", wanted.span()).into());
-            }
-            Ok(Wanted::Exchange(exchange))
+            let happening = Happening::deserialize(tree);
+            let happening = happening.map_err(|error| source.refused(&error, wanted.span(), "expect"))?;
+            Ok(Wanted::Timed(happening))
         }
+        DeValue::Table(_) => Ok(Wanted::Exchange(vec![read_exchange(wanted, source)?])),
         _ => Ok(Wanted::AnyOf(vec![read_scalar(wanted, source)?])),
     }
+}
+
+fn read_exchange<'i>(item: &Spanned<DeValue<'i>>, source: &Source) -> Result<Exchange, Box<Complaint>> {
+    let tree = toml::de::ValueDeserializer::from(item.clone());
+    let exchange = Exchange::deserialize(tree);
+    let exchange = exchange.map_err(|error| source.refused(&error, item.span(), "expect"))?;
+    if exchange == Exchange::default() {
+        return Err(source.empty("the expectation", item.span()).into());
+    }
+    Ok(exchange)
 }
 
 fn read_scalar(item: &Spanned<DeValue<'_>>, source: &Source) -> Result<Scalar, Box<Complaint>> {
@@ -197,6 +246,17 @@ mod tests {
         let lines = ["< 200 close", "< FIN"];
         assert!(holds("has = ['200', 'close', 'FIN']", &lines));
         assert!(!holds("has = ['FIN', '200']", &lines));
+    }
+
+    #[test]
+    fn a_text_with_its_mark_stands_at_the_start_of_a_line_of_its_own() {
+        let lines = ["> GET", "< 200 close \"< 200\"", "< FIN"];
+        assert!(holds("has = ['< 200', 'close', '< FIN']", &lines));
+        assert!(holds("lacks = ['GET']", &lines));
+        assert!(!holds("has = ['< 200', '< 200']", &lines));
+        assert!(!holds("has = ['< 200', 'close', '< 200']", &lines));
+        assert!(holds("has = ['< 200', '< 204']", &["< 200", "< 204"]));
+        assert!(!holds("has = ['< 100', '< 100']", &["< 200", "< 100"]));
     }
 
     #[test]

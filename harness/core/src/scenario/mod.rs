@@ -19,7 +19,7 @@ pub use axes::Scalar;
 pub use claim::{Claim, Level, When};
 pub use complaint::Complaint;
 pub(crate) use complaint::Source;
-pub(crate) use document::{Document, Head};
+pub(crate) use document::{Document, Head, parse_duration};
 pub use expectation::{Exchange, Expectation, Wanted};
 
 use crate::case::Case;

@@ -48,9 +48,14 @@ impl<'i> RawStep<'i> {
         let (keyword, arguments) = outer.iter_mut().next().expect("a table with one key has one");
         let (keyword, keyword_span) = (keyword.get_ref().to_string(), keyword.span());
         let (found, span) = (arguments.get_ref().type_str(), arguments.span());
-        let DeValue::Table(keys) = arguments.get_mut() else {
-            let what = format!("the step `{keyword}`");
-            return Err(source.wrong_type(&what, "a table of keys", found, span).into());
+        let keys = match arguments.get_mut() {
+            DeValue::Table(keys) => keys,
+            // `control = "shutdown"`: a step of one word has no keys, so none of the common ones either.
+            DeValue::String(_) => return Ok(Self::of_one_word(keyword, keyword_span, tree)),
+            _ => {
+                let what = format!("the step `{keyword}`");
+                return Err(source.wrong_type(&what, "a table of keys", found, span).into());
+            }
         };
         let label = keys
             .remove("label")
@@ -72,6 +77,17 @@ impl<'i> RawStep<'i> {
             label,
             tree,
         })
+    }
+
+    fn of_one_word(keyword: String, keyword_span: Range<usize>, tree: Spanned<DeValue<'i>>) -> Self {
+        Self {
+            keyword,
+            keyword_span,
+            tree,
+            when: When::default(),
+            on: Vec::new(),
+            label: None,
+        }
     }
 }
 

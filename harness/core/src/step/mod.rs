@@ -7,6 +7,8 @@
 
 pub mod endpoint;
 pub mod fastcgi;
+pub mod http;
+pub mod keepalive;
 pub mod socket;
 
 use serde::{Deserialize, Serialize};

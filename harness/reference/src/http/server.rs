@@ -73,6 +73,12 @@ impl Server {
         self.shared.set_keep_alives_enabled(enabled);
     }
 
+    /// Begins what [`Self::shutdown`] waits for: nothing is accepted any more, connections end behind what
+    /// they owe.
+    pub fn begin_shutdown(&self) {
+        self.shared.stop();
+    }
+
     /// The value of a counter that handlers have raised.
     pub fn counted(&self, key: &str) -> u64 {
         self.shared.counted(key)
@@ -80,7 +86,7 @@ impl Server {
 
     /// Stops accepting, turns persistence off and waits until every connection has ended.
     pub async fn shutdown(mut self, deadline: Duration) -> Shutdown {
-        self.shared.stop();
+        self.begin_shutdown();
         match timeout(deadline, &mut self.accepting).await {
             Ok(_) => Shutdown::Drained,
             Err(_) => Shutdown::DeadlinePassed,

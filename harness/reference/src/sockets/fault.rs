@@ -23,6 +23,12 @@ faults! {
         /// No `SO_REUSEPORT` on multicast sockets of the BSDs.
         MulticastWithoutReusePort = "multicast-without-reuse-port", "golang/go#2830",
             "on the BSDs the second receiver of a group is refused its port";
+        /// No `SO_REUSEADDR` on multicast sockets.
+        MulticastWithoutReuseAddr = "multicast-without-reuse-addr", "masmu/pulseaudio-dlna#111",
+            "on Linux the second receiver of a group is refused its port";
+        /// Balanced listeners without the option that lets them share.
+        BalancedOptionIgnored = "balanced-option-ignored", "oven-sh/bun#43690",
+            "the second balanced listener is refused the port";
         /// `SO_REUSEPORT` instead of FreeBSD's `SO_REUSEPORT_LB` on balanced listeners.
         BalancedWithPlainReusePort = "balanced-with-plain-reuse-port", "php/php-src#20250",
             "on FreeBSD the newest listener gets every connection";

@@ -27,7 +27,10 @@ impl Transcript {
         let mut line = format!("> {} {} {}", request.method, request.target, request.version);
         let host = |name: &str| name.eq_ignore_ascii_case("host");
         for (name, value) in request.fields.iter().filter(|(name, _)| !host(name)) {
-            line.push_str(&format!(" {name}=\"{}\"", value.as_bytes().escape_ascii()));
+            line.push_str(&format!(
+                " {name}={}",
+                content(value.as_bytes(), value.len() as u64).trim_start()
+            ));
         }
         match &request.body {
             RequestBody::None => {}

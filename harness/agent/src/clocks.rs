@@ -1,0 +1,61 @@
+//! What this machine's clocks are worth: the kernel's tick, and how late short sleeps end.
+//!
+//! Measured once when the agent starts, under whatever load there is. It costs about 70 ms a start; the bounds
+//! of every claim about time follow from it.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use reusespec_core::Timing;
+use reusespec_core::timing::Timers;
+
+const SLEEPS: u32 = 250;
+const SLEEP: Duration = Duration::from_micros(200);
+
+/// Measures.
+pub(crate) fn calibrate() -> Timing {
+    let late = |_| {
+        let begun = Instant::now();
+        thread::sleep(SLEEP);
+        begun.elapsed().saturating_sub(SLEEP)
+    };
+    let lateness = (0..SLEEPS).map(late).max().unwrap_or_default();
+    Timing {
+        tick_us: tick_us(),
+        timers: if cfg!(target_os = "linux") {
+            Timers::Wheel
+        } else {
+            Timers::Ticks
+        },
+        lateness_us: u64::try_from(lateness.as_micros()).unwrap_or(u64::MAX),
+    }
+}
+
+/// The coarse clock advances once a tick (clock_getres(2)).
+#[cfg(target_os = "linux")]
+fn tick_us() -> u64 {
+    let resolution = nix::time::clock_getres(nix::time::ClockId::CLOCK_MONOTONIC_COARSE);
+    let tick = resolution.map_or(Duration::from_millis(10), Duration::from);
+    u64::try_from(tick.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// The second number of `kern.clockrate`, a struct clockinfo of five ints, is the tick (clocks(7)).
+#[cfg(not(target_os = "linux"))]
+fn tick_us() -> u64 {
+    let mut clockinfo = [0 as libc::c_int; 5];
+    let mut length = size_of_val(&clockinfo);
+    // SAFETY: the name ends with a zero; value and length outlive the call, and the length is the room.
+    let status = unsafe {
+        libc::sysctlbyname(
+            c"kern.clockrate".as_ptr(),
+            clockinfo.as_mut_ptr().cast(),
+            &raw mut length,
+            std::ptr::null_mut(),
+            0,
+        )
+    };
+    match clockinfo[1] {
+        tick if status == 0 && tick > 0 => tick.unsigned_abs().into(),
+        _ => 10_000,
+    }
+}

@@ -1,0 +1,191 @@
+//! One connection of the client: what was written, what came back, how it ended.
+//!
+//! A write that fails is not the case's failure: a server may close while the client still writes, and what
+//! it said before is on the socket. The end is remembered, so that every later `receive` can say it.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use reusespec_wire::http1::{
+    Asked, Closing, CutError, Ended, Limits, Reader, RequestPoint, Tail, Transcript,
+};
+use socket2::SockRef;
+
+use super::request::{Outgoing, RequestLines};
+
+/// How long a connection attempt, or one write, may take.
+const WRITE_WITHIN: Duration = Duration::from_secs(2);
+const READ_BYTES: usize = 64 << 10;
+
+pub(super) struct Connection {
+    stream: TcpStream,
+    reader: Reader,
+    lines: RequestLines,
+    replies: u32,
+    request: RequestPoint,
+    closing: Option<Closing>,
+    /// Whether the transcript has the end already.
+    told: bool,
+    transcript: Transcript,
+}
+
+impl Connection {
+    pub(super) fn open(address: SocketAddr) -> io::Result<Self> {
+        let stream = TcpStream::connect_timeout(&address, WRITE_WITHIN)?;
+        // Each write is a piece of its own; with Nagle's algorithm the kernel would join them.
+        stream.set_nodelay(true)?;
+        stream.set_write_timeout(Some(WRITE_WITHIN))?;
+        Ok(Self {
+            stream,
+            reader: Reader::new(Limits::default()),
+            lines: RequestLines::default(),
+            replies: 0,
+            request: RequestPoint::AfterLastByte,
+            closing: None,
+            told: false,
+            transcript: Transcript::default(),
+        })
+    }
+
+    pub(super) fn send(&mut self, outgoing: &Outgoing) -> Result<(), CutError> {
+        for request in &outgoing.requests {
+            self.reader.asked(Asked::of_method(&request.method));
+            self.transcript.sent(request);
+        }
+        if !outgoing.raw.is_empty() {
+            self.lines
+                .feed(&outgoing.raw)
+                .into_iter()
+                .for_each(|asked| self.reader.asked(asked));
+            self.transcript.sent_raw(&outgoing.raw);
+        }
+        let bytes = outgoing.bytes();
+        for piece in outgoing.pieces(&bytes)? {
+            if let Err(error) = self.stream.write_all(piece) {
+                self.write_failed(&error);
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// What a failed write says about the peer. Linux answers EPIPE once a reset has followed a FIN.
+    fn write_failed(&mut self, error: &io::Error) {
+        match error.kind() {
+            ErrorKind::BrokenPipe if self.closing != Some(Closing::Reset) => {
+                self.closing = Some(Closing::FinThenReset);
+            }
+            ErrorKind::ConnectionReset => self.closing = Some(Closing::Reset),
+            // Nobody reads: the peer has done nothing to the connection.
+            _ => {}
+        }
+        self.request = RequestPoint::BeforeLastByte;
+        self.drain();
+    }
+
+    /// Reads until so many more replies have come, the connection has ended, or the time is over.
+    pub(super) fn receive(&mut self, count: u32, within: Duration) {
+        let until = Instant::now() + within;
+        let wanted = self.replies + count;
+        while self.replies < wanted && self.closing.is_none() && self.read_by(until) {}
+    }
+
+    /// Reads until the connection has ended or the time is over.
+    pub(super) fn receive_end(&mut self, within: Duration) {
+        let until = Instant::now() + within;
+        while self.closing.is_none() && self.read_by(until) {}
+    }
+
+    /// Whether another look may bring more: false once the time is over.
+    fn read_by(&mut self, until: Instant) -> bool {
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() || self.stream.set_read_timeout(Some(left)).is_err() {
+            return false;
+        }
+        self.read()
+    }
+
+    fn read(&mut self) -> bool {
+        let mut bytes = vec![0; READ_BYTES];
+        match self.stream.read(&mut bytes) {
+            Ok(0) => self.end(Closing::Fin),
+            Ok(count) => self.reader.feed(&bytes[..count]),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                return false;
+            }
+            Err(_) => self.end(Closing::Reset),
+        }
+        self.take();
+        true
+    }
+
+    /// Takes what the peer said before its end; nothing more can come.
+    fn drain(&mut self) {
+        let mut bytes = vec![0; READ_BYTES];
+        if self.stream.set_nonblocking(true).is_ok() {
+            while let Ok(count @ 1..) = self.stream.read(&mut bytes) {
+                self.reader.feed(&bytes[..count]);
+                self.take();
+            }
+            // A socket that cannot be made to wait again is read without waiting.
+            let _ = self.stream.set_nonblocking(false);
+        }
+    }
+
+    fn end(&mut self, closing: Closing) {
+        self.closing.get_or_insert(closing);
+    }
+
+    fn take(&mut self) {
+        while let Some(response) = self.reader.next_response() {
+            self.replies += 1;
+            self.transcript.received(&response);
+        }
+    }
+
+    pub(super) fn half_close(&mut self) {
+        self.transcript.did("half-close");
+        // Refused only where the connection has ended already, and that is told with the end.
+        let _ = self.stream.shutdown(Shutdown::Write);
+    }
+
+    /// Sends RST; nothing can be received afterwards.
+    pub(super) fn reset(self) -> io::Result<()> {
+        SockRef::from(&self.stream).set_linger(Some(Duration::ZERO))
+    }
+
+    /// Notes something that was done to the server.
+    pub(super) fn did(&mut self, what: &str) {
+        self.transcript.did(what);
+    }
+
+    /// Whether the peer has ended the connection.
+    pub(super) fn has_ended(&self) -> bool {
+        self.closing.is_some()
+    }
+
+    /// Writes down how the connection stands: ended and how, or open.
+    pub(super) fn tell_state(&mut self) {
+        let point = self.reader.point();
+        if self.closing.is_some() && !std::mem::replace(&mut self.told, true) {
+            let tail = self.reader.finish();
+            self.take();
+            if tail != Tail::Nothing {
+                self.transcript.left(&tail);
+            }
+        }
+        self.transcript.ended(&Ended {
+            closing: self.closing.unwrap_or(Closing::Open),
+            reply: point,
+            request: self.request,
+        });
+    }
+
+    /// The lines since the last call.
+    pub(super) fn take_lines(&mut self) -> Vec<String> {
+        let transcript = std::mem::take(&mut self.transcript);
+        transcript.to_string().lines().map(str::to_owned).collect()
+    }
+}

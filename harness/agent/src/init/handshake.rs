@@ -1,0 +1,128 @@
+//! The three lines before the protocol (see the parent's header).
+//!
+//! The line is read byte by byte: a buffered reader would swallow the first case that follows it, and it is forty
+//! bytes once per boot.
+
+use std::{
+    fs::File,
+    io::{self, Read, Write},
+    os::fd::AsRawFd,
+};
+
+use nix::{
+    sys::time::TimeSpec,
+    time::{ClockId, clock_settime},
+};
+
+use super::InitError;
+
+/// What the guest says when it is ready, without the line feed. The number is this handshake's version.
+pub const READY: &str = "reusespec-init 1";
+
+/// What it says when it has understood the host and serves from now on; also proves that a restored guest runs.
+pub const GOING: &str = "reusespec-init go";
+
+/// A longer line is not the host's.
+const LINE_LIMIT: usize = 256;
+
+pub(super) fn begin((mut reader, mut writer): (File, File)) -> Result<(File, File), InitError> {
+    if let Some(path) = std::env::var_os("REUSESPEC_INPUT") {
+        let what = format!("open {}", path.display());
+        return Ok((File::open(path).map_err(InitError::system(what))?, writer));
+    }
+    writer
+        .write_all(format!("{READY}\n").as_bytes())
+        .map_err(InitError::system("write to the channel"))?;
+    let line = read_line(&mut reader).map_err(InitError::system("read from the channel"))?;
+    let go = Go::parse(&line).ok_or(InitError::Handshake(line))?;
+    let time = TimeSpec::new(
+        (go.unix_ns / 1_000_000_000).cast_signed() as _,
+        (go.unix_ns % 1_000_000_000) as _,
+    );
+    clock_settime(ClockId::CLOCK_REALTIME, time).map_err(|e| InitError::system("set the clock")(e.into()))?;
+    stir(&go.seed).map_err(InitError::system("stir /dev/urandom"))?;
+    writer
+        .write_all(format!("{GOING}\n").as_bytes())
+        .map_err(InitError::system("write to the channel"))?;
+    Ok((reader, writer))
+}
+
+struct Go {
+    unix_ns: u64,
+    seed: Vec<u8>,
+}
+
+impl Go {
+    fn parse(line: &str) -> Option<Self> {
+        let (time, seed) = line.strip_prefix("go ")?.split_once(' ')?;
+        let seed = (0..seed.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(seed.get(at..at + 2)?, 16).ok());
+        Some(Self {
+            unix_ns: time.parse().ok()?,
+            seed: seed.collect::<Option<_>>()?,
+        })
+    }
+}
+
+fn read_line(reader: &mut impl Read) -> io::Result<String> {
+    let mut line = Vec::new();
+    let mut byte = [0];
+    while line.len() < LINE_LIMIT {
+        reader.read_exact(&mut byte)?;
+        if byte[0] == b'\n' {
+            break;
+        }
+        line.push(byte[0]);
+    }
+    Ok(String::from_utf8_lossy(&line).into_owned())
+}
+
+/// Mix `seed` into the kernel's generator and have it used at once: random(4), RNDADDENTROPY and RNDRESEEDCRNG.
+fn stir(seed: &[u8]) -> io::Result<()> {
+    /// `struct rand_pool_info` with room for the largest seed that fits in a line.
+    #[repr(C)]
+    struct PoolInfo {
+        entropy_bits: libc::c_int,
+        size: libc::c_int,
+        bytes: [u8; LINE_LIMIT / 2],
+    }
+    // linux/random.h; the numbers are the same on every machine with the generic ioctl encoding.
+    const RNDADDENTROPY: u32 = 0x4008_5203;
+    const RNDRESEEDCRNG: u32 = 0x5207;
+
+    let mut pool = PoolInfo {
+        entropy_bits: 0,
+        size: 0,
+        bytes: [0; LINE_LIMIT / 2],
+    };
+    pool.bytes[..seed.len()].copy_from_slice(seed);
+    pool.size = seed.len() as libc::c_int;
+    pool.entropy_bits = pool.size * 8;
+    let device = File::options().write(true).open("/dev/urandom")?;
+    // SAFETY: the kernel reads `size` bytes behind the two integers, all within `pool`.
+    nix::Error::result(unsafe { libc::ioctl(device.as_raw_fd(), RNDADDENTROPY as _, &pool) })?;
+    // SAFETY: no argument.
+    nix::Error::result(unsafe { libc::ioctl(device.as_raw_fd(), RNDRESEEDCRNG as _) })?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_case_stays_in_the_channel_behind_the_go_line() {
+        let mut channel: &[u8] = b"go 12 ff00\n{\"case\":1}\n";
+        let go = Go::parse(&read_line(&mut channel).unwrap()).unwrap();
+        assert_eq!((go.unix_ns, go.seed), (12, vec![255, 0]));
+        assert_eq!(channel, b"{\"case\":1}\n");
+    }
+
+    #[test]
+    fn anything_but_go_is_refused() {
+        for line in ["", "go", "go 1", "go x ff", "go 1 f", "go 1 zz", "stop 1 ff"] {
+            assert!(Go::parse(line).is_none(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! Making connections and using them.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use reusespec_core::Observed;
+use reusespec_core::step::keepalive::{
+    Accept, By, Connect, Direction, IpVersion, Open, Over, Send, Shutdown,
+};
+use reusespec_reference::keepalive::KeepaliveError;
+use reusespec_wire::segment::Pair;
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::{Answer, Connections, Stop, any};
+
+/// The port at the peer that connections go to. It answers on every one.
+const PEER_PORT: u16 = 7;
+/// The first port of the peer's own connections.
+const FIRST_DIAL_PORT: u16 = 40_000;
+const BACKLOG: i32 = 16;
+/// A handshake on a wire of one's own takes a millisecond, unless nobody is let run.
+const HANDSHAKE_WITHIN: Duration = Duration::from_secs(5);
+
+fn raw(family: IpVersion) -> io::Result<Socket> {
+    let domain = match family {
+        IpVersion::Ipv4 => Domain::IPV4,
+        IpVersion::Ipv6 => Domain::IPV6,
+    };
+    Socket::new(domain, Type::STREAM, Some(Protocol::TCP))
+}
+
+fn address_of(socket: &Socket) -> Result<SocketAddr, Stop> {
+    let address = socket.local_addr()?;
+    address
+        .as_socket()
+        .ok_or_else(|| Stop::Broken("a TCP socket has no internet address".to_owned()))
+}
+
+/// A socket that listens on a port of the kernel's choice.
+fn listening(socket: &Socket, at: std::net::IpAddr) -> io::Result<()> {
+    socket.bind(&SocketAddr::new(at, 0).into())?;
+    socket.listen(BACKLOG)
+}
+
+impl Connections<'_, '_> {
+    pub(super) fn open(&mut self, step: &Open) -> Answer {
+        let socket = raw(step.family)?;
+        self.add(&step.socket, socket, None);
+        Ok(Observed::ok())
+    }
+
+    /// The socket an earlier `open` made, or a new one.
+    fn opened(&mut self, step: &Connect) -> Result<Socket, Stop> {
+        match self.named.iter_mut().find(|named| named.name == step.socket) {
+            Some(named) => named
+                .socket
+                .take()
+                .ok_or_else(|| Stop::Broken(format!("the socket `{}` is closed", step.socket))),
+            None => Ok(raw(step.family)?),
+        }
+    }
+
+    pub(super) fn connect(&mut self, step: &Connect) -> Answer {
+        let socket = self.opened(step)?;
+        let like = any(step.family);
+        let pair = match step.over {
+            Over::Loopback => {
+                let listener = raw(step.family)?;
+                listening(&listener, like)?;
+                socket.connect(&listener.local_addr()?)?;
+                self.kept.push(listener);
+                None
+            }
+            Over::Wire => {
+                let peer = self.wire()?.peer.addresses().peer(like);
+                let peer = SocketAddr::new(peer, PEER_PORT);
+                socket.connect_timeout(&peer.into(), HANDSHAKE_WITHIN)?;
+                let kernel = address_of(&socket)?;
+                Some(Pair { peer, kernel })
+            }
+        };
+        self.add(&step.socket, socket, pair);
+        Ok(Observed::ok())
+    }
+
+    pub(super) fn listen(&mut self, step: &Connect) -> Answer {
+        let socket = self.opened(step)?;
+        let like = any(step.family);
+        let at = match step.over {
+            Over::Loopback => like,
+            Over::Wire => self.wire()?.peer.addresses().kernel(like),
+        };
+        listening(&socket, at)?;
+        self.add(&step.socket, socket, None);
+        Ok(Observed::ok())
+    }
+
+    pub(super) fn dial(&mut self, listener: &str) -> Answer {
+        let to = address_of(self.socket(listener)?)?;
+        let pair = if to.ip().is_loopback() {
+            let client = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?;
+            client.connect(&to.into())?;
+            self.kept.push(client);
+            None
+        } else {
+            let dials = u16::try_from(self.dialled.len()).unwrap_or(u16::MAX);
+            let port = FIRST_DIAL_PORT.saturating_add(dials);
+            Some(self.wire()?.peer.connect(port, to, HANDSHAKE_WITHIN)?)
+        };
+        self.dialled.push((listener.to_owned(), pair));
+        Ok(Observed::ok())
+    }
+
+    pub(super) fn accept(&mut self, step: &Accept) -> Answer {
+        let first = |(listener, _): &(String, Option<Pair>)| *listener == step.socket;
+        let nobody = || Stop::Broken(format!("nobody has dialled `{}`", step.socket));
+        let place = self.dialled.iter().position(first).ok_or_else(nobody)?;
+        let pair = self.dialled[place].1;
+        // Taken, but kept in its place: ports are counted by it.
+        self.dialled[place].0.clear();
+        let listener = self.socket(&step.socket)?;
+        let socket = match step.by {
+            By::Kernel => listener.accept()?.0,
+            By::Implementation => {
+                let accepted = self.implementation()?.accept(listener);
+                accepted.map_err(|error| refusal(&error))?.0
+            }
+        };
+        self.add(&step.into, socket, pair);
+        Ok(Observed::ok())
+    }
+
+    pub(super) fn send(&mut self, step: &Send) -> Answer {
+        let sent = self.socket(&step.socket)?.send(step.text.as_bytes())?;
+        Ok(if sent == step.text.len() {
+            Observed::ok()
+        } else {
+            Observed::Word("in part".to_owned())
+        })
+    }
+
+    pub(super) fn receive(&mut self, name: &str) -> Answer {
+        let socket = self.socket(name)?;
+        socket.set_nonblocking(true)?;
+        let received = received(socket);
+        socket.set_nonblocking(false)?;
+        Ok(Observed::Word(match received {
+            Ok(bytes) if bytes.is_empty() => "eof".to_owned(),
+            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => "nothing".to_owned(),
+            Err(error) => crate::errno::name(&error),
+        }))
+    }
+
+    pub(super) fn shutdown(&mut self, step: &Shutdown) -> Answer {
+        let how = match step.how {
+            Direction::Read => std::net::Shutdown::Read,
+            Direction::Write => std::net::Shutdown::Write,
+            Direction::Both => std::net::Shutdown::Both,
+        };
+        self.socket(&step.socket)?.shutdown(how)?;
+        Ok(Observed::ok())
+    }
+
+    pub(super) fn close(&mut self, name: &str) -> Answer {
+        self.socket(name)?;
+        if let Some(named) = self.named.iter_mut().find(|named| named.name == name) {
+            named.socket = None;
+        }
+        Ok(Observed::ok())
+    }
+}
+
+/// One recv(2).
+pub(super) fn received(socket: &Socket) -> io::Result<Vec<u8>> {
+    let mut buffer = [MaybeUninit::<u8>::uninit(); 4096];
+    let count = socket.recv(&mut buffer)?;
+    // SAFETY: the kernel has written `count` bytes.
+    let bytes = buffer[..count].iter().map(|byte| unsafe { byte.assume_init() });
+    Ok(bytes.collect())
+}
+
+/// `refused` where the implementation itself says no, the kernel's error where it passes one on.
+pub(super) fn refusal(error: &KeepaliveError) -> Stop {
+    match error {
+        KeepaliveError::Kernel { source, .. } => Stop::Refused(crate::errno::name(source)),
+        KeepaliveError::Period { .. } | KeepaliveError::Count { .. } => Stop::Refused("refused".to_owned()),
+    }
+}

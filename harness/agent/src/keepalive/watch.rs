@@ -1,0 +1,294 @@
+//! Waiting for what a connection does, and saying what its wire showed meanwhile.
+//!
+//! Times are those of the wire's recording, stamped by the kernel where it stamps. The end of a connection has
+//! the time of the segment that brought it about: the RST of the kernel, the FIN of the peer, or what the peer
+//! answered with an RST. When the peer or the application was let run is the scheduler's business.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use reusespec_core::step::keepalive::{AwaitClose, AwaitProbes, Quiet, Via};
+use reusespec_core::{Observed, Timed};
+use reusespec_wire::segment::{Direction, Flags, Pair, Recorded, Recording};
+use socket2::Socket;
+
+use super::connection::received;
+use super::option::pending_error;
+use super::{Answer, Connections, Stop, Wire};
+use crate::peer::PeerError;
+
+const ALIVE: &str = "alive";
+const EOF: &str = "eof";
+/// A kernel may count from the peer's last segment or from the moment keepalive was switched on. What lies
+/// between is the case's own slowness, up to this; beyond it the scenario has waited on purpose.
+const PREPARATION: Duration = Duration::from_millis(250);
+/// How long the RST of an end may be on its way to the recording after the application has heard of the end.
+const RESET_WITHIN: Duration = Duration::from_millis(100);
+
+/// Where an observation begins.
+#[derive(Clone, Copy)]
+struct Origin {
+    pair: Pair,
+    /// What times count from: the peer's last segment or the mark.
+    at: Duration,
+    /// Segments before this are not looked at.
+    from: Duration,
+}
+
+/// A segment of the kernel with a sequence number it has had acknowledged: a probe, whatever its form.
+fn is_probe(segment: &Recorded) -> bool {
+    let control = [Flags::SYN, Flags::FIN, Flags::RST];
+    segment.direction == Direction::FromKernel
+        && segment.seq == segment.una - 1
+        && segment.flags.contains(Flags::ACK)
+        && !control.into_iter().any(|flag| segment.flags.contains(flag))
+}
+
+fn is_reset(segment: &Recorded) -> bool {
+    segment.direction == Direction::FromKernel && segment.flags.contains(Flags::RST)
+}
+
+/// `seq=una-1 len=0 A ack=next`.
+fn form(probe: &Recorded) -> String {
+    let ack = match probe.ack {
+        None => "none".to_owned(),
+        Some(ack) if ack == probe.next => "next".to_owned(),
+        Some(ack) => format!("next{:+}", i64::from(ack) - i64::from(probe.next)),
+    };
+    format!(
+        "seq=una{:+} len={} {} ack={ack}",
+        i64::from(probe.seq) - i64::from(probe.una),
+        probe.len,
+        probe.flags
+    )
+}
+
+/// What kind of segment it is, where it is more than an acknowledgement.
+fn kind(segment: &Recorded) -> Option<&'static str> {
+    let has = |flag| segment.flags.contains(flag);
+    match segment.direction {
+        Direction::FromPeer => None,
+        Direction::FromKernel if has(Flags::RST) => Some("RST"),
+        Direction::FromKernel if has(Flags::FIN) => Some("FIN"),
+        Direction::FromKernel if is_probe(segment) => Some("probe"),
+        Direction::FromKernel if segment.len > 0 => Some("data"),
+        Direction::FromKernel => None,
+    }
+}
+
+/// The segment that brought this outcome about, if one did.
+fn cause<'r>(outcome: &str, segments: impl Iterator<Item = &'r Recorded>) -> Option<&'r Recorded> {
+    let mut last_of_kernel = None;
+    for segment in segments {
+        match segment.direction {
+            Direction::FromKernel if segment.flags.contains(Flags::RST) => return Some(segment),
+            Direction::FromPeer if segment.flags.contains(Flags::RST) => return last_of_kernel,
+            Direction::FromPeer if outcome == EOF && segment.flags.contains(Flags::FIN) => {
+                return Some(segment);
+            }
+            Direction::FromKernel => last_of_kernel = Some(segment),
+            Direction::FromPeer => {}
+        }
+    }
+    None
+}
+
+impl Origin {
+    fn segments<'r>(&self, recording: &'r Recording) -> impl Iterator<Item = &'r Recorded> {
+        let (pair, from) = (self.pair, self.from);
+        let meant = move |segment: &&Recorded| segment.pair == pair && segment.at >= from;
+        recording.segments.iter().filter(meant)
+    }
+
+    fn since_us(&self, at: Duration) -> i64 {
+        let us = |time: Duration| i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
+        us(at) - us(self.at)
+    }
+
+    fn timed(&self, outcome: String, at: Option<Duration>, wire: &Wire) -> Result<Timed, PeerError> {
+        let recording = wire.peer.recording()?;
+        let probes: Vec<_> = self.segments(&recording).filter(|each| is_probe(each)).collect();
+        let mut forms: Vec<String> = Vec::new();
+        for form in probes.iter().map(|probe| form(probe)) {
+            if !forms.contains(&form) {
+                forms.push(form);
+            }
+        }
+        let reset = self.segments(&recording).find(|each| is_reset(each));
+        let reset_us = reset.map(|reset| self.since_us(reset.at));
+        let cause = cause(&outcome, self.segments(&recording)).map(|segment| segment.at);
+        let prepared = wire.switched.and_then(|switched| switched.checked_sub(self.at));
+        let preparation = prepared.filter(|time| *time <= PREPARATION).unwrap_or_default();
+        Ok(Timed {
+            at_us: at.map(|at| self.since_us(cause.unwrap_or(at))),
+            outcome,
+            probes_us: probes.iter().map(|probe| self.since_us(probe.at)).collect(),
+            forms,
+            reset_us,
+            late_us: wire.witness.latest_us() + preparation.as_micros() as u64,
+            cell: String::new(),
+        })
+    }
+}
+
+impl Connections<'_, '_> {
+    /// Where an observation of a connection that begins now counts from.
+    fn origin(&mut self, name: &str) -> Result<Origin, Stop> {
+        let pair = self.named(name)?.pair;
+        let pair = pair.ok_or_else(|| Stop::Broken(format!("`{name}` is not connected over a wire")))?;
+        let wire = self.wire()?;
+        let recording = wire.peer.recording()?;
+        let last = recording
+            .segments
+            .iter()
+            .rfind(|segment| segment.pair == pair && segment.direction == Direction::FromPeer);
+        let at = last.map_or(Duration::ZERO, |segment| segment.at).max(wire.mark);
+        Ok(Origin { pair, at, from: at })
+    }
+
+    pub(super) fn quiet(&mut self, step: &Quiet) -> Answer {
+        let Some(name) = &step.socket else {
+            self.scene.reporter.waiting(|| std::thread::sleep(step.r#for.0))?;
+            return Ok(Observed::ok());
+        };
+        let mut origin = self.origin(name)?;
+        origin.from = self.wire()?.peer.elapsed().max(origin.at);
+        self.scene.reporter.waiting(|| std::thread::sleep(step.r#for.0))?;
+        let wire = self.wire()?;
+        let mut kinds: Vec<&str> = Vec::new();
+        for kind in origin.segments(&wire.peer.recording()?).filter_map(kind) {
+            if !kinds.contains(&kind) {
+                kinds.push(kind);
+            }
+        }
+        let outcome = if kinds.is_empty() {
+            "nothing".to_owned()
+        } else {
+            kinds.join("+")
+        };
+        Ok(Observed::Timed(origin.timed(outcome, None, wire)?))
+    }
+
+    pub(super) fn await_probes(&mut self, step: &AwaitProbes) -> Answer {
+        let origin = self.origin(&step.socket)?;
+        let number = (step.count as usize).saturating_sub(1);
+        let wire = self.wire.as_ref().expect("an origin is on a wire");
+        let found = self.scene.reporter.waiting(|| {
+            wire.peer.await_segment(step.within.0, |recording| {
+                let mut probes = origin.segments(recording).filter(|each| is_probe(each));
+                probes.nth(number).map(|_| ())
+            })
+        })?;
+        let outcome = match found {
+            Ok(()) => "ok",
+            Err(PeerError::Late { .. }) => "too few",
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Observed::Timed(origin.timed(outcome.to_owned(), None, wire)?))
+    }
+
+    pub(super) fn await_close(&mut self, step: &AwaitClose) -> Answer {
+        let origin = self.origin(&step.socket)?;
+        let socket = self.socket(&step.socket)?.try_clone()?;
+        let end = self
+            .scene
+            .reporter
+            .waiting(|| end(&socket, step.via, step.within.0))??;
+        let wire = self.wire.as_ref().expect("an origin is on a wire");
+        let at = end.as_ref().map(|_| wire.peer.elapsed());
+        if let Some(end) = &end {
+            let caused = |recording: &Recording| cause(end, origin.segments(recording)).map(|_| ());
+            // Not every end has a segment for a cause: then the application's time is all there is.
+            let _ = self
+                .scene
+                .reporter
+                .waiting(|| wire.peer.await_segment(RESET_WITHIN, caused))?;
+        }
+        let outcome = end.unwrap_or_else(|| ALIVE.to_owned());
+        Ok(Observed::Timed(origin.timed(outcome, at, wire)?))
+    }
+}
+
+/// Waits for the end of a connection; how the application learns of it, `None` if it does not.
+fn end(socket: &Socket, via: Via, within: Duration) -> io::Result<Option<String>> {
+    let deadline = Instant::now() + within;
+    match via {
+        Via::Receive => loop {
+            if ready(socket, PollFlags::POLLIN, deadline)?.is_empty() {
+                return Ok(None);
+            }
+            if let Some(end) = end_of(received(socket)) {
+                return Ok(Some(end));
+            }
+        },
+        Via::BlockingReceive => loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            socket.set_read_timeout(Some(left.max(Duration::from_millis(1))))?;
+            match received(socket) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                received => {
+                    if let Some(end) = end_of(received) {
+                        return Ok(Some(end));
+                    }
+                }
+            }
+        },
+        Via::Poll => Ok(words(ready(socket, PollFlags::POLLIN, deadline)?)),
+        Via::Send | Via::SoError => {
+            if ready(socket, PollFlags::empty(), deadline)?.is_empty() {
+                return Ok(None);
+            }
+            if via == Via::SoError {
+                return Ok(Some(pending_error(socket)?.unwrap_or_else(|| "none".to_owned())));
+            }
+            let sent = socket.send(b"x");
+            Ok(Some(sent.map_or_else(
+                |error| crate::errno::name(&error),
+                |_| "ok".to_owned(),
+            )))
+        }
+    }
+}
+
+/// Data is no end.
+fn end_of(received: io::Result<Vec<u8>>) -> Option<String> {
+    match received {
+        Ok(bytes) if bytes.is_empty() => Some(EOF.to_owned()),
+        Ok(_) => None,
+        Err(error) => Some(crate::errno::name(&error)),
+    }
+}
+
+/// What poll(2) reports of the socket by the deadline; empty if nothing.
+fn ready(socket: &Socket, events: PollFlags, deadline: Instant) -> io::Result<PollFlags> {
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        // Up to the next millisecond, or the last one would be spent in a busy loop.
+        let timeout = PollTimeout::try_from(left + Duration::from_micros(999)).unwrap_or(PollTimeout::MAX);
+        let mut fds = [PollFd::new(socket.as_fd(), events)];
+        match poll(&mut fds, timeout) {
+            Ok(0) if left.is_zero() => return Ok(PollFlags::empty()),
+            Ok(0) | Err(Errno::EINTR) => {}
+            Ok(_) => return Ok(fds[0].revents().unwrap_or(PollFlags::empty())),
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+}
+
+/// `ERR+HUP+IN`.
+fn words(reported: PollFlags) -> Option<String> {
+    let names = [
+        (PollFlags::POLLERR, "ERR"),
+        (PollFlags::POLLHUP, "HUP"),
+        (PollFlags::POLLIN, "IN"),
+    ];
+    let words: Vec<_> = names
+        .into_iter()
+        .filter_map(|(flag, name)| reported.contains(flag).then_some(name))
+        .collect();
+    (!words.is_empty()).then(|| words.join("+"))
+}

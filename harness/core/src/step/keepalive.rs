@@ -1,0 +1,402 @@
+//! The keepalive vocabulary: connections to a peer that can be told to fall silent, and what is seen of them.
+//!
+//! A connection goes over a *wire*, at whose other end is a peer in user space, or over loopback where nothing
+//! has to be timed. Times are counted from the last segment the peer sent before the step that observes, or
+//! from the last `mark`, whichever is later: that is the moment every kernel counts from, and a scenario need
+//! not know how long its own preparation took.
+//!
+//! Steps that observe a schedule have a `within`: a kernel with the wrong unit probes after minutes, and the
+//! case must not wait for them.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Step, Vocabulary};
+use crate::scenario::parse_duration;
+
+/// One step on connections.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum KeepaliveStep {
+    /// Make a TCP socket that is not connected.
+    Open(Open),
+    /// Connect a socket to the peer; one that is not there yet is made.
+    Connect(Connect),
+    /// Make a socket that listens for the peer.
+    Listen(Connect),
+    /// Let the peer complete a handshake with a listener. Nothing is accepted yet.
+    Dial(On),
+    /// Accept a connection that has been dialled.
+    Accept(Accept),
+    /// Implementation: switch keepalive on with a schedule; what is left out stays as it is. Observed is `ok`,
+    /// `refused` where the implementation names the range, or the error of the kernel.
+    Keepalive(Schedule),
+    /// Implementation: switch keepalive on with a time of quiet before the first probe.
+    KeepalivePeriod(Period),
+    /// Implementation: switch keepalive off.
+    KeepaliveOff(On),
+    /// Set an option with setsockopt(2), with an integer of any length.
+    SetRaw(SetRaw),
+    /// Read an option with getsockopt(2); observed is the number, of SO_ERROR the error's name or `none`.
+    GetRaw(GetRaw),
+    /// Set a system control inside the case's own namespace.
+    Sysctl(Sysctl),
+    /// Tell the peer how to behave from now on.
+    Peer(PeerStep),
+    /// Let the peer send data on every connection.
+    PeerSend(PeerSend),
+    /// Count times from here.
+    Mark(Mark),
+    /// Wait. Observed is what the kernel sent meanwhile: `nothing`, or the kinds of segments.
+    Quiet(Quiet),
+    /// Wait for keepalive probes; observed is `ok` or `too few`, with the times of the probes.
+    AwaitProbes(AwaitProbes),
+    /// Wait for the end of a connection; observed is how the application learns of it and when, or `alive`.
+    AwaitClose(AwaitClose),
+    /// send(2).
+    Send(Send),
+    /// recv(2) without waiting; observed as the text, `eof`, `nothing`, or an error's name.
+    Receive(On),
+    /// shutdown(2).
+    Shutdown(Shutdown),
+    /// close(2).
+    Close(On),
+}
+
+/// A length of time with its unit: `1s`, `1.5s`, `999ms`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Time(pub Duration);
+
+impl TryFrom<String> for Time {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        parse_duration(&text)
+            .map(Self)
+            .ok_or_else(|| format!("bad time `{text}`, expected for example `15s` or `500ms`"))
+    }
+}
+
+impl From<Time> for String {
+    fn from(time: Time) -> Self {
+        format!("{}ms", time.0.as_secs_f64() * 1000.0)
+    }
+}
+
+impl JsonSchema for Time {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "KeepaliveTime".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "pattern": r"^([0-9]+(\.[0-9]+)?(ms|s)|\$.+)$" })
+    }
+}
+
+/// The address family of a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum IpVersion {
+    /// IPv4.
+    #[default]
+    Ipv4,
+    /// IPv6.
+    Ipv6,
+}
+
+/// What a connection goes over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Over {
+    /// A wire to the peer in user space.
+    #[default]
+    Wire,
+    /// The loopback interface; the peer is the kernel itself.
+    Loopback,
+}
+
+/// Who makes the call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum By {
+    /// A system call.
+    #[default]
+    Kernel,
+    /// The implementation under test.
+    Implementation,
+}
+
+/// A socket option by its name in the manual.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[expect(non_camel_case_types, reason = "the names are the manual's")]
+pub enum RawOption {
+    /// socket(7): the switch.
+    SO_KEEPALIVE,
+    /// The pending error, cleared by reading it.
+    SO_ERROR,
+    /// tcp(7): quiet time before the first probe.
+    TCP_KEEPIDLE,
+    /// tcp(7): time between probes.
+    TCP_KEEPINTVL,
+    /// tcp(7): unanswered probes before the connection is dropped.
+    TCP_KEEPCNT,
+    /// Linux tcp(7): milliseconds that data may stay unacknowledged.
+    TCP_USER_TIMEOUT,
+}
+
+/// How the peer treats what it receives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Behaviour {
+    /// Acknowledges data, probes and FIN.
+    Answering,
+    /// Sends nothing and takes nothing, as if the cable were cut.
+    Silent,
+    /// Has forgotten every connection: an RST to anything.
+    Rebooted,
+    /// Sends FIN on every open connection at once, then answers.
+    Closing,
+    /// Answers, but of the probes only those that `pattern` says; it starts over at its end.
+    AnsweringSome,
+    /// Answers probes, but acts as if segments with data or FIN were lost.
+    HoldingData,
+    /// Closes its window at once and keeps it closed.
+    WindowShut,
+}
+
+/// How the application learns of the end of a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Via {
+    /// recv(2) once poll(2) says that it can be called.
+    #[default]
+    Receive,
+    /// A recv(2) that blocks meanwhile.
+    BlockingReceive,
+    /// send(2) once poll(2) reports an error.
+    Send,
+    /// SO_ERROR once poll(2) reports an error.
+    SoError,
+    /// What poll(2) itself reports.
+    Poll,
+}
+
+pub use super::socket::Direction;
+
+macro_rules! step {
+    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+        pub struct $name { $($(#[$field_doc])* pub $field: $type,)* }
+    };
+}
+
+step! {
+    /// Keys of `open`.
+    Open {
+        /// The name later steps use.
+        socket: String,
+        /// IPv4 if left out.
+        #[serde(default)]
+        family: IpVersion,
+    }
+}
+step! {
+    /// Keys of `connect` and `listen`.
+    Connect {
+        /// Which socket, or the name of a new one.
+        socket: String,
+        /// The family of a new socket; IPv4 if left out.
+        #[serde(default)]
+        family: IpVersion,
+        /// The wire if left out.
+        #[serde(default)]
+        over: Over,
+    }
+}
+step! {
+    /// Keys of steps that only name a socket.
+    On {
+        /// Which socket.
+        socket: String,
+    }
+}
+step! {
+    /// Keys of `accept`.
+    Accept {
+        /// The listener.
+        socket: String,
+        /// The name of the accepted socket.
+        into: String,
+        /// A system call if left out.
+        #[serde(default)]
+        by: By,
+    }
+}
+step! {
+    /// Keys of `keepalive`.
+    Schedule {
+        /// Which socket.
+        socket: String,
+        /// Quiet time before the first probe.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        idle: Option<Time>,
+        /// Time between probes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        interval: Option<Time>,
+        /// Unanswered probes before the connection is dropped.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        count: Option<u32>,
+    }
+}
+step! {
+    /// Keys of `keepalive-period`.
+    Period {
+        /// Which socket.
+        socket: String,
+        /// Quiet time before the first probe.
+        period: Time,
+    }
+}
+step! {
+    /// Keys of `set-raw`.
+    SetRaw {
+        /// Which socket.
+        socket: String,
+        /// Which option.
+        option: RawOption,
+        /// The integer; of 2^31 and more the bits are set.
+        value: i64,
+        /// How many octets setsockopt is given; those of an `int` if left out.
+        #[serde(default = "length_of_int")]
+        length: u8,
+    }
+}
+step! {
+    /// Keys of `get-raw`.
+    GetRaw {
+        /// Which socket.
+        socket: String,
+        /// Which option.
+        option: RawOption,
+        /// Observe `as set` where the option has this value.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        compare: Option<i64>,
+    }
+}
+step! {
+    /// Keys of `sysctl`.
+    Sysctl {
+        /// The name, with dots.
+        name: String,
+        /// The value.
+        value: String,
+    }
+}
+step! {
+    /// Keys of `peer`.
+    PeerStep {
+        /// How it behaves from now on.
+        behaves: Behaviour,
+        /// Which probes are answered, in turn; for `answering-some`.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pattern: Vec<bool>,
+    }
+}
+step! {
+    /// Keys of `peer-send`.
+    PeerSend {
+        /// The bytes.
+        text: String,
+    }
+}
+step! {
+    /// Keys of `mark`: none.
+    Mark {}
+}
+step! {
+    /// Keys of `quiet`.
+    Quiet {
+        /// Which connection is watched meanwhile; needed with a label.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        socket: Option<String>,
+        /// How long.
+        r#for: Time,
+    }
+}
+step! {
+    /// Keys of `await-probes`.
+    AwaitProbes {
+        /// Which connection.
+        socket: String,
+        /// How many.
+        count: u32,
+        /// The longest wait for them.
+        within: Time,
+    }
+}
+step! {
+    /// Keys of `await-close`.
+    AwaitClose {
+        /// Which connection.
+        socket: String,
+        /// The longest wait for it.
+        within: Time,
+        /// recv(2) if left out.
+        #[serde(default)]
+        via: Via,
+    }
+}
+step! {
+    /// Keys of `send`.
+    Send {
+        /// Which socket.
+        socket: String,
+        /// The bytes.
+        text: String,
+    }
+}
+step! {
+    /// Keys of `shutdown`.
+    Shutdown {
+        /// Which socket.
+        socket: String,
+        /// Which direction.
+        how: Direction,
+    }
+}
+
+fn length_of_int() -> u8 {
+    4
+}
+
+impl Vocabulary for KeepaliveStep {
+    fn needs_implementation(&self) -> bool {
+        match self {
+            Self::Keepalive(_) | Self::KeepalivePeriod(_) | Self::KeepaliveOff(_) => true,
+            Self::Accept(accept) => accept.by == By::Implementation,
+            _ => false,
+        }
+    }
+}
+
+impl KeepaliveStep {
+    /// The longest the step waits for the clock, not for the machine.
+    fn wait(&self) -> Duration {
+        match self {
+            Self::Quiet(step) => step.r#for.0,
+            Self::AwaitProbes(step) => step.within.0,
+            Self::AwaitClose(step) => step.within.0,
+            _ => Duration::ZERO,
+        }
+    }
+}
+
+/// The longest that the steps wait for the clock, all together.
+pub fn scheduled_wait(steps: &[Step<KeepaliveStep>]) -> Duration {
+    steps.iter().map(|step| step.action.wait()).sum()
+}

@@ -1,0 +1,85 @@
+//! What was seen of a connection over time, and the one place where times become words.
+//!
+//! A snapshot must not flap, so a time is named after the moment whose bounds it is in; what is near none is
+//! rounded to half a second. The measured times stay beside the words for claims, reports and JSON.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Moment, Ruler};
+
+/// What was seen of a connection from the origin on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Timed {
+    /// `ETIMEDOUT`, `eof`, `alive`, `nothing`, …
+    pub outcome: String,
+    /// When that was, since the origin; by the kernel's own time stamp where an RST went out with it.
+    pub at_us: Option<i64>,
+    /// When the kernel sent keepalive probes, since the origin.
+    pub probes_us: Vec<i64>,
+    /// The forms those probes had, each once: `seq=una-1 len=0 A ack=next`.
+    pub forms: Vec<String>,
+    /// When the kernel sent an RST, since the origin.
+    pub reset_us: Option<i64>,
+    /// The most that the case's own sleeps were late meanwhile, and what its preparation took after the origin.
+    pub late_us: u64,
+    /// The cell of the snapshot; empty until `normalise`.
+    #[serde(default)]
+    pub cell: String,
+}
+
+impl Timed {
+    /// Gives the times their names.
+    pub fn normalise(&mut self, ruler: &Ruler) {
+        let mut parts = vec![match self.at_us {
+            Some(at) => format!("{} at {}", self.outcome, name(at, ruler)),
+            None => self.outcome.clone(),
+        }];
+        match self.probes_us.as_slice() {
+            [] if self.outcome == "nothing" => {}
+            [] => parts.push("no probe".to_owned()),
+            [one] => parts.push(format!("1 probe at {}", name(*one, ruler))),
+            [first, ..] => {
+                let count = self.probes_us.len();
+                let how = if self.is_on_schedule(ruler) {
+                    "on schedule".to_owned()
+                } else {
+                    format!("from {}", name(*first, ruler))
+                };
+                parts.push(format!("{count} probes {how}"));
+            }
+        }
+        parts.extend(self.reset_us.map(|_| "RST".to_owned()));
+        self.cell = parts.join(", ");
+    }
+
+    /// Whether every probe is where the schedule has the probe of its number.
+    pub fn is_on_schedule(&self, ruler: &Ruler) -> bool {
+        self.worst_probe_margin_us(ruler)
+            .is_some_and(|margin| margin >= 0)
+    }
+
+    /// How far the worst probe is inside its bounds; `None` without a schedule or a probe.
+    pub fn worst_probe_margin_us(&self, ruler: &Ruler) -> Option<i64> {
+        let margins = self.probes_us.iter().zip(1..).map(|(seen, number)| {
+            let bounds = ruler.bounds(Moment::Probe(number))?;
+            Some(bounds.margin_us(*seen))
+        });
+        margins.collect::<Option<Vec<_>>>()?.into_iter().min()
+    }
+}
+
+/// The moment a time belongs to, or the time to half a second.
+fn name(seen_us: i64, ruler: &Ruler) -> String {
+    /// More probes than any scenario waits for.
+    const MOST_PROBES: u32 = 16;
+    let fits = |moment: &Moment| {
+        ruler
+            .bounds(*moment)
+            .is_some_and(|bounds| bounds.margin_us(seen_us) >= 0)
+    };
+    match ruler.schedule.moments(MOST_PROBES).into_iter().find(fits) {
+        Some(moment) => moment.to_string(),
+        None => format!("about {:.1} s", (seen_us as f64 / 500_000.0).round() / 2.0),
+    }
+}

@@ -1,0 +1,117 @@
+//! Expected and seen side by side: what a reader of a failure looks at first.
+
+use super::{Happening, Moment, Ruler, Timed};
+
+/// One line a moment, in the order of time: seconds, what is due there, what was seen there.
+///
+/// A line without the left part was seen and not expected, one without the right part the other way round.
+pub fn timeline(expected: &Happening, seen: &Timed, ruler: &Ruler) -> Vec<String> {
+    let mut due = due(expected, ruler);
+    let mut lines: Vec<(i64, String, String)> = Vec::new();
+    for (at, what) in events(seen) {
+        let fits = |(moment, _): &(Moment, String)| {
+            ruler
+                .bounds(*moment)
+                .is_some_and(|bounds| bounds.margin_us(at) >= 0)
+        };
+        let place = due.iter().position(fits);
+        let left = place.map(|place| due.remove(place).1).unwrap_or_default();
+        lines.push((at, left, format!("{what} at {:.3}", at as f64 / 1e6)));
+    }
+    for (moment, left) in due {
+        let at = ruler.bounds(moment).map_or(0, |bounds| bounds.due_us);
+        lines.push((at, left, "-".to_owned()));
+    }
+    lines.sort_by_key(|(at, _, _)| *at);
+    let longest = lines.iter().map(|(_, left, _)| left.chars().count()).max();
+    let width = longest.unwrap_or(0).max("expected".len());
+    let mut text = vec![format!("{:>8}  {:width$}  seen", "seconds", "expected")];
+    let line = |(at, left, right): &(i64, String, String)| {
+        format!("{:>8.3}  {left:width$}  {right}", *at as f64 / 1e6)
+    };
+    text.extend(lines.iter().map(line));
+    text.push(format!("{:>8}  {:width$}  {}", "", "", seen.outcome));
+    text
+}
+
+/// What the schedule and the claim have due, with their names.
+fn due(expected: &Happening, ruler: &Ruler) -> Vec<(Moment, String)> {
+    let probes = expected.probes.or(expected.probes_at_least);
+    let probes = probes
+        .or(ruler.schedule.count.map(|count| count as usize))
+        .unwrap_or(0);
+    let mut due: Vec<_> = (1..=u32::try_from(probes).unwrap_or(u32::MAX).min(16))
+        .map(|number| {
+            (
+                Moment::Probe(number),
+                format!("probe {number}, {}", Moment::Probe(number)),
+            )
+        })
+        .collect();
+    for moment in expected.moments() {
+        if !due.iter().any(|(known, _)| *known == moment) {
+            due.push((moment, moment.to_string()));
+        }
+    }
+    due.retain(|(moment, _)| ruler.bounds(*moment).is_some());
+    due
+}
+
+/// What was seen, in the order of time.
+fn events(seen: &Timed) -> Vec<(i64, String)> {
+    let probes = seen.probes_us.iter().zip(1..);
+    let mut events: Vec<_> = probes
+        .map(|(at, number)| (*at, format!("probe {number}")))
+        .collect();
+    let end = match (seen.reset_us, seen.at_us) {
+        (Some(reset), Some(_)) => Some((reset, format!("RST and {}", seen.outcome))),
+        (Some(reset), None) => Some((reset, "RST".to_owned())),
+        (None, Some(at)) => Some((at, seen.outcome.clone())),
+        (None, None) => None,
+    };
+    events.extend(end);
+    events.sort_by_key(|(at, _)| *at);
+    events
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::{Schedule, Timers, Timing};
+    use super::*;
+
+    #[test]
+    fn what_is_missing_and_what_is_too_much_stand_on_their_own_lines() {
+        let ruler = Ruler {
+            timing: Timing {
+                tick_us: 4000,
+                timers: Timers::Wheel,
+                lateness_us: 1000,
+            },
+            schedule: Schedule {
+                idle: Some(Duration::from_secs(1)),
+                interval: Some(Duration::from_secs(1)),
+                count: Some(2),
+            },
+        };
+        let expected = Happening {
+            outcome: Some("ETIMEDOUT".to_owned()),
+            at: Some(Moment::ScheduleEnd),
+            ..Happening::default()
+        };
+        let seen = Timed {
+            outcome: "alive".to_owned(),
+            probes_us: vec![1_027_000, 1_500_000],
+            ..Timed::default()
+        };
+        insta::assert_snapshot!(timeline(&expected, &seen, &ruler).join("\n"), @r"
+         seconds  expected            seen
+           1.027  probe 1, idle-end   probe 1 at 1.027
+           1.500                      probe 2 at 1.500
+           2.000  probe 2, 2nd-probe  -
+           3.000  schedule-end        -
+                                      alive
+        ");
+    }
+}

@@ -1,0 +1,167 @@
+//! What this machine has for running guests, and how to get what it lacks: facts, for somebody else to print.
+//!
+//! Nothing is downloaded, and no guest is started: whether KVM works is decided at the first boot, since only a
+//! kernel can prove it.
+
+use std::{fs::File, path::PathBuf, process::Command};
+
+use crate::{
+    cache::Cache,
+    kernel,
+    profile::{KernelSource, Profile},
+    qemu::{debian_package, find_program},
+};
+
+/// One thing guests need.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fact {
+    /// What it is: `qemu-system-x86_64`, `kernel of linux-6.1`, `Rust target x86_64-unknown-linux-musl`.
+    pub subject: String,
+    /// What was found; `None` if it is missing.
+    pub found: Option<String>,
+    /// How to get it, or what will happen without it; empty if there is nothing to do.
+    pub advice: String,
+}
+
+impl Fact {
+    fn found(subject: impl Into<String>, found: impl Into<String>) -> Self {
+        Self {
+            subject: subject.into(),
+            found: Some(found.into()),
+            advice: String::new(),
+        }
+    }
+
+    fn missing(subject: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self {
+            subject: subject.into(),
+            found: None,
+            advice: advice.into(),
+        }
+    }
+}
+
+/// Everything about guests, in the order in which it is needed: emulators, accelerator, cache, kernels, targets.
+pub fn facts(cache: &Cache) -> Vec<Fact> {
+    let profiles: Vec<_> = Profile::all().collect();
+    let mut facts = Vec::new();
+    for profile in &profiles {
+        push_new(&mut facts, emulator(&profile.qemu().emulator));
+    }
+    facts.push(kvm());
+    facts.push(Fact::found("cache", cache.root().display().to_string()));
+    facts.extend(profiles.iter().map(|profile| kernel_of(profile, cache)));
+    let installed = rust_libraries();
+    for profile in &profiles {
+        push_new(&mut facts, target(&profile.target, installed.as_ref()));
+    }
+    facts
+}
+
+fn push_new(facts: &mut Vec<Fact>, fact: Fact) {
+    if !facts.contains(&fact) {
+        facts.push(fact);
+    }
+}
+
+fn emulator(emulator: &str) -> Fact {
+    let name = format!("qemu-system-{emulator}");
+    let Some(path) = find_program(emulator) else {
+        return Fact::missing(
+            name,
+            format!("Debian and Ubuntu: apt install {}", debian_package(emulator)),
+        );
+    };
+    let version = Command::new(path)
+        .arg("--version")
+        .output()
+        .ok()
+        .and_then(|output| {
+            let text = String::from_utf8(output.stdout).ok()?;
+            Some(
+                text.lines()
+                    .next()?
+                    .trim_start_matches("QEMU emulator version ")
+                    .to_owned(),
+            )
+        });
+    match version {
+        Some(version) => Fact::found(name, version),
+        None => Fact::missing(
+            name,
+            "it is there but does not answer to --version: install it again",
+        ),
+    }
+}
+
+fn kvm() -> Fact {
+    match File::options().read(true).write(true).open("/dev/kvm") {
+        Ok(_) => Fact::found("KVM", "/dev/kvm opens; the first boot shows whether it works"),
+        Err(error) => {
+            let advice = format!(
+                "{}; without it guests are translated, which works",
+                crate::qemu::kvm_refusal(&error)
+            );
+            Fact::missing("KVM", advice)
+        }
+    }
+}
+
+fn kernel_of(profile: &Profile, cache: &Cache) -> Fact {
+    let subject = format!("kernel of {}", profile.name);
+    match kernel::cached(profile, cache) {
+        Some(kernel) => Fact::found(subject, kernel.origin),
+        None => {
+            let from = match &profile.qemu().kernel {
+                KernelSource::Debian { suite, package, .. } => {
+                    format!("{package} of Debian {suite}, through apt")
+                }
+                KernelSource::Path { image, .. } => image.display().to_string(),
+                KernelSource::Pinned { url, .. } => url.clone(),
+            };
+            Fact::missing(subject, format!("reusespec fetch {} (from {from})", profile.name))
+        }
+    }
+}
+
+/// `lib/rustlib` of the compiler in the PATH.
+fn rust_libraries() -> Option<PathBuf> {
+    let output = Command::new("rustc").args(["--print", "sysroot"]).output().ok()?;
+    Some(PathBuf::from(String::from_utf8(output.stdout).ok()?.trim()).join("lib/rustlib"))
+}
+
+fn target(target: &str, installed: Option<&PathBuf>) -> Fact {
+    let subject = format!("Rust target {target}");
+    match installed {
+        None => Fact::missing(subject, "there is no rustc: agents have to be given as files"),
+        Some(folder) if folder.join(target).join("lib").is_dir() => Fact::found(subject, "installed"),
+        Some(_) => Fact::missing(subject, format!("rustup target add {target}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_a_profile_names_is_reported_and_what_is_missing_has_a_way_out() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let facts = facts(&Cache::at(folder.path()));
+        for profile in Profile::all() {
+            let about = |subject: String| facts.iter().filter(move |fact| fact.subject == subject);
+            assert_eq!(
+                about(format!("qemu-system-{}", profile.qemu().emulator)).count(),
+                1
+            );
+            assert_eq!(about(format!("Rust target {}", profile.target)).count(), 1);
+            let kernel = about(format!("kernel of {}", profile.name)).next().unwrap();
+            assert_eq!(kernel.found, None, "the cache is empty");
+        }
+        assert!(
+            facts
+                .iter()
+                .all(|fact| fact.found.is_some() == fact.advice.is_empty()),
+            "{facts:?}"
+        );
+    }
+}

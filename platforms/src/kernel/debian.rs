@@ -1,0 +1,377 @@
+//! Kernels out of Debian's packages, through the machine's own apt: nothing is installed or configured.
+//!
+//! apt is given a root of its own in the cache, with one suite and one architecture, so no `dpkg --add-architecture`
+//! and no line in /etc is needed and an unprivileged user can do it. The mirror, proxies and credentials are those
+//! of the machine: its own configuration says from where Debian comes. The price is that this works on Debian and
+//! what calls itself so; elsewhere the error says to give a kernel by path.
+
+use std::{
+    collections::VecDeque,
+    fs,
+    io::{self, BufRead, BufReader, Read},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    thread,
+};
+
+use super::{Found, Progress, Watch};
+use crate::process::Owned;
+
+/// At which step apt failed.
+#[derive(Debug, thiserror::Error)]
+pub enum AptError {
+    /// The program is not there.
+    #[error("cannot run {program}: on a machine without it, give a kernel by path (--kernel)")]
+    Absent {
+        /// `apt-get`, `dpkg-deb`.
+        program: &'static str,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// apt has no Debian archive configured.
+    #[error("this machine's apt knows no Debian archive: give a kernel by path (--kernel)")]
+    NotDebian,
+    /// It ended with an error.
+    #[error("{program} failed: {said}")]
+    Failed {
+        /// Program and subcommand.
+        program: String,
+        /// The last lines of what it wrote.
+        said: String,
+    },
+    /// The meta package names no kernel.
+    #[error("{0} depends on no package with a kernel")]
+    NoKernel(String),
+    /// A file of the private root or of the unpacked package.
+    #[error("cannot use {}", .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+}
+
+/// Download what the meta package `package` stands for in `suite` and unpack it under `scratch`. `root` is kept on
+/// failure, so that the next attempt continues a download, and removed on success.
+pub(super) fn fetch(
+    suite: &str,
+    package: &str,
+    architecture: &str,
+    root: &Path,
+    scratch: &Path,
+    watch: Watch<'_>,
+) -> Result<Found, AptError> {
+    let apt = Apt::prepare(suite, architecture, root)?;
+    watch(Progress::Listing(suite));
+    apt.run("apt-get", &["update", "-q"], "", &mut |_| ())?;
+    let packages = apt.resolve(package)?;
+    for (name, _) in &packages {
+        apt.download(name, watch)?;
+        watch(Progress::Unpacking(name));
+    }
+    for file in list(root)?
+        .into_iter()
+        .filter(|file| file.extension().is_some_and(|ending| ending == "deb"))
+    {
+        let (file, scratch) = (file.to_string_lossy(), scratch.to_string_lossy());
+        apt.run("dpkg-deb", &["-x", &file, &scratch], "", &mut |_| ())?;
+    }
+    let path = kernel_in(scratch)?.ok_or_else(|| AptError::NoKernel(package.to_owned()))?;
+    let image = fs::read(&path).map_err(|source| AptError::File {
+        path: path.clone(),
+        source,
+    })?;
+    let (name, version) = packages
+        .into_iter()
+        .next()
+        .ok_or_else(|| AptError::NoKernel(package.to_owned()))?;
+    let _ = fs::remove_dir_all(root);
+    Ok(Found {
+        origin: format!("{name} {version}"),
+        image,
+        modules: modules_in(scratch)?,
+        path,
+    })
+}
+
+struct Apt {
+    root: PathBuf,
+    config: PathBuf,
+}
+
+impl Apt {
+    fn prepare(suite: &str, architecture: &str, root: &Path) -> Result<Self, AptError> {
+        let apt = Self {
+            root: root.to_owned(),
+            config: root.join("apt.conf"),
+        };
+        for folder in ["state/lists/partial", "archives/partial", "sources"] {
+            let path = root.join(folder);
+            fs::create_dir_all(&path).map_err(|source| AptError::File { path, source })?;
+        }
+        let archive = archive()?;
+        let keyring = ["gpg", "pgp"]
+            .map(|ending| format!("/usr/share/keyrings/debian-archive-keyring.{ending}"))
+            .into_iter()
+            .find(|path| Path::new(path).exists());
+        let signed = keyring.map_or(String::new(), |path| format!("Signed-By: {path}\n"));
+        apt.write(
+            "sources/debian.sources",
+            &format!("Types: deb\nURIs: {archive}\nSuites: {suite}\nComponents: main\n{signed}"),
+        )?;
+        let root = root.display();
+        // The sandbox user could not read a cache in somebody's home; everything apt fetches is verified anyway.
+        apt.write(
+            "apt.conf",
+            &format!(
+                "Dir::Etc::sourcelist \"/dev/null\";\nDir::Etc::sourceparts \"{root}/sources\";\n\
+                 Dir::State \"{root}/state\";\nDir::State::status \"/dev/null\";\nDir::Cache \"{root}\";\n\
+                 APT::Architecture \"{architecture}\";\nAPT::Architectures {{ \"{architecture}\"; }};\n\
+                 APT::Sandbox::User \"root\";\nAPT::Get::List-Cleanup \"false\";\n\
+                 APT::Update::Post-Invoke {{}};\n#clear APT::Update::Post-Invoke;\n#clear APT::Update::Post-Invoke-Success;\n\
+                 Acquire::Languages \"none\";\nAcquire::Retries \"2\";\nAcquire::http::Timeout \"30\";\n\
+                 Acquire::https::Timeout \"30\";\nAcquire::IndexTargets::deb::DEP-11::DefaultEnabled \"false\";\n"
+            ),
+        )?;
+        Ok(apt)
+    }
+
+    fn write(&self, name: &str, text: &str) -> Result<(), AptError> {
+        let path = self.root.join(name);
+        fs::write(&path, text).map_err(|source| AptError::File { path, source })
+    }
+
+    /// The packages the meta package `meta` leads to, by name and version, in the order they were met. Up to Debian 13
+    /// that is `linux-image-VERSION`; later that one is empty as well and leads on to `linux-binary-VERSION`,
+    /// `linux-modules-VERSION` and `linux-base-VERSION`.
+    fn resolve(&self, meta: &str) -> Result<Vec<(String, String)>, AptError> {
+        let mut found: Vec<(String, String)> = Vec::new();
+        let mut open = VecDeque::from([meta.to_owned()]);
+        while let Some(name) = open.pop_front() {
+            if found.iter().any(|(known, _)| *known == name) {
+                continue;
+            }
+            let text = self.run(
+                "apt-cache",
+                &["show", "--no-all-versions", &name],
+                "",
+                &mut |_| (),
+            )?;
+            let field = |key: &str| {
+                text.lines()
+                    .find_map(|line| line.strip_prefix(key)?.strip_prefix(": "))
+                    .unwrap_or_default()
+            };
+            open.extend(depended(field("Depends")));
+            found.push((name, field("Version").to_owned()));
+        }
+        found.remove(0);
+        Ok(found)
+    }
+
+    fn download(&self, package: &str, watch: Watch<'_>) -> Result<(), AptError> {
+        let arguments = ["download", "-q", "-o", "APT::Status-Fd=1", package];
+        self.run("apt-get", &arguments, "dlstatus:", &mut |status| {
+            // dlstatus:<item>:<percent>:<text>
+            let percent = status
+                .split(':')
+                .nth(1)
+                .and_then(|percent| percent.parse().ok())
+                .unwrap_or(0.0_f32);
+            watch(Progress::Downloading(package, percent / 100.0));
+        })?;
+        Ok(())
+    }
+
+    /// Run to the end and return what was written to standard output; lines that begin with `mark` go to `marked`.
+    fn run(
+        &self,
+        program: &'static str,
+        arguments: &[&str],
+        mark: &str,
+        marked: &mut dyn FnMut(&str),
+    ) -> Result<String, AptError> {
+        let mut command = Command::new(program);
+        command
+            .args(arguments)
+            .current_dir(&self.root)
+            .env("APT_CONFIG", &self.config)
+            .env("LC_ALL", "C");
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = Owned::start(command).map_err(|source| AptError::Absent { program, source })?;
+        let stdout = child.child().stdout.take().expect("it is piped");
+        let mut stderr = child.child().stderr.take().expect("it is piped");
+        let complaints = thread::spawn(move || {
+            let mut text = Vec::new();
+            let _ = stderr.read_to_end(&mut text);
+            String::from_utf8_lossy(&text).into_owned()
+        });
+        let mut text = String::new();
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            match line.strip_prefix(mark) {
+                Some(rest) if !mark.is_empty() => marked(rest),
+                _ => text += &format!("{line}\n"),
+            }
+        }
+        let status = child.child().wait();
+        let complaints = complaints.join().unwrap_or_default();
+        if status.is_ok_and(|status| status.success()) {
+            return Ok(text);
+        }
+        let program = format!("{program} {}", arguments[0]);
+        Err(AptError::Failed {
+            program,
+            said: last_lines(&complaints, 4),
+        })
+    }
+}
+
+/// Names of kernel packages in a `Depends` field.
+fn depended(field: &str) -> impl Iterator<Item = String> {
+    field.split(", ").filter_map(|word| {
+        let name = word.split([' ', '(', ':']).next()?;
+        let kernel = ["linux-image-", "linux-binary-", "linux-modules-", "linux-base-"]
+            .iter()
+            .any(|prefix| name.starts_with(prefix));
+        kernel.then(|| name.to_owned())
+    })
+}
+
+/// Where this machine's apt gets Debian's main archive from. Updates, security and backports live in suites with a
+/// hyphen, and not all of them in the same archive.
+fn archive() -> Result<String, AptError> {
+    let format = "$(IDENTIFIER) $(REPO_URI) $(RELEASE) $(COMPONENT) $(ORIGIN)";
+    let output = Command::new("apt-get")
+        .args(["indextargets", "--format", format])
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|source| AptError::Absent {
+            program: "apt-get",
+            source,
+        })?;
+    main_archive(&String::from_utf8_lossy(&output.stdout)).ok_or(AptError::NotDebian)
+}
+
+fn main_archive(targets: &str) -> Option<String> {
+    targets.lines().find_map(|line| {
+        let words: Vec<_> = line.split_whitespace().collect();
+        // Before the first `apt-get update` nobody knows the origin and the word is left as it is.
+        let ["Packages", uri, suite, "main", "Debian" | "$(ORIGIN)"] = words[..] else {
+            return None;
+        };
+        (!suite.contains('-')).then(|| uri.to_owned())
+    })
+}
+
+fn list(folder: &Path) -> Result<Vec<PathBuf>, AptError> {
+    let unusable = |source| AptError::File {
+        path: folder.to_owned(),
+        source,
+    };
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder).map_err(unusable)? {
+        paths.push(entry.map_err(unusable)?.path());
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+/// `boot/vmlinuz-…` in the older layout (`vmlinux-…` on riscv64), `usr/lib/modules/…/vmlinuz` in the newer one.
+fn kernel_in(tree: &Path) -> Result<Option<PathBuf>, AptError> {
+    let is_kernel = |path: &PathBuf| {
+        path.file_name().is_some_and(|name| {
+            let name = name.to_string_lossy();
+            name.starts_with("vmlinuz") || name.starts_with("vmlinux")
+        })
+    };
+    let mut candidates = Vec::new();
+    if tree.join("boot").is_dir() {
+        candidates.extend(list(&tree.join("boot"))?);
+    }
+    if let Some(modules) = modules_in(tree)? {
+        candidates.extend(list(&modules)?);
+    }
+    Ok(candidates.into_iter().find(is_kernel))
+}
+
+fn modules_in(tree: &Path) -> Result<Option<PathBuf>, AptError> {
+    for place in ["usr/lib/modules", "lib/modules"] {
+        let place = tree.join(place);
+        if place.is_dir() {
+            return Ok(list(&place)?.into_iter().next());
+        }
+    }
+    Ok(None)
+}
+
+fn last_lines(text: &str, count: usize) -> String {
+    let lines: Vec<_> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    lines[lines.len().saturating_sub(count)..].join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_archive_is_the_machines_own_and_not_that_of_updates_or_another_project() {
+        let targets = "Packages https://other/ stable main Other\n\
+             Packages http://mirror/debian-security/ bookworm-security main Debian\n\
+             DEP-11 http://mirror/debian/ bookworm main Debian\n\
+             Packages http://mirror/debian/ bookworm main Debian\n";
+        assert_eq!(main_archive(targets).as_deref(), Some("http://mirror/debian/"));
+        assert_eq!(
+            main_archive("Packages http://mirror/ubuntu/ noble main Ubuntu\n"),
+            None
+        );
+    }
+
+    #[test]
+    fn before_the_first_update_the_origin_is_unknown_and_taken_on_trust() {
+        let targets = "Packages http://mirror/debian/ bookworm main $(ORIGIN)\n";
+        assert_eq!(main_archive(targets).as_deref(), Some("http://mirror/debian/"));
+    }
+
+    #[test]
+    fn only_kernel_packages_are_followed() {
+        let field =
+            "linux-base (= 4.9), linux-base-7, linux-binary-7 (= 7.2-1), linux-modules-7, dracut | kmod";
+        assert_eq!(
+            depended(field).collect::<Vec<_>>(),
+            ["linux-base-7", "linux-binary-7", "linux-modules-7"]
+        );
+    }
+
+    #[test]
+    fn both_layouts_are_understood() {
+        for (files, kernel, modules) in [
+            (
+                &[
+                    "boot/vmlinuz-6.1",
+                    "boot/config-6.1",
+                    "lib/modules/6.1/modules.builtin",
+                ][..],
+                "boot/vmlinuz-6.1",
+                "lib/modules/6.1",
+            ),
+            (
+                &["usr/lib/modules/7.2/vmlinuz"][..],
+                "usr/lib/modules/7.2/vmlinuz",
+                "usr/lib/modules/7.2",
+            ),
+        ] {
+            let tree = tempfile::TempDir::new().unwrap();
+            for file in files {
+                let path = tree.path().join(file);
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(path, "").unwrap();
+            }
+            assert_eq!(kernel_in(tree.path()).unwrap(), Some(tree.path().join(kernel)));
+            assert_eq!(modules_in(tree.path()).unwrap(), Some(tree.path().join(modules)));
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! From a profile to QEMU's command line: a pure function, so that every platform's line is a snapshot.
+//!
+//! Neighbours: `process` starts it and provides the three descriptors, `warm` hashes it.
+//!
+//! Channel, monitor and console are inherited descriptors with fixed numbers instead of paths: nobody else can open
+//! them, no path is too long for a socket, and the line is the same for every run. QEMU's standard input is not
+//! used at all: at end of file, as under a CI runner, `-chardev stdio` drops what the guest has written.
+
+use std::path::Path;
+
+use crate::profile::{Accelerator, Board, Clock, Profile, Qemu};
+
+/// The data channel: a connected socket.
+pub(super) const DATA_FD: i32 = 3;
+/// The monitor (QMP): a connected socket.
+pub(super) const MONITOR_FD: i32 = 4;
+/// The console: a file open for writing only.
+pub(super) const CONSOLE_FD: i32 = 5;
+
+/// Where the guest finds its input when it has no host to talk to.
+pub(super) const INPUT: &str = "/input";
+
+/// The same name as in the agent's `init::channel`; `platforms` does not depend on the agent, so it is written twice
+/// and a boot test holds the two together.
+const PORT_NAME: &str = "reusespec";
+
+/// What the profile leaves open.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Choice<'a> {
+    /// Who executes.
+    pub(super) accelerator: Accelerator,
+    /// The kernel has a driver for virtio-serial.
+    pub(super) virtio_console: bool,
+    /// The kernel's file.
+    pub(super) image: &'a Path,
+    /// The initramfs.
+    pub(super) initramfs: &'a Path,
+    /// There is a file [`INPUT`] in the initramfs.
+    pub(super) input: bool,
+    /// Decides everything QEMU would otherwise choose at random.
+    pub(super) seed: u64,
+}
+
+/// The arguments after the program's name.
+pub(super) fn arguments(profile: &Profile, choice: Choice<'_>) -> Vec<String> {
+    let qemu = profile.qemu();
+    let board = board(profile);
+    let mut line = Line::default();
+    line.pair("-machine", machine(board));
+    line.pair(
+        "-accel",
+        if choice.accelerator == Accelerator::Kvm {
+            "kvm"
+        } else {
+            "tcg"
+        },
+    );
+    line.pair("-cpu", &qemu.cpu);
+    line.pair("-m", &qemu.memory_mib.to_string());
+    line.pair("-seed", &choice.seed.to_string());
+    for flag in ["-nodefaults", "-no-user-config", "-no-reboot"] {
+        line.0.push(flag.into());
+    }
+    line.pair("-display", "none");
+    if profile.clock == Clock::Virtual {
+        // An idle CPU skips to its next timer; the clock begins at the same moment in every run.
+        line.pair("-icount", "shift=0,sleep=off");
+        line.pair("-rtc", "base=2026-01-01,clock=vm");
+    }
+    line.pair("-add-fd", &format!("fd={CONSOLE_FD},set=1"));
+    line.pair("-chardev", "file,id=console,path=/dev/fdset/1");
+    line.pair("-chardev", &format!("socket,id=data,fd={DATA_FD}"));
+    line.pair("-chardev", &format!("socket,id=monitor,fd={MONITOR_FD}"));
+    line.pair("-mon", "chardev=monitor,mode=control");
+    devices(&mut line, board, channel(profile, choice));
+    line.pair("-kernel", &choice.image.to_string_lossy());
+    line.pair("-initrd", &choice.initramfs.to_string_lossy());
+    line.pair("-append", &kernel_command_line(profile, choice));
+    line.0
+}
+
+#[derive(Default)]
+struct Line(Vec<String>);
+
+impl Line {
+    fn pair(&mut self, option: &str, value: &str) {
+        self.0.extend([option.to_owned(), value.to_owned()]);
+    }
+}
+
+/// How host and guest talk.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Channel {
+    /// 25 to 55 MiB a second on an emulated CPU.
+    Virtio,
+    /// The second UART: 0.1 MiB a second, but it needs no driver and no PCI.
+    Serial,
+}
+
+fn channel(profile: &Profile, choice: Choice<'_>) -> Channel {
+    match board(profile) {
+        // Its only virtio transport needs ACPI, or a kernel option that distributions leave off.
+        Board::Microvm => Channel::Serial,
+        // What virtio's threads do is not ordered by the virtual clock; a UART's bytes are.
+        _ if profile.clock == Clock::Virtual && board(profile) == Board::Q35 => Channel::Serial,
+        Board::Q35 if !choice.virtio_console => Channel::Serial,
+        Board::Q35 | Board::Virt | Board::S390 => Channel::Virtio,
+    }
+}
+
+fn board(profile: &Profile) -> Board {
+    let Qemu { board, .. } = profile.qemu();
+    match (board, profile.clock) {
+        (Board::Microvm, Clock::Virtual) => Board::Q35,
+        _ => *board,
+    }
+}
+
+fn machine(board: Board) -> &'static str {
+    match board {
+        // With acpi=on a PVH kernel does not start; the PIT, the PIC and the RTC then stand in for ACPI's devices.
+        Board::Microvm => "microvm,x-option-roms=off,isa-serial=on,acpi=off,pit=on,pic=on,rtc=on",
+        // The HPET is what slows virtual time down: QEMU wakes at each of its ticks.
+        Board::Q35 => "q35,hpet=off,i8042=off,sata=off,smbus=off",
+        Board::Virt => "virt",
+        Board::S390 => "s390-ccw-virtio",
+    }
+}
+
+fn devices(line: &mut Line, board: Board, channel: Channel) {
+    match board {
+        Board::S390 => line.pair("-device", "sclpconsole,chardev=console"),
+        Board::Microvm | Board::Q35 | Board::Virt => line.pair("-serial", "chardev:console"),
+    }
+    match (channel, board) {
+        (Channel::Serial, _) => line.pair("-device", "isa-serial,index=1,chardev=data"),
+        (Channel::Virtio, board) => {
+            line.pair(
+                "-device",
+                match board {
+                    Board::Microvm | Board::Q35 => "virtio-serial-pci",
+                    Board::Virt => "virtio-serial-device",
+                    Board::S390 => "virtio-serial-ccw",
+                },
+            );
+            line.pair(
+                "-device",
+                &format!("virtserialport,chardev=data,name={PORT_NAME}"),
+            );
+        }
+    }
+}
+
+fn kernel_command_line(profile: &Profile, choice: Choice<'_>) -> String {
+    let board = board(profile);
+    let console = match (board, profile.machine.as_str()) {
+        (Board::S390, _) => "ttysclp0",
+        (Board::Virt, "aarch64") => "ttyAMA0",
+        _ => "ttyS0",
+    };
+    let mut words = vec![format!("console={console}")];
+    // Silence, as printing costs an emulated CPU time, until a panic raises the level: it does from 1, but not from 0
+    // (linux/printk.h, console_verbose). A panic then restarts at once, and -no-reboot makes that the end.
+    words.extend(["loglevel=1", "panic=-1", "nokaslr", "nowatchdog"].map(String::from));
+    // Self tests, clearing of pages, and security modules nothing here uses.
+    words.extend(
+        [
+            "cryptomgr.notests",
+            "init_on_alloc=0",
+            "audit=0",
+            "lsm=capability",
+        ]
+        .map(String::from),
+    );
+    if matches!(board, Board::Microvm | Board::Q35) {
+        // Without ACPI only a triple fault restarts; and no watchdog has to check this TSC.
+        words.extend(["reboot=t", "mitigations=off", "tsc=reliable"].map(String::from));
+    }
+    words.extend(profile.qemu().command_line.iter().cloned());
+    // Words with `=` that the kernel does not know become the environment of /init.
+    words.push(match channel(profile, choice) {
+        Channel::Virtio => "REUSESPEC_CHANNEL=virtio".into(),
+        Channel::Serial => "REUSESPEC_CHANNEL=/dev/ttyS1".into(),
+    });
+    if choice.input {
+        words.push(format!("REUSESPEC_INPUT={INPUT}"));
+    }
+    words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::names;
+
+    #[test]
+    fn every_platform_has_the_command_line_that_was_measured() {
+        let mut text = String::new();
+        for name in names() {
+            let profile = Profile::find(&name).unwrap();
+            let input = profile.clock == Clock::Virtual;
+            let choice = Choice {
+                accelerator: Accelerator::Tcg,
+                virtio_console: true,
+                image: Path::new("KERNEL"),
+                initramfs: Path::new("INITRAMFS"),
+                input,
+                seed: 7,
+            };
+            text += &format!("{name}: qemu-system-{}\n", profile.qemu().emulator);
+            for pair in arguments(&profile, choice).chunk_by(|_, next| !next.starts_with('-')) {
+                text += &format!("    {}\n", pair.join(" "));
+            }
+        }
+        insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn a_kernel_without_the_virtio_driver_gets_the_second_serial_port() {
+        let mut profile = Profile::find("linux-6.1").unwrap();
+        let crate::profile::Boot::Qemu(qemu) = &mut profile.boot;
+        qemu.board = Board::Q35;
+        let path = Path::new("x");
+        let mut choice = Choice {
+            accelerator: Accelerator::Tcg,
+            virtio_console: true,
+            image: path,
+            initramfs: path,
+            input: false,
+            seed: 0,
+        };
+        assert!(arguments(&profile, choice).concat().contains("virtserialport"));
+        choice.virtio_console = false;
+        assert!(
+            arguments(&profile, choice)
+                .concat()
+                .contains("isa-serial,index=1")
+        );
+    }
+}

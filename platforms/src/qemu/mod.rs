@@ -1,0 +1,27 @@
+//! Guests under QEMU: from a profile, a kernel and an agent to a byte channel.
+//!
+//! `command` builds the line (pure), `process` runs it, `accelerator` decides who executes, `warm` keeps states,
+//! `guest` puts them together. Nothing here knows the protocol spoken on the channel.
+
+mod accelerator;
+mod command;
+mod guest;
+mod monitor;
+mod process;
+mod warm;
+
+pub(crate) use accelerator::refusal as kvm_refusal;
+pub use accelerator::{Verdict as AcceleratorVerdict, decide as decide_accelerator};
+pub(crate) use guest::debian_package;
+pub use guest::{Guest, GuestError, Launch, Start};
+
+use std::path::PathBuf;
+
+/// The emulator's full path, if it is installed.
+pub fn find_program(emulator: &str) -> Option<PathBuf> {
+    let name = format!("qemu-system-{emulator}");
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(&name))
+        .find(|file| file.is_file())
+}

@@ -1,0 +1,135 @@
+//! A running QEMU: three descriptors, its complaints in a file, its end on every path.
+//!
+//! Neighbours: `crate::process` sees to it that it dies with us; `command` fixed the descriptors' numbers.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read, Seek, SeekFrom},
+    os::{
+        fd::{AsRawFd, FromRawFd, OwnedFd, RawFd},
+        unix::{net::UnixStream, process::CommandExt},
+    },
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use super::command::{CONSOLE_FD, DATA_FD, MONITOR_FD};
+use crate::process::Owned;
+
+/// QEMU and our ends of its descriptors.
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) child: Owned,
+    pub(super) data: UnixStream,
+    pub(super) monitor: UnixStream,
+    pub(super) complaints: PathBuf,
+}
+
+/// Start `program` with `arguments`; what it complains about goes to `qemu.log` in `folder`.
+pub(super) fn start(
+    program: &str,
+    arguments: &[String],
+    console: &Path,
+    folder: &Path,
+) -> io::Result<Running> {
+    let complaints = folder.join("qemu.log");
+    let (data, guest_data) = UnixStream::pair()?;
+    let (monitor, guest_monitor) = UnixStream::pair()?;
+    let console = File::create(console)?;
+    let inherited = [
+        (high(&guest_data)?, DATA_FD),
+        (high(&guest_monitor)?, MONITOR_FD),
+        (high(&console)?, CONSOLE_FD),
+    ];
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(File::create(&complaints)?);
+    let place = move || {
+        for (from, to) in &inherited {
+            // SAFETY: `from` is open, and `dup2` to a number below 10 closes nothing of ours: the child execs next.
+            nix::Error::result(unsafe { libc::dup2(from.as_raw_fd(), *to) })?;
+        }
+        Ok(())
+    };
+    // SAFETY: only `dup2` between fork and exec.
+    unsafe { command.pre_exec(place) };
+    Ok(Running {
+        child: Owned::start(command)?,
+        data,
+        monitor,
+        complaints,
+    })
+}
+
+/// A duplicate with a number above the fixed ones, closed on exec, so that placing one does not overwrite another.
+fn high(file: &impl AsRawFd) -> io::Result<OwnedFd> {
+    const ABOVE: RawFd = 10;
+    // SAFETY: `file` is open; the result is a new descriptor nobody else owns.
+    unsafe {
+        let fd = nix::Error::result(libc::fcntl(file.as_raw_fd(), libc::F_DUPFD_CLOEXEC, ABOVE))?;
+        Ok(OwnedFd::from_raw_fd(fd))
+    }
+}
+
+/// What matters of a console: `lines` lines from a kernel's panic on, else the last ones. The log may be megabytes
+/// long and hold anything; control characters are replaced, as this is shown on a terminal.
+pub(super) fn tail(path: &Path, lines: usize) -> String {
+    const WINDOW: u64 = 16 * 1024;
+    let read = || -> io::Result<Vec<u8>> {
+        let mut file = File::open(path)?;
+        let length = fs::metadata(path)?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(WINDOW)))?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    let bytes = read().unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    let clean = |line: &str| -> String {
+        line.trim_end()
+            .chars()
+            .map(|c| {
+                if c.is_control() && c != '\t' {
+                    '\u{fffd}'
+                } else {
+                    c
+                }
+            })
+            .collect()
+    };
+    let all: Vec<_> = text.lines().map(clean).filter(|line| !line.is_empty()).collect();
+    // A trace follows the panic's own words and would push them out.
+    let panic = all
+        .iter()
+        .rposition(|line| line.contains("Kernel panic") || line.starts_with("panic: "));
+    let from = panic.unwrap_or(all.len().saturating_sub(lines));
+    all[from..]
+        .iter()
+        .take(lines)
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tail_is_the_last_lines_without_what_a_terminal_would_obey() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let log = folder.path().join("console");
+        fs::write(&log, b"one\r\n\r\ntwo\x1b[2J\r\nthree\xff\n").unwrap();
+        assert_eq!(tail(&log, 2), "two\u{fffd}[2J\nthree\u{fffd}");
+        assert_eq!(tail(&folder.path().join("absent"), 2), "");
+        fs::write(
+            &log,
+            "booting\n[1.0] Kernel panic - not syncing\na\nlong\ntrace\n",
+        )
+        .unwrap();
+        assert_eq!(tail(&log, 2), "[1.0] Kernel panic - not syncing\na");
+    }
+}

@@ -1,0 +1,145 @@
+//! Every platform boots, prepares itself, talks both ways, and switches itself off; a saved state resumes.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use reusespec_platforms::{
+    cache::Cache,
+    profile::{Accelerator, Board},
+    qemu::{Guest, Launch, Start, decide_accelerator},
+};
+use rstest::rstest;
+
+use super::setup::{Setup, Talk};
+
+#[rstest]
+#[case::linux_5_10("linux-5.10", "5.10.")]
+#[case::linux_6_1("linux-6.1", "6.1.")]
+#[case::linux_6_12("linux-6.12", "6.12.")]
+#[case::linux_7("linux-7", "7.")]
+#[case::arm64("linux-arm64", "6.1.")]
+#[case::riscv64("linux-riscv64", "6.12.")]
+#[case::s390x("linux-s390x", "6.1.")]
+fn a_guest_boots_prepares_itself_and_switches_off(#[case] platform: &str, #[case] version: &str) {
+    let Some(setup) = Setup::of(platform) else { return };
+    let mut talk = Talk::with(setup.start().unwrap());
+    let hello = talk.hear();
+    assert_eq!(hello, format!("hello {}", setup.kernel.release));
+    assert!(setup.kernel.release.starts_with(version), "{hello}");
+    assert_eq!(talk.ask("echo there and back"), "there and back");
+    let modules = talk.ask("modules");
+    for wanted in ["tun", "veth"] {
+        assert!(modules.split(' ').any(|module| module == wanted), "{modules}");
+    }
+    // IFF_UP | IFF_LOOPBACK
+    assert_eq!(talk.ask("lo"), "0x9");
+    assert_eq!(talk.ask("off"), "bye");
+    assert!(talk.guest.wait(Duration::from_secs(20)).unwrap().success());
+    assert_eq!(talk.hear(), "");
+}
+
+#[rstest]
+#[case::second_serial_port(Board::Microvm, 40_000)]
+#[case::virtio_serial(Board::Q35, 1_000_000)]
+fn a_burst_arrives_whole_though_qemu_has_no_standard_input(#[case] board: Board, #[case] bytes: usize) {
+    let Some(mut setup) = Setup::of("linux-6.1") else {
+        return;
+    };
+    setup.qemu().board = board;
+    let mut talk = Talk::with(setup.start().unwrap());
+    talk.hear();
+    assert_eq!(talk.ask(&format!("burst {bytes}")).len(), bytes);
+    // And the other way round: the guest reads more than its UART and its terminal buffer hold.
+    let text = "y".repeat(bytes.min(16_000));
+    assert_eq!(talk.ask(&format!("echo {text}")), text);
+}
+
+#[rstest]
+#[case::microvm(Board::Microvm)]
+#[case::q35(Board::Q35)]
+fn a_restored_guest_has_the_time_of_day_and_randomness_of_its_own(#[case] board: Board) {
+    let Some(mut setup) = Setup::of("linux-6.1") else {
+        return;
+    };
+    setup.qemu().board = board;
+    let folder = tempfile::TempDir::new().unwrap();
+    let cache = Cache::at(folder.path());
+    let start = || {
+        Talk::with(
+            Guest::start(Launch {
+                warm: true,
+                cache: &cache,
+                ..setup.launch()
+            })
+            .unwrap(),
+        )
+    };
+
+    let mut random = Vec::new();
+    for expected in [Start::Cold, Start::Warm, Start::Warm] {
+        let mut talk = start();
+        assert_eq!(talk.guest.started(), expected);
+        assert_eq!(talk.hear(), format!("hello {}", setup.kernel.release));
+        let clock: u64 = talk.ask("clock").parse().unwrap();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        assert!(now.abs_diff(clock) <= 2, "{now} {clock}");
+        random.push(talk.ask("random"));
+        assert_eq!(talk.ask("off"), "bye");
+    }
+    random.sort();
+    random.dedup();
+    assert_eq!(random.len(), 3);
+}
+
+#[test]
+fn a_state_that_does_not_come_up_is_replaced_by_a_boot() {
+    let Some(setup) = Setup::of("linux-6.1") else {
+        return;
+    };
+    let folder = tempfile::TempDir::new().unwrap();
+    let cache = Cache::at(folder.path());
+    let start = || {
+        Guest::start(Launch {
+            warm: true,
+            cache: &cache,
+            ..setup.launch()
+        })
+        .unwrap()
+        .started()
+    };
+    assert_eq!(start(), Start::Cold);
+    // A state that is whole, so that its checksum holds, and yet nothing QEMU can restore.
+    let boot = std::fs::read_dir(folder.path().join("states"))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
+    for entry in std::fs::read_dir(boot).unwrap().map(Result::unwrap) {
+        let content = match entry.path().extension().unwrap().to_str() {
+            Some("json") => r#"{"sha256":"","crc32":907060870,"bytes":5}"#,
+            _ => "hello",
+        };
+        std::fs::write(entry.path(), content).unwrap();
+    }
+    assert_eq!(start(), Start::Cold);
+    assert_eq!(start(), Start::Warm);
+}
+
+#[test]
+fn what_is_decided_about_kvm_is_true_of_the_next_guest() {
+    let Some(setup) = Setup::of("linux-6.1") else {
+        return;
+    };
+    let verdict = decide_accelerator(setup.launch());
+    assert_eq!(verdict.because.is_some(), verdict.accelerator == Accelerator::Tcg);
+    assert_eq!(decide_accelerator(setup.launch()), verdict, "and is remembered");
+    let guest = Guest::start(Launch {
+        accelerator: verdict.accelerator,
+        ..setup.launch()
+    })
+    .unwrap();
+    assert_eq!(
+        Talk::with(guest).hear(),
+        format!("hello {}", setup.kernel.release)
+    );
+}

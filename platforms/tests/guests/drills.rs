@@ -1,0 +1,291 @@
+//! What can go wrong with a guest ends in an error that quotes the console, within its budget, and leaves nothing.
+
+use std::{
+    fs,
+    io::Write,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use reusespec_platforms::{
+    cache::{Cache, CacheError},
+    kernel::{self, KernelError},
+    profile::KernelSource,
+    qemu::{Guest, GuestError, Launch},
+};
+
+use super::setup::{Setup, Talk, chain};
+
+fn drill(name: &str) -> Option<Setup> {
+    let mut setup = Setup::of("linux-6.1")?;
+    setup.qemu().command_line.push(format!("REUSESPEC_DRILL={name}"));
+    Some(setup)
+}
+
+fn runs(id: u32) -> bool {
+    kill(Pid::from_raw(id.cast_signed()), None).is_ok()
+}
+
+/// QEMU processes of this user whose command line contains `word`.
+fn qemus_with(word: &str) -> usize {
+    let entries = fs::read_dir("/proc").expect("Linux").filter_map(Result::ok);
+    let commands = entries.filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());
+    commands
+        .filter(|line| line.starts_with(b"/") && String::from_utf8_lossy(line).contains(word))
+        .count()
+}
+
+#[test]
+fn a_kernel_that_panics_is_quoted() {
+    let Some(setup) = drill("panic") else { return };
+    let error = setup.start().unwrap_err();
+    assert!(matches!(error, GuestError::Ended { .. }), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("Kernel panic - not syncing: Attempted to kill init!"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_guest_that_never_speaks_is_given_up_within_its_budget() {
+    let Some(mut setup) = drill("hang") else { return };
+    setup.profile.timing.boot_secs = 1;
+    let started = Instant::now();
+    let error = setup.start().unwrap_err();
+    assert!(matches!(error, GuestError::Silent { .. }), "{error}");
+    assert!(started.elapsed() < Duration::from_secs(10));
+    assert_eq!(qemus_with("REUSESPEC_DRILL=hang"), 0);
+}
+
+#[test]
+fn a_guest_that_sends_something_else_is_refused() {
+    let Some(setup) = drill("garbage") else { return };
+    let error = setup.start().unwrap_err();
+    assert!(matches!(error, GuestError::Garbage { .. }), "{error}");
+    assert!(error.to_string().contains("no line feed, ever"), "{error}");
+    assert_eq!(qemus_with("REUSESPEC_DRILL=garbage"), 0);
+}
+
+#[test]
+fn an_agent_that_is_killed_ends_the_guest_and_the_console_says_so() {
+    let Some(setup) = Setup::of("linux-6.1") else {
+        return;
+    };
+    let mut talk = Talk::with(setup.start().unwrap());
+    talk.hear();
+    assert_eq!(talk.ask("die"), "", "the channel ends");
+    assert!(talk.guest.wait(Duration::from_secs(20)).is_some());
+    assert!(
+        talk.guest
+            .console_tail(5)
+            .contains("the agent was killed by SIGKILL")
+    );
+}
+
+#[test]
+fn qemu_killed_in_mid_run_is_the_end_of_the_channel() {
+    let Some(setup) = Setup::of("linux-6.1") else {
+        return;
+    };
+    let mut talk = Talk::with(setup.start().unwrap());
+    talk.hear();
+    talk.guest.channel().write_all(b"sleep 1000\n").unwrap();
+    kill(Pid::from_raw(talk.guest.id().cast_signed()), Signal::SIGKILL).unwrap();
+    assert_eq!(talk.hear(), "");
+    assert!(!talk.guest.wait(Duration::from_secs(10)).unwrap().success());
+}
+
+#[test]
+fn a_dropped_guest_is_gone() {
+    let Some(setup) = Setup::of("linux-6.1") else {
+        return;
+    };
+    let guest = setup.start().unwrap();
+    let id = guest.id();
+    assert!(runs(id));
+    drop(guest);
+    assert!(!runs(id));
+}
+
+/// A run that is killed cannot clean up. This test starts itself again as such a run.
+#[test]
+fn qemu_dies_with_a_run_that_is_killed() {
+    const CHILD: &str = "REUSESPEC_TEST_CHILD";
+    let Some(setup) = Setup::of("linux-6.1") else {
+        return;
+    };
+    if let Some(note) = std::env::var_os(CHILD) {
+        let guest = setup.start().unwrap();
+        let part = PathBuf::from(&note).with_extension("part");
+        fs::write(&part, guest.id().to_string()).unwrap();
+        fs::rename(part, note).unwrap();
+        loop {
+            std::thread::park();
+        }
+    }
+    let folder = tempfile::TempDir::new().unwrap();
+    let note = folder.path().join("qemu");
+    let mut run = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "drills::qemu_dies_with_a_run_that_is_killed"])
+        .env(CHILD, &note)
+        .spawn()
+        .unwrap();
+    let id = within(Duration::from_secs(60), || {
+        fs::read_to_string(&note).ok()?.parse().ok()
+    });
+    assert!(runs(id));
+    run.kill().unwrap();
+    run.wait().unwrap();
+    within(Duration::from_secs(10), || (!runs(id)).then_some(()));
+}
+
+/// Poll until `look` finds something.
+fn within<T>(budget: Duration, look: impl Fn() -> Option<T>) -> T {
+    let deadline = Instant::now() + budget;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "nothing within {budget:?}");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn an_agent_for_another_machine_is_refused_before_anything_is_started() {
+    let Some(mut setup) = Setup::of("linux-6.1") else {
+        return;
+    };
+    setup.profile.machine = "aarch64".into();
+    let error = setup.start().unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("it is not a program for aarch64; build it with: cargo build"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_damaged_kernel_in_the_cache_is_made_again() {
+    let Some(mut setup) = Setup::of("linux-6.1") else {
+        return;
+    };
+    let folder = tempfile::TempDir::new().unwrap();
+    let cache = Cache::at(folder.path().join("cache"));
+    // The unpacked kernel as a source of its own, so that nothing is downloaded.
+    let server = folder.path().join("vmlinux");
+    fs::copy(&setup.kernel.image, &server).unwrap();
+    setup.qemu().kernel = KernelSource::Path {
+        image: server,
+        modules: None,
+    };
+    setup.qemu().modules.clear();
+    setup.qemu().channel_modules.clear();
+    let first = kernel::fetch(&setup.profile, &cache, &mut |_| ()).unwrap();
+    let whole = fs::read(&first.image).unwrap();
+    for damage in [&whole[..whole.len() / 2], b""] {
+        fs::write(&first.image, damage).unwrap();
+        assert!(kernel::cached(&setup.profile, &cache).is_none());
+        let again = kernel::fetch(&setup.profile, &cache, &mut |_| ()).unwrap();
+        assert_eq!(fs::read(again.image).unwrap().len(), whole.len());
+    }
+    setup.kernel = kernel::fetch(&setup.profile, &cache, &mut |_| ()).unwrap();
+    assert!(Talk::with(setup.start().unwrap()).hear().starts_with("hello 6.1"));
+}
+
+/// A limit on file sizes instead of a full disk: it needs no privilege and no file system of its own, and the cache
+/// treats both alike. The test starts itself again under the limit.
+#[test]
+fn no_space_for_a_kernel_is_said_and_leaves_no_half_file() {
+    const CHILD: &str = "REUSESPEC_TEST_CHILD";
+    let folder = tempfile::TempDir::new().unwrap();
+    let Some(child_folder) = std::env::var_os(CHILD).map(PathBuf::from) else {
+        let test = "drills::no_space_for_a_kernel_is_said_and_leaves_no_half_file";
+        let run = std::process::Command::new("/bin/sh")
+            // SIGXFSZ is ignored, so that the write fails instead; 512-byte blocks.
+            .args(["-c", "trap '' XFSZ; ulimit -f 64; exec \"$0\" --exact \"$1\""])
+            .args([std::env::current_exe().unwrap().as_os_str(), test.as_ref()])
+            .env(CHILD, folder.path())
+            .output()
+            .unwrap();
+        assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stdout));
+        return;
+    };
+    let cache = Cache::at(&child_folder);
+    let error = cache.store(&vec![1; 1 << 20]).unwrap_err();
+    assert!(matches!(error, CacheError::Full { .. }), "{error:?}");
+    assert!(error.to_string().contains("REUSESPEC_CACHE"), "{error}");
+    assert_eq!(fs::read_dir(child_folder.join("blobs")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_kernel_that_is_none_is_refused_by_name() {
+    let Some(mut setup) = Setup::of("linux-6.1") else {
+        return;
+    };
+    let folder = tempfile::TempDir::new().unwrap();
+    let image = folder.path().join("vmlinuz");
+    fs::write(&image, "#!/bin/sh\n").unwrap();
+    setup.qemu().kernel = KernelSource::Path {
+        image: image.clone(),
+        modules: None,
+    };
+    let error = kernel::fetch(&setup.profile, &Cache::at(folder.path()), &mut |_| ()).unwrap_err();
+    assert!(matches!(error, KernelError::Image { .. }));
+    assert!(
+        chain(&error).contains("vmlinuz: neither an ELF file nor an x86 bzImage"),
+        "{}",
+        chain(&error)
+    );
+    setup.qemu().kernel = KernelSource::Path {
+        image: folder.path().join("absent"),
+        modules: None,
+    };
+    let error = kernel::fetch(&setup.profile, &Cache::at(folder.path()), &mut |_| ()).unwrap_err();
+    assert!(matches!(error, KernelError::Read { .. }));
+}
+
+#[test]
+fn a_suite_that_does_not_exist_is_apts_error() {
+    let Some(mut setup) = Setup::of("linux-6.1") else {
+        return;
+    };
+    setup.qemu().kernel = KernelSource::Debian {
+        suite: "no-such-suite".into(),
+        package: "linux-image-cloud-amd64".into(),
+        architecture: "amd64".into(),
+    };
+    let folder = tempfile::TempDir::new().unwrap();
+    let error = kernel::fetch(&setup.profile, &Cache::at(folder.path()), &mut |_| ()).unwrap_err();
+    assert!(matches!(error, KernelError::Apt { .. }));
+    assert!(
+        chain(&error).starts_with("cannot get linux-image-cloud-amd64 of Debian no-such-suite: apt"),
+        "{}",
+        chain(&error)
+    );
+}
+
+#[test]
+fn a_state_cannot_be_saved_on_a_full_disk_but_the_guest_is_used() {
+    let Some(setup) = Setup::of("linux-6.1") else {
+        return;
+    };
+    let folder = tempfile::TempDir::new().unwrap();
+    // Nothing can be created below a file.
+    fs::write(folder.path().join("states"), "").unwrap();
+    let cache = Cache::at(folder.path());
+    let guest = Guest::start(Launch {
+        warm: true,
+        cache: &cache,
+        ..setup.launch()
+    })
+    .unwrap();
+    assert!(Talk::with(guest).hear().starts_with("hello"));
+}

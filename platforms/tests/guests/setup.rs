@@ -1,0 +1,192 @@
+//! What every test here needs: the drill agent for a target, a kernel, a guest, and a conversation with it.
+
+use std::{
+    env, fs,
+    io::{self, BufRead, BufReader, Write},
+    path::{Path, PathBuf},
+    process::Command,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use reusespec_platforms::{
+    cache::Cache,
+    kernel::{self, Kernel},
+    profile::{Accelerator, Boot, Profile, Qemu},
+    qemu::{Guest, GuestError, Launch, find_program},
+};
+
+/// A kernel, an agent and a profile that may be changed before it is started.
+pub(crate) struct Setup {
+    pub(crate) profile: Profile,
+    pub(crate) kernel: Kernel,
+    pub(crate) agent: PathBuf,
+    pub(crate) cache: Cache,
+}
+
+impl Setup {
+    /// Everything for the platform `name`, or nothing, having said why.
+    pub(crate) fn of(name: &str) -> Option<Self> {
+        match Self::prepare(name) {
+            Ok(setup) => Some(setup),
+            Err(why) => {
+                left_out(name, &why);
+                None
+            }
+        }
+    }
+
+    fn prepare(name: &str) -> Result<Self, String> {
+        let profile = Profile::find(name).map_err(|error| error.to_string())?;
+        let emulator = &profile.qemu().emulator;
+        find_program(emulator).ok_or_else(|| format!("qemu-system-{emulator} is not installed"))?;
+        let agent = agent(&profile.target)?;
+        let cache = Cache::from_environment().map_err(|error| error.to_string())?;
+        let kernel = kernel::fetch(&profile, &cache, &mut |_| ()).map_err(|error| chain(&error))?;
+        Ok(Self {
+            profile,
+            kernel,
+            agent,
+            cache,
+        })
+    }
+
+    pub(crate) fn qemu(&mut self) -> &mut Qemu {
+        let Boot::Qemu(qemu) = &mut self.profile.boot;
+        qemu
+    }
+
+    /// The usual way to start it: translated, cold, no input.
+    pub(crate) fn launch(&self) -> Launch<'_> {
+        Launch {
+            profile: &self.profile,
+            kernel: &self.kernel,
+            agent: &self.agent,
+            accelerator: Accelerator::Tcg,
+            input: None,
+            warm: false,
+            seed: 7,
+            console: None,
+            cache: &self.cache,
+        }
+    }
+
+    pub(crate) fn start(&self) -> Result<Guest, GuestError> {
+        Guest::start(self.launch())
+    }
+}
+
+/// Lines to and from a guest.
+pub(crate) struct Talk {
+    reader: BufReader<std::os::unix::net::UnixStream>,
+    pub(crate) guest: Guest,
+}
+
+impl Talk {
+    pub(crate) fn with(guest: Guest) -> Self {
+        let channel = guest.channel().try_clone().expect("a socket can be duplicated");
+        channel
+            .set_read_timeout(Some(Duration::from_secs(120)))
+            .expect("the limit is not zero");
+        Self {
+            reader: BufReader::new(channel),
+            guest,
+        }
+    }
+
+    /// The next line, without its line feed; empty at the end of the channel.
+    pub(crate) fn hear(&mut self) -> String {
+        let mut line = String::new();
+        match self.reader.read_line(&mut line) {
+            Err(error) if error.kind() != io::ErrorKind::ConnectionReset => {
+                panic!("{error}: {}", self.guest.console_tail(20))
+            }
+            _ => {}
+        }
+        line.trim_end().to_owned()
+    }
+
+    pub(crate) fn ask(&mut self, question: &str) -> String {
+        self.guest
+            .channel()
+            .write_all(format!("{question}\n").as_bytes())
+            .expect("the guest is there");
+        self.hear()
+    }
+}
+
+/// Say that `name` is not tested here; fail where everything is required.
+fn left_out(name: &str, why: &str) {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    assert!(
+        env::var_os("REUSESPEC_GUESTS").is_none_or(|value| value != "require"),
+        "{name}: {why}"
+    );
+    let count = COUNT.fetch_add(1, Ordering::Relaxed) + 1;
+    // Written past the capture of print macros, or nobody would see it.
+    let line = format!("left out ({count} so far): {name}: {why}\n");
+    io::stderr()
+        .write_all(line.as_bytes())
+        .expect("standard error is open");
+}
+
+/// Build the drill agent for `target`, once per target and process.
+fn agent(target: &str) -> Result<PathBuf, String> {
+    static BUILDING: Mutex<()> = Mutex::new(());
+    let _one_at_a_time = BUILDING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("guest-agents");
+    let variable = |suffix: &str| {
+        format!(
+            "CARGO_TARGET_{}_{suffix}",
+            target.to_uppercase().replace('-', "_")
+        )
+    };
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args([
+        "build",
+        "--quiet",
+        "--release",
+        "--package",
+        "reusespec-drill-agent",
+        "--target",
+        target,
+    ]);
+    cargo.arg("--target-dir").arg(&folder);
+    match target.strip_suffix("-unknown-linux-gnu") {
+        // A musl target brings its own start files; the linker that comes with Rust is enough.
+        None => cargo.env(variable("LINKER"), "rust-lld"),
+        Some(machine) => {
+            let machine = machine.replace("riscv64gc", "riscv64");
+            cargo.env(variable("LINKER"), format!("{machine}-linux-gnu-gcc"));
+            cargo.env(variable("RUSTFLAGS"), "-C target-feature=+crt-static")
+        }
+    };
+    let output = cargo
+        .output()
+        .map_err(|error| format!("cannot run cargo: {error}"))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        let first = said
+            .lines()
+            .find(|line| line.starts_with("error"))
+            .unwrap_or_default();
+        return Err(format!(
+            "no agent for {target} (rustup target add {target}): {first}"
+        ));
+    }
+    let path = folder.join(target).join("release/reusespec-drill-agent");
+    fs::metadata(&path)
+        .map(|_| path)
+        .map_err(|error| error.to_string())
+}
+
+/// An error with its causes.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {}", chain(source)),
+        None => error.to_string(),
+    }
+}
