@@ -157,11 +157,13 @@ impl Implementation {
     }
 
     fn fill(&self, text: &str, cache: &Path) -> String {
+        let all = self.folder.parent().unwrap_or(&self.folder);
         let programs = self.profile.programs.iter();
         let found: Vec<(&str, String)> = programs
             .filter_map(|(name, candidates)| Some((name.as_str(), find(candidates)?.display().to_string())))
             .chain([
                 ("folder", self.folder.display().to_string()),
+                ("implementations", all.display().to_string()),
                 ("cache", cache.display().to_string()),
             ])
             .collect();

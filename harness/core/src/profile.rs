@@ -7,12 +7,13 @@
 //! | name | stands for |
 //! |---|---|
 //! | `@folder@` | the implementation's folder |
+//! | `@implementations@` | the folder of all implementations, for what two of them share |
 //! | `@cache@` | where `build` leaves what it builds, kept between runs |
 //! | `@php-fpm@` | the program found under this name in `programs` |
 //! | `@dir@` | a directory of the case's own, removed with it |
 //! | `@address@`, `@port@`, `@socket@` | where to listen: `127.0.0.1:4001`, `4001`, `@dir@/socket` |
 //!
-//! The first three are known before a run, the rest where the case runs.
+//! The first four are known before a run, the rest where the case runs.
 
 use std::collections::BTreeMap;
 

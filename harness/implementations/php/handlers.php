@@ -12,7 +12,7 @@ header('Content-Type: text/plain');
 function number(string $name, int $otherwise): int
 {
     parse_str($_SERVER['QUERY_STRING'] ?? '', $query);
-    return isset($query[$name]) && ctype_digit($query[$name]) ? (int) $query[$name] : $otherwise;
+    return preg_match('/^[0-9]+$/', $query[$name] ?? '') ? (int) $query[$name] : $otherwise;
 }
 
 function pause(int $otherwise): void
@@ -45,7 +45,7 @@ function say_echo(): void
     ksort($lines, SORT_STRING);
     echo implode('', $lines), 'stdin=', strlen($body), "\n";
     $announced = $_SERVER['CONTENT_LENGTH'] ?? '';
-    if (ctype_digit($announced) && (int) $announced !== strlen($body)) {
+    if (preg_match('/^[0-9]+$/', $announced) && (int) $announced !== strlen($body)) {
         echo "content_length=$announced\n";
     }
     echo $body;

@@ -17,6 +17,7 @@ const ONLY_ON_BSDS: [&str; 2] = ["multicast-without-reuse-port", "balanced-with-
 
 #[rstest]
 #[case(Family::PortReuse)]
+#[case(Family::Fastcgi)]
 #[case(Family::Keepalive)]
 fn every_fault_is_caught_and_every_must_claim_catches_one(#[case] family: Family) {
     let root = root();

@@ -23,7 +23,7 @@ pub(super) struct Application {
     pub(super) place: Place,
     /// SCRIPT_FILENAME of every request.
     pub(super) script_filename: Option<String>,
-    program: Option<Program>,
+    _program: Option<Program>,
     _reference: Option<Background>,
     _directory: Option<Directory>,
 }
@@ -35,7 +35,7 @@ impl Application {
             return Ok(Self {
                 place: target.at.parse().map_err(Stop::Broken)?,
                 script_filename: target.script_filename.clone(),
-                program: None,
+                _program: None,
                 _reference: None,
                 _directory: None,
             });
@@ -44,7 +44,7 @@ impl Application {
         let mut application = Self {
             place: place.clone(),
             script_filename: None,
-            program: None,
+            _program: None,
             _reference: None,
             _directory: directory,
         };
@@ -59,7 +59,7 @@ impl Application {
                     program.ask(&serve)?;
                 }
                 application.script_filename.clone_from(&external.script_filename);
-                application.program = Some(program);
+                application._program = Some(program);
             }
             Implementation::Reference { fault } => {
                 let at = match place {
@@ -74,13 +74,6 @@ impl Application {
             }
         }
         Ok(application)
-    }
-
-    /// Why the program has ended, if it has: a case in which it did says so.
-    pub(super) fn ended(&mut self) -> Option<String> {
-        let program = self.program.as_mut()?;
-        let ended = program.ended()?;
-        Some(format!("the application {ended}; it said: {}", program.stderr()))
     }
 }
 

@@ -60,7 +60,7 @@ impl Writer {
                 plain(Kind::GetValues, step.id, query, step.padding, bytes);
             }
             Record::Unknown(step) => {
-                plain(Kind::from(step.kind), step.id, step.text.clone().into(), 0, bytes)
+                plain(Kind::from(step.kind), step.id, step.text.clone().into(), 0, bytes);
             }
             Record::Raw(step) => raw(step, bytes),
             Record::Bytes(step) => bytes.extend_from_slice(&step.hex.0),

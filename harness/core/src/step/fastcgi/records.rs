@@ -292,7 +292,7 @@ impl TryFrom<String> for Body {
     fn try_from(text: String) -> Result<Self, String> {
         let wrong = || format!("bad bytes `{text}`, expected pairs of hexadecimal digits, e.g. `01 09 ff`");
         let digits: Vec<char> = text.chars().filter(|digit| *digit != ' ').collect();
-        if digits.len() % 2 != 0 {
+        if !digits.len().is_multiple_of(2) {
             return Err(wrong());
         }
         let byte = |pair: &[char]| {
