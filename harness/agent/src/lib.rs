@@ -1,4 +1,56 @@
-//! Executes cases where they run and streams observations back.
+//! The agent: executes cases where they run and streams observations back.
+//!
+//! It reads [`Request`]s from one stream and writes [`Reply`]s to another, and never sees a claim. Every case
+//! is a process of its own, on Linux in a user and network namespace of its own: whatever it does to sockets,
+//! routes and system controls is gone with it, and killing it costs that case alone.
+//!
+//! | module | owns |
+//! |---|---|
+//! | [`serve`] | the loop: which case starts when, what happens to one that dies or takes too long |
+//! | [`case`] | the process of a case, and what it tells the loop |
+//! | [`isolate`] | namespaces, loopback, users; and what to do where the system refuses them |
+//! | [`capabilities`] | what scenarios may require here, found by trying |
+//! | [`peer`] | the wire peer: a host in user space that answers, falls silent or reboots |
+//! | [`socket`] | executes the socket vocabulary |
+//! | `init` | on Linux: the agent as the first process of a guest |
+//!
+//! The loop is single-threaded on purpose: only a process with one thread may enter a user namespace, and
+//! a fork of one thread is safe to run ordinary code in. The price is a hand-written `poll` loop.
+//!
+//! [`Request`]: reusespec_core::protocol::Request
+//! [`Reply`]: reusespec_core::protocol::Reply
 
+mod capabilities;
+mod case;
+mod errno;
 #[cfg(target_os = "linux")]
 pub mod init;
+mod isolate;
+pub mod peer;
+mod serve;
+mod socket;
+mod system;
+
+pub use serve::serve;
+
+/// Serves standard input and output until the host says `finish` or goes away; as the first process of a guest it
+/// prepares the system, serves the data channel, and switches the guest off.
+///
+/// Returns the exit status: 0 if the host was answered to the end.
+pub fn main() -> i32 {
+    #[cfg(target_os = "linux")]
+    if init::is_init() {
+        init::run(|reader, writer| converse(&reader, &writer));
+    }
+    converse(&std::io::stdin(), &std::io::stdout())
+}
+
+fn converse<R: std::os::fd::AsFd, W: std::io::Write>(requests: &R, replies: W) -> i32 {
+    match serve(requests, replies) {
+        Ok(()) => 0,
+        Err(error) => {
+            eprintln!("reusespec-agent: {error}");
+            1
+        }
+    }
+}

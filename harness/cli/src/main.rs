@@ -1,3 +1,8 @@
-//! The command: plan, run, report.
+//! The command `reusespec`.
 
-fn main() {}
+use clap::Parser;
+use reusespec::arguments::Arguments;
+
+fn main() {
+    std::process::exit(reusespec::command::dispatch(&Arguments::parse()));
+}

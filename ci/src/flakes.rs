@@ -1,0 +1,78 @@
+//! Runs scenarios again and again, some of it beside busy processes, and shows every answer that flips.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::suite;
+
+/// Processes that only burn time, killed when dropped.
+struct Load(Vec<Child>);
+
+impl Load {
+    fn start() -> io::Result<Self> {
+        let count = std::thread::available_parallelism().map_or(2, usize::from) * 2;
+        let burn = || {
+            Command::new("sh")
+                .args(["-c", "while :; do :; done"])
+                .stdin(Stdio::null())
+                .spawn()
+        };
+        (0..count).map(|_| burn()).collect::<io::Result<_>>().map(Self)
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        for child in &mut self.0 {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// Runs `filters` `runs` times, the last `loaded` of them under load. Returns whether nothing flipped.
+pub(crate) fn hunt(filters: &[String], runs: usize, loaded: usize) -> io::Result<bool> {
+    let arguments: Vec<_> = filters.iter().map(String::as_str).collect();
+    let mut first: Option<BTreeMap<String, Value>> = None;
+    let mut flips = 0;
+    let mut load = None;
+    for run in 0..runs {
+        if run + loaded >= runs && load.is_none() {
+            load = Some(Load::start()?);
+        }
+        let answers = answers(&suite::run(&arguments)?);
+        let known = first.get_or_insert_with(|| answers.clone());
+        for (case, answer) in &answers {
+            if known.get(case) != Some(answer) {
+                flips += 1;
+                writeln!(
+                    io::stdout(),
+                    "run {}: {case}: {} was {}",
+                    run + 1,
+                    answer,
+                    known.get(case).unwrap_or(&Value::Null)
+                )?;
+            }
+        }
+    }
+    let cases = first.map_or(0, |answers| answers.len());
+    writeln!(
+        io::stdout(),
+        "{cases} cases, {runs} runs, {loaded} of them under load: {flips} flips"
+    )?;
+    Ok(flips == 0 && cases > 0)
+}
+
+/// Verdict and observations by case.
+fn answers(lines: &[Value]) -> BTreeMap<String, Value> {
+    let cases = lines.iter().filter(|line| line.get("verdict").is_some());
+    cases
+        .map(|line| {
+            let key = format!("{} {} {}", line["scenario"], line["case"], line["implementation"]);
+            (key, json!([line["verdict"], line["observed"], line["because"]]))
+        })
+        .collect()
+}

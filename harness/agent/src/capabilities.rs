@@ -1,0 +1,60 @@
+//! What scenarios may require here. Everything is tried, nothing is looked up in a list of systems.
+
+use reusespec_core::protocol::Capability;
+use reusespec_core::step::socket::User;
+use socket2::{Domain, Socket, Type};
+
+use crate::isolate::{Isolation, Users};
+
+/// Tries each capability once.
+pub(crate) fn probe(isolation: &Isolation) -> Vec<Capability> {
+    let shared = isolation.shared_because();
+    let own = shared.map(|because| format!("needs a network namespace of its own: {because}"));
+    let users = match isolation {
+        Isolation::Namespaces(users) => users.clone(),
+        Isolation::Shared { .. } => Users::of_this_process(),
+    };
+    let missing = [
+        ("ipv4", loopback(Domain::IPV4, "127.0.0.1:0")),
+        ("ipv6", ipv6()),
+        ("dual-stack", dual_stack()),
+        ("two-users", users.lacks(User::Bob)),
+        ("own-network", own),
+    ];
+    missing
+        .into_iter()
+        .map(|(name, missing)| Capability {
+            name: name.to_owned(),
+            missing,
+        })
+        .collect()
+}
+
+fn loopback(domain: Domain, address: &str) -> Option<String> {
+    let address: std::net::SocketAddr = address.parse().expect("the address is a literal of this file");
+    let tried = Socket::new(domain, Type::DGRAM, None).and_then(|socket| socket.bind(&address.into()));
+    tried
+        .err()
+        .map(|error| format!("binding {} failed: {}", address.ip(), crate::errno::name(&error)))
+}
+
+/// A fresh namespace takes over the machine's choice to disable IPv6, so the machine decides.
+fn ipv6() -> Option<String> {
+    let disabled =
+        crate::socket::sysctl::get("net.ipv6.conf.default.disable_ipv6").is_ok_and(|value| value == "1");
+    if disabled {
+        return Some("IPv6 is disabled: net.ipv6.conf.default.disable_ipv6 is 1".to_owned());
+    }
+    let tried = Socket::new(Domain::IPV6, Type::DGRAM, None);
+    tried
+        .err()
+        .map(|error| format!("the system has no IPv6 sockets: {}", crate::errno::name(&error)))
+}
+
+/// One IPv6 socket for both families: DragonFly has none (ip6(4)).
+fn dual_stack() -> Option<String> {
+    let tried = Socket::new(Domain::IPV6, Type::DGRAM, None).and_then(|socket| socket.set_only_v6(false));
+    tried
+        .err()
+        .map(|error| format!("IPV6_V6ONLY cannot be cleared: {}", crate::errno::name(&error)))
+}

@@ -1,0 +1,88 @@
+//! Inside the process of a case: isolate, execute, report, end.
+
+mod report;
+
+use std::os::fd::OwnedFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use reusespec_core::protocol::Implementation;
+use reusespec_core::{Case, Outcome, Steps};
+
+pub(crate) use report::{Note, Reporter, answer_mapped};
+
+use crate::isolate::{Ground, Isolation};
+use crate::socket;
+
+/// What a case may lean on while it executes.
+pub(crate) struct Scene<'r> {
+    /// Where it runs: ports it owns, what is isolated.
+    pub(crate) ground: Ground,
+    /// Which implementation answers its implementation steps.
+    pub(crate) implementation: Implementation,
+    /// When it must have ended.
+    pub(crate) deadline: Instant,
+    /// How it tells the loop that it only waits.
+    pub(crate) reporter: &'r mut Reporter,
+}
+
+impl Scene<'_> {
+    /// Time left, for a wait on something that may never come.
+    pub(crate) fn left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+}
+
+/// Runs a case to its end in this process, which must be a fresh one. Never returns.
+pub(crate) fn run_and_exit(
+    case: &Case,
+    implementation: Implementation,
+    isolation: Isolation,
+    to_loop: OwnedFd,
+) -> ! {
+    let mut reporter = Reporter::new(to_loop);
+    name_process();
+    // A panic must not unwind into the loop's frames: they own the other cases.
+    let execution = AssertUnwindSafe(|| execute(case, implementation, isolation, &mut reporter));
+    let outcome = catch_unwind(execution).unwrap_or_else(|panic| {
+        let words = panic.downcast_ref::<String>().map(String::as_str);
+        let words = words
+            .or_else(|| panic.downcast_ref::<&str>().copied())
+            .unwrap_or("no message");
+        Outcome::Broken(format!("the agent panicked: {words}"))
+    });
+    let status = i32::from(reporter.outcome(&outcome).is_err());
+    // SAFETY: `_exit` only ends the process. Destructors of the parent's copies must not run here.
+    unsafe { libc::_exit(status) }
+}
+
+/// So that ps(1) tells a case from the loop.
+#[cfg(target_os = "linux")]
+fn name_process() {
+    let _ = nix::sys::prctl::set_name(c"reusespec-case");
+}
+
+#[cfg(not(target_os = "linux"))]
+fn name_process() {}
+
+fn execute(
+    case: &Case,
+    implementation: Implementation,
+    isolation: Isolation,
+    reporter: &mut Reporter,
+) -> Outcome {
+    let ground = match isolation.enter(reporter, &case.requires) {
+        Ok(ground) => ground,
+        Err(outcome) => return outcome,
+    };
+    let deadline = Instant::now() + Duration::from_millis(case.budget_ms);
+    let mut scene = Scene {
+        ground,
+        implementation,
+        deadline,
+        reporter,
+    };
+    match &case.steps {
+        Steps::PortReuse(steps) => socket::execute(steps, &mut scene),
+    }
+}

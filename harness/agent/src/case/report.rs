@@ -1,0 +1,86 @@
+//! What the process of a case tells the loop: a line a note, the outcome last.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::fd::OwnedFd;
+
+use reusespec_core::Outcome;
+
+const MAP_USERS: &str = "map-users";
+const MAPPED: &str = "mapped";
+const WAITING: &str = "waiting";
+const BUSY: &str = "busy";
+
+/// A line from the process of a case.
+#[derive(Debug)]
+pub(crate) enum Note {
+    /// It has entered a user namespace and cannot map users itself.
+    MapUsers,
+    /// From now on it only waits and takes no slot.
+    Waiting,
+    /// It works again.
+    Busy,
+    /// It has ended.
+    Outcome(Outcome),
+}
+
+impl Note {
+    /// Reads a line; `None` if it is not a note.
+    pub(crate) fn read(line: &str) -> Option<Self> {
+        match line {
+            MAP_USERS => Some(Self::MapUsers),
+            WAITING => Some(Self::Waiting),
+            BUSY => Some(Self::Busy),
+            other => serde_json::from_str(other).ok().map(Self::Outcome),
+        }
+    }
+}
+
+/// The case's end of the pair of sockets between it and the loop.
+pub(crate) struct Reporter {
+    stream: File,
+}
+
+impl Reporter {
+    pub(crate) fn new(to_loop: OwnedFd) -> Self {
+        Self {
+            stream: File::from(to_loop),
+        }
+    }
+
+    /// Asks the loop to map users into this process's namespace, and waits until it has.
+    pub(crate) fn ask_for_users(&mut self) -> io::Result<()> {
+        self.say(MAP_USERS)?;
+        let mut answer = String::new();
+        BufReader::new(&self.stream).read_line(&mut answer)?;
+        if answer.trim_end() == MAPPED {
+            Ok(())
+        } else {
+            Err(io::Error::other(answer.trim_end().to_owned()))
+        }
+    }
+
+    /// Runs something that only waits, without taking a slot from cases that work.
+    pub(crate) fn waiting<T>(&mut self, wait: impl FnOnce() -> T) -> io::Result<T> {
+        self.say(WAITING)?;
+        let result = wait();
+        self.say(BUSY)?;
+        Ok(result)
+    }
+
+    pub(crate) fn outcome(&mut self, outcome: &Outcome) -> io::Result<()> {
+        self.say(&serde_json::to_string(outcome)?)
+    }
+
+    fn say(&mut self, line: &str) -> io::Result<()> {
+        self.stream.write_all(format!("{line}\n").as_bytes())
+    }
+}
+
+/// The loop's answer to [`Note::MapUsers`].
+pub(crate) fn answer_mapped(result: io::Result<()>) -> String {
+    match result {
+        Ok(()) => format!("{MAPPED}\n"),
+        Err(error) => format!("{error}\n"),
+    }
+}

@@ -1,0 +1,82 @@
+//! A user and a network namespace for the process of a case.
+//!
+//! Root maps the lower 65 536 users, so that a case can act as several; that needs a privilege in the
+//! *parent's* namespace, so the loop writes the map. Anybody else maps himself to root, which a process may
+//! do on its own.
+
+use std::io;
+
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::{ForkResult, Pid, fork, getegid, geteuid};
+
+use super::Users;
+use crate::case::Reporter;
+
+const MAPPED_USERS: u32 = 65_536;
+
+/// Tries namespaces once in a process made for it, and says why where they are refused.
+pub(super) fn probe() -> Result<Users, String> {
+    let users = Users::of_this_process();
+    // SAFETY: the agent has one thread, so the child may run ordinary code.
+    match unsafe { fork() } {
+        Err(error) => Err(format!("fork: {error}")),
+        Ok(ForkResult::Child) => {
+            let entered = unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET);
+            let status = entered.map_or_else(|error| error as i32, |()| 0);
+            // SAFETY: `_exit` only ends the process.
+            unsafe { libc::_exit(status) }
+        }
+        Ok(ForkResult::Parent { child }) => match waitpid(child, None) {
+            Ok(WaitStatus::Exited(_, 0)) => Ok(users),
+            Ok(WaitStatus::Exited(_, number)) => Err(refusal(number)),
+            Ok(status) => Err(format!("the trial process ended with {status:?}")),
+            Err(error) => Err(format!("waitpid: {error}")),
+        },
+    }
+}
+
+/// What to do about a refusal, by the error the kernel gave.
+fn refusal(number: i32) -> String {
+    let limit = |path: &str| {
+        std::fs::read_to_string(path)
+            .unwrap_or_default()
+            .trim()
+            .to_owned()
+    };
+    let cure = match number {
+        libc::ENOSPC if limit("/proc/sys/user/max_user_namespaces") == "0" => {
+            "user.max_user_namespaces is 0; raise it with sysctl(8)"
+        }
+        libc::ENOSPC => "a limit of user.max_user_namespaces or user.max_net_namespaces is reached",
+        libc::EPERM | libc::EACCES => {
+            "kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns or a \
+             container's seccomp filter forbids it"
+        }
+        libc::EINVAL => "the kernel was built without user or network namespaces",
+        _ => "see unshare(2)",
+    };
+    let error = io::Error::from_raw_os_error(number);
+    format!("namespaces are refused ({}): {cure}", crate::errno::name(&error))
+}
+
+/// Puts this process into fresh namespaces in which it is root.
+pub(super) fn enter(users: &Users, reporter: &mut Reporter) -> io::Result<()> {
+    let (uid, gid) = (geteuid(), getegid());
+    unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET)?;
+    match users {
+        Users::Many => reporter.ask_for_users(),
+        Users::One(_) => {
+            std::fs::write("/proc/self/setgroups", "deny")?;
+            std::fs::write("/proc/self/gid_map", format!("0 {gid} 1"))?;
+            std::fs::write("/proc/self/uid_map", format!("0 {uid} 1"))
+        }
+    }
+}
+
+/// Maps users into the namespace of a case; called by the loop, which has the privilege.
+pub(crate) fn map_users(case: Pid) -> io::Result<()> {
+    let map = format!("0 0 {MAPPED_USERS}");
+    std::fs::write(format!("/proc/{case}/uid_map"), &map)?;
+    std::fs::write(format!("/proc/{case}/gid_map"), &map)
+}

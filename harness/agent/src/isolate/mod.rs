@@ -1,0 +1,159 @@
+//! Where a case runs: in namespaces of its own on Linux, on leased loopback ports where those are refused.
+//!
+//! Whether namespaces can be had is found by entering them once, in a process made for it; a reason given by
+//! the kernel is passed on in words, because "operation not permitted" has five different cures. On the BSDs
+//! the whole guest belongs to the run, so the shared loopback is isolation enough.
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "linux")]
+mod loopback;
+mod users;
+
+use reusespec_core::Outcome;
+use reusespec_core::step::socket::User;
+
+pub(crate) use users::{Users, act_as};
+
+#[cfg(target_os = "linux")]
+pub(crate) use linux::map_users;
+
+use crate::case::Reporter;
+
+/// Ports inside a namespace: below the ephemeral range of every system, so that nothing else takes them.
+const OWN_PORTS: [u16; 2] = [4001, 4002];
+
+/// How the cases of this agent are kept apart.
+#[derive(Clone, Debug)]
+pub(crate) enum Isolation {
+    /// A fresh user and network namespace each.
+    Namespaces(Users),
+    /// The machine's loopback, with ports leased to the case.
+    Shared {
+        /// Why there are no namespaces.
+        because: String,
+        /// The case's ports.
+        ports: [u16; 2],
+    },
+}
+
+/// What an isolated case stands on.
+#[derive(Clone, Debug)]
+pub(crate) struct Ground {
+    /// `$port` and `$port2`.
+    pub(crate) ports: [u16; 2],
+    /// Who it can act as.
+    pub(crate) users: Users,
+    /// Why the case cannot change the system around it, where it cannot.
+    pub(crate) shared: Option<String>,
+}
+
+impl Ground {
+    /// Refuses what would leak into a machine that is not the case's own.
+    pub(crate) fn must_be_own(&self, what: &str) -> Result<(), String> {
+        match &self.shared {
+            None => Ok(()),
+            Some(because) => Err(format!("{what} needs a network namespace of its own: {because}")),
+        }
+    }
+
+    /// Refuses a user that cannot be had.
+    pub(crate) fn must_have(&self, user: User) -> Result<(), String> {
+        self.users.lacks(user).map_or(Ok(()), Err)
+    }
+}
+
+impl Isolation {
+    /// Finds out what this machine allows.
+    pub(crate) fn probe() -> Self {
+        match probe_namespaces() {
+            Ok(users) => Self::Namespaces(users),
+            Err(because) => Self::Shared {
+                because,
+                ports: OWN_PORTS,
+            },
+        }
+    }
+
+    /// Why cases share the machine's loopback, if they do.
+    pub(crate) fn shared_because(&self) -> Option<&str> {
+        match self {
+            Self::Namespaces(_) => None,
+            Self::Shared { because, .. } => Some(because),
+        }
+    }
+
+    /// The isolation of the next case: on a shared loopback it gets ports of its own.
+    pub(crate) fn for_next_case(&mut self) -> Self {
+        if let Self::Shared { ports, .. } = self {
+            *ports = lease_after(ports[1]);
+        }
+        self.clone()
+    }
+
+    /// Enters it; the process is the case's own from here on.
+    pub(crate) fn enter(self, reporter: &mut Reporter, requires: &[String]) -> Result<Ground, Outcome> {
+        match self {
+            Self::Namespaces(users) => enter_namespaces(users, reporter, requires),
+            Self::Shared { because, ports } => {
+                let users = Users::of_this_process();
+                let shared = (!cfg!(any(target_os = "freebsd", target_os = "dragonfly"))).then_some(because);
+                Ok(Ground { ports, users, shared })
+            }
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn probe_namespaces() -> Result<Users, String> {
+    linux::probe()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn probe_namespaces() -> Result<Users, String> {
+    Err("this system has no network namespaces".to_owned())
+}
+
+#[cfg(target_os = "linux")]
+fn enter_namespaces(users: Users, reporter: &mut Reporter, requires: &[String]) -> Result<Ground, Outcome> {
+    let broken = |error: std::io::Error| Outcome::Broken(format!("entering a namespace failed: {error}"));
+    linux::enter(&users, reporter).map_err(broken)?;
+    let ipv6 = requires.iter().any(|word| word == "ipv6");
+    loopback::bring_up(ipv6)
+        .map_err(|error| Outcome::Broken(format!("bringing the loopback interface up failed: {error}")))?;
+    Ok(Ground {
+        ports: OWN_PORTS,
+        users,
+        shared: None,
+    })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn enter_namespaces(_: Users, _: &mut Reporter, _: &[String]) -> Result<Ground, Outcome> {
+    Err(Outcome::Broken(
+        "this system has no network namespaces".to_owned(),
+    ))
+}
+
+/// The next two ports that nobody on this machine uses, TCP or UDP. They are not used twice in a run, because
+/// a connection of the case before may still be in TIME_WAIT.
+fn lease_after(last: u16) -> [u16; 2] {
+    const FIRST: u16 = 10_000;
+    const LAST: u16 = 29_998;
+    let mut candidates = (last.max(FIRST - 1) + 1..=LAST)
+        .chain(FIRST..=LAST)
+        .filter(|port| is_free(*port));
+    let one = candidates.next().unwrap_or(FIRST);
+    let other = candidates.next().unwrap_or(FIRST + 1);
+    [one, other]
+}
+
+fn is_free(port: u16) -> bool {
+    use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, UdpSocket};
+    let v4 = (Ipv4Addr::UNSPECIFIED, port);
+    let v6 = (Ipv6Addr::UNSPECIFIED, port);
+    TcpListener::bind(v4).is_ok()
+        && UdpSocket::bind(v4).is_ok()
+        && TcpListener::bind(v6).is_ok_and(|_| true)
+        && UdpSocket::bind(v6).is_ok()
+}

@@ -1,0 +1,370 @@
+//! A TCP peer in user space, on a wire of its own: what a kernel does about silence is seen on that wire.
+//!
+//! The rules of the peer are `reusespec_wire::segment::Peer`; here are the thread that moves its segments and
+//! the handle a case holds. The wire itself is `veth` on Linux and `tun` on the BSDs.
+//!
+//! State is shared behind one lock and every caller first takes in what is waiting on the wire, so that a
+//! change of behaviour falls between two segments. The price is that a caller may process segments in the
+//! thread's place.
+
+#[cfg(any(target_os = "freebsd", target_os = "dragonfly"))]
+mod tun;
+#[cfg(target_os = "linux")]
+mod veth;
+
+#[cfg(any(target_os = "freebsd", target_os = "dragonfly"))]
+use tun::Link;
+#[cfg(target_os = "linux")]
+use veth::Link;
+
+use std::io::{self, PipeReader, PipeWriter};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::AsFd;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::time::{ClockId, clock_gettime};
+use reusespec_wire::segment::{Behaviour, Direction, Pair, Peer, Recorded, Recorder, Recording, Segment};
+
+/// The addresses of the two ends, one pair a family, in networks set aside for tests (RFC 2544, RFC 3849).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Addresses {
+    number: u8,
+}
+
+impl Addresses {
+    /// The addresses of wire number `number`, where several share one network stack.
+    #[must_use]
+    pub fn of_wire(number: u8) -> Self {
+        Self { number }
+    }
+
+    /// The kernel's address in the family of which `like` is.
+    #[must_use]
+    pub fn kernel(self, like: IpAddr) -> IpAddr {
+        self.host(like.is_ipv6(), 1)
+    }
+
+    /// The peer's address in the family of which `like` is.
+    #[must_use]
+    pub fn peer(self, like: IpAddr) -> IpAddr {
+        self.host(like.is_ipv6(), 2)
+    }
+
+    fn host(self, ipv6: bool, host: u8) -> IpAddr {
+        if ipv6 {
+            Ipv6Addr::new(0x2001, 0xdb8, self.number.into(), 0, 0, 0, 0, host.into()).into()
+        } else {
+            Ipv4Addr::new(198, 18, self.number, host).into()
+        }
+    }
+}
+
+/// How a wire and its peer begin.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The behaviour at the start.
+    pub behaviour: Behaviour,
+    /// The initial sequence number of the peer's first connection.
+    pub first_iss: u32,
+    /// Whether the wire gets IPv6 addresses too; a kernel without IPv6 refuses them.
+    pub ipv6: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        // The numbers wrap after 4096 octets, so every longer case crosses the end of sequence space.
+        Self {
+            behaviour: Behaviour::Answering,
+            first_iss: u32::MAX - 4096,
+            ipv6: true,
+        }
+    }
+}
+
+/// Why there is no wire, or why it did not show what was waited for.
+#[derive(Debug, thiserror::Error)]
+pub enum PeerError {
+    /// The wire could not be made; `step` says at what.
+    #[error("cannot {step}")]
+    Wire {
+        /// What was tried.
+        step: &'static str,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+    /// The wire broke while the peer was running.
+    #[error("the wire broke: {0}")]
+    Broken(String),
+    /// The awaited did not come about in time.
+    #[error("nothing of the kind within {budget:?}")]
+    Late {
+        /// How long was waited.
+        budget: Duration,
+    },
+}
+
+/// A running peer. Dropping it ends its thread and makes the wire silent; on Linux the veth pair itself goes
+/// with its namespace.
+#[derive(Debug)]
+pub struct WirePeer {
+    shared: Arc<Shared>,
+    addresses: Addresses,
+    /// Its closing ends the thread.
+    stop: Option<PipeWriter>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    link: Link,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+struct State {
+    peer: Peer,
+    recorder: Recorder,
+    /// When the recording began, on the clock of [`now`].
+    began: Duration,
+    broken: Option<String>,
+}
+
+impl WirePeer {
+    /// Makes the wire, configures the kernel's end and starts the peer on the other.
+    ///
+    /// The caller has a network stack to itself and may configure it: on Linux a namespace in which it has
+    /// `CAP_NET_ADMIN` and `CAP_NET_RAW`, on the BSDs root.
+    ///
+    /// # Errors
+    /// [`PeerError::Wire`].
+    pub fn start(config: Config) -> Result<Self, PeerError> {
+        let (link, addresses) = Link::open(config.ipv6)?;
+        let (stopped, stop) = io::pipe().map_err(during("make a pipe"))?;
+        let began = now();
+        let state = State {
+            peer: Peer::new(config.behaviour, config.first_iss),
+            recorder: Recorder::new(began),
+            began,
+            broken: None,
+        };
+        let shared = Arc::new(Shared {
+            link,
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+        });
+        let theirs = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
+            .name("wire peer".into())
+            .spawn(move || theirs.run(&stopped))
+            .map_err(during("start a thread"))?;
+        Ok(Self {
+            shared,
+            addresses,
+            stop: Some(stop),
+            thread: Some(thread),
+        })
+    }
+
+    /// The addresses of both ends. The peer answers on every port.
+    #[must_use]
+    pub fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
+    /// The time since the recording began, on the recording's clock.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        now().saturating_sub(self.shared.state().began)
+    }
+
+    /// Changes the behaviour between two segments and sends what the change itself sends.
+    ///
+    /// # Errors
+    /// [`PeerError::Broken`].
+    pub fn behave(&self, behaviour: Behaviour) -> Result<(), PeerError> {
+        self.shared.act(|peer| peer.behave(behaviour))
+    }
+
+    /// Sends data on every open connection, whatever the behaviour.
+    ///
+    /// # Errors
+    /// [`PeerError::Broken`].
+    pub fn send(&self, payload: &[u8]) -> Result<(), PeerError> {
+        self.shared.act(|peer| peer.send(payload))
+    }
+
+    /// Opens a connection from the peer's `port` to the kernel's `address` and waits for the handshake.
+    ///
+    /// # Errors
+    /// [`PeerError::Late`] where nobody accepts within `budget`, [`PeerError::Broken`].
+    pub fn connect(&self, port: u16, address: SocketAddr, budget: Duration) -> Result<Pair, PeerError> {
+        let peer = SocketAddr::new(self.addresses.peer(address.ip()), port);
+        let pair = Pair {
+            peer,
+            kernel: address,
+        };
+        self.shared.act(|peer| vec![peer.connect(pair)])?;
+        self.shared
+            .wait(budget, |state| state.peer.is_open(pair).then_some(pair))
+    }
+
+    /// Waits for the `count`-th keepalive probe since the recording began, and gives it.
+    ///
+    /// # Errors
+    /// [`PeerError::Late`] after `budget`, [`PeerError::Broken`].
+    pub fn await_probes(&self, count: usize, budget: Duration) -> Result<Recorded, PeerError> {
+        self.await_segment(budget, |recording| {
+            recording.probes().nth(count.saturating_sub(1)).cloned()
+        })
+    }
+
+    /// Waits until `find` finds in the recording what it looks for, and gives that.
+    ///
+    /// # Errors
+    /// [`PeerError::Late`] after `budget`, [`PeerError::Broken`].
+    pub fn await_segment<T>(
+        &self,
+        budget: Duration,
+        find: impl Fn(&Recording) -> Option<T>,
+    ) -> Result<T, PeerError> {
+        self.shared.wait(budget, |state| find(state.recorder.recording()))
+    }
+
+    /// Everything on the wire up to now.
+    ///
+    /// # Errors
+    /// [`PeerError::Broken`].
+    pub fn recording(&self) -> Result<Recording, PeerError> {
+        self.shared.act(|_| Vec::new())?;
+        Ok(self.shared.state().recorder.recording().clone())
+    }
+}
+
+impl Drop for WirePeer {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic of the thread has printed itself, and a drop cannot report it.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The thread: takes in segments until the pipe closes or the wire breaks.
+    fn run(&self, stopped: &PipeReader) {
+        loop {
+            let mut waiting = [
+                PollFd::new(self.link.as_fd(), PollFlags::POLLIN),
+                PollFd::new(stopped.as_fd(), PollFlags::POLLIN),
+            ];
+            let polled = poll(&mut waiting, PollTimeout::NONE);
+            if waiting[1].any().unwrap_or(true) {
+                return;
+            }
+            let mut state = self.state();
+            match polled {
+                Ok(_) => state.take_in(&self.link),
+                Err(Errno::EINTR) => {}
+                Err(errno) => state.broken = Some(errno.to_string()),
+            }
+            let broken = state.broken.is_some();
+            drop(state);
+            self.changed.notify_all();
+            if broken {
+                return;
+            }
+        }
+    }
+
+    /// Lets the peer do something of its own accord, after what is waiting on the wire.
+    fn act(&self, act: impl FnOnce(&mut Peer) -> Vec<Segment>) -> Result<(), PeerError> {
+        let mut state = self.state();
+        state.take_in(&self.link);
+        let segments = act(&mut state.peer);
+        state.send(&self.link, &segments);
+        let broken = state.broken.clone();
+        drop(state);
+        self.changed.notify_all();
+        broken.map_or(Ok(()), |why| Err(PeerError::Broken(why)))
+    }
+
+    fn wait<T>(&self, budget: Duration, find: impl Fn(&State) -> Option<T>) -> Result<T, PeerError> {
+        let deadline = Instant::now() + budget;
+        let mut state = self.state();
+        loop {
+            if let Some(found) = find(&state) {
+                return Ok(found);
+            }
+            if let Some(why) = &state.broken {
+                return Err(PeerError::Broken(why.clone()));
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(PeerError::Late { budget });
+            }
+            let waited = self.changed.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+impl State {
+    /// Takes in all that waits on the wire and sends the replies. Anything but TCP passes unseen.
+    fn take_in(&mut self, link: &Link) {
+        loop {
+            match link.receive() {
+                Ok(Some((at, datagram))) => {
+                    if let Ok(segment) = Segment::parse(&datagram) {
+                        self.record(at, Direction::FromKernel, &segment, datagram);
+                        let replies = self.peer.receive(&segment);
+                        self.send(link, &replies);
+                    }
+                }
+                Ok(None) => return,
+                Err(error) => {
+                    self.broken = Some(error.to_string());
+                    return;
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, link: &Link, segments: &[Segment]) {
+        for segment in segments {
+            let datagram = match segment.emit() {
+                Ok(datagram) => datagram,
+                Err(error) => return self.broken = Some(error.to_string()),
+            };
+            let at = now();
+            if let Err(error) = link.send(&datagram) {
+                return self.broken = Some(error.to_string());
+            }
+            self.record(at, Direction::FromPeer, segment, datagram);
+        }
+    }
+
+    fn record(&mut self, at: Duration, direction: Direction, segment: &Segment, datagram: Vec<u8>) {
+        self.recorder
+            .record(at.saturating_sub(self.began), direction, segment, datagram);
+    }
+}
+
+/// The clock of the kernel's receive time stamps: real time, since the Unix epoch.
+fn now() -> Duration {
+    let now = clock_gettime(ClockId::CLOCK_REALTIME).expect("every system has a real-time clock");
+    Duration::from(now)
+}
+
+fn during(step: &'static str) -> impl FnOnce(io::Error) -> PeerError {
+    move |source| PeerError::Wire { step, source }
+}

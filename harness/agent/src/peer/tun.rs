@@ -1,0 +1,126 @@
+//! The wire on FreeBSD and DragonFly: a tun(4) device.
+//!
+//! The device is configured with ifconfig(8) and sysctl(8) instead of half a dozen ioctls whose structures
+//! differ between the two systems: these commands are in every base system, and what they did can be repeated
+//! by hand. The price is about four processes a wire.
+//!
+//! Neither system stamps what it hands to a tun reader, so times are those of the reading thread.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use super::{Addresses, PeerError, during, now};
+
+/// Each datagram is preceded by its address family in network order (tun(4), `TUNSIFHEAD`).
+const FAMILY: usize = 4;
+const DATAGRAM: usize = 65_535;
+/// Wires that can exist beside each other in one system.
+const UNITS: u8 = 64;
+
+nix::ioctl_write_ptr!(set_family_header, b't', 96, libc::c_int);
+
+/// The peer's end: the device file.
+#[derive(Debug)]
+pub(super) struct Link {
+    device: File,
+}
+
+impl Link {
+    /// Takes the first free device and gives the kernel's end its addresses.
+    pub(super) fn open(ipv6: bool) -> Result<(Self, Addresses), PeerError> {
+        let (unit, device) = open_free_unit().map_err(during("open a tun device"))?;
+        // SAFETY: TUNSIFHEAD reads one int, which outlives the call.
+        unsafe { set_family_header(device.as_raw_fd(), &1) }
+            .map_err(|errno| during("ask for address families on the tun device")(errno.into()))?;
+        let addresses = Addresses::of_wire(unit);
+        let name = format!("tun{unit}");
+        let [here, there] = [1, 2].map(|host| addresses.host(false, host).to_string());
+        command(
+            "ifconfig",
+            &[&name, "inet", &here, &there, "netmask", "255.255.255.255", "up"],
+        )
+        .map_err(during("give the wire an IPv4 address"))?;
+        if ipv6 {
+            let [here, there] = [1, 2].map(|host| addresses.host(true, host).to_string());
+            // Or the address could not be used for a second while the kernel looks for duplicates.
+            command("sysctl", &["net.inet6.ip6.dad_count=0"])
+                .and_then(|()| {
+                    command(
+                        "ifconfig",
+                        &[&name, "inet6", &here, &there, "prefixlen", "128", "up"],
+                    )
+                })
+                .map_err(during("give the wire an IPv6 address"))?;
+        }
+        Ok((Self { device }, addresses))
+    }
+
+    /// The next datagram the kernel sent and the time now; `None` if none waits.
+    pub(super) fn receive(&self) -> io::Result<Option<(Duration, Vec<u8>)>> {
+        let mut packet = vec![0; FAMILY + DATAGRAM];
+        let len = match (&self.device).read(&mut packet) {
+            Ok(len) => len,
+            Err(error) if [io::ErrorKind::WouldBlock, io::ErrorKind::Interrupted].contains(&error.kind()) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        let at = now();
+        packet.truncate(len);
+        packet.drain(..FAMILY.min(len));
+        Ok(Some((at, packet)))
+    }
+
+    /// Sends one IP datagram to the kernel.
+    pub(super) fn send(&self, datagram: &[u8]) -> io::Result<()> {
+        let family = if datagram[0] >> 4 == 6 {
+            libc::AF_INET6
+        } else {
+            libc::AF_INET
+        };
+        let mut packet = Vec::with_capacity(FAMILY + datagram.len());
+        packet.extend(family.to_be_bytes());
+        packet.extend(datagram);
+        // The device takes a datagram whole or not at all.
+        (&self.device).write_all(&packet)
+    }
+}
+
+impl AsFd for Link {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.device.as_fd()
+    }
+}
+
+fn open_free_unit() -> io::Result<(u8, File)> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).custom_flags(libc::O_NONBLOCK);
+    for unit in 0..UNITS {
+        match options.open(format!("/dev/tun{unit}")) {
+            Ok(device) => return Ok((unit, device)),
+            Err(error) if error.raw_os_error() == Some(libc::EBUSY) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::Error::from_raw_os_error(libc::EBUSY))
+}
+
+fn command(program: &str, arguments: &[&str]) -> io::Result<()> {
+    let output = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(io::Error::other(format!(
+        "{program} {}: {}",
+        arguments.join(" "),
+        said.trim()
+    )))
+}

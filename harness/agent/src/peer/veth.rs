@@ -1,0 +1,187 @@
+//! The wire on Linux: a veth pair, the peer's end read and written through a packet socket.
+//!
+//! `netlink` makes the pair. Both ends are set `NOARP`: the kernel then asks nobody for a link address, looks
+//! for no duplicate addresses, and its frames carry its own address, which does not matter at the other end.
+//! The price is that nothing here exercises neighbour discovery.
+//!
+//! A packet socket and not `/dev/net/tun`: the device file is often only root's, while a packet socket needs
+//! no more than the case's own namespace.
+
+mod netlink;
+
+use std::io::{self, IoSliceMut};
+use std::mem;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::net::if_::if_nametoindex;
+use nix::sys::socket::{
+    AddressFamily, ControlMessageOwned, MsgFlags, SockFlag, SockType, recvmsg, send, setsockopt, socket,
+    sockopt::ReceiveTimestampns,
+};
+use nix::sys::time::TimeSpec;
+
+use super::{Addresses, PeerError, during, now};
+
+/// Wires that can exist beside each other in one namespace.
+const NUMBERS: u8 = 64;
+/// Locally administered, so that they collide with no card's.
+const KERNEL_MAC: [u8; 6] = [0x02, 0, 0, 0, 0, 1];
+const PEER_MAC: [u8; 6] = [0x02, 0, 0, 0, 0, 2];
+const ETHERNET_HEADER: usize = 14;
+/// The longest frame: the kernel segments nothing itself once check sums are its own business.
+const FRAME: usize = ETHERNET_HEADER + 65_535;
+
+/// The peer's end of the pair.
+#[derive(Debug)]
+pub(super) struct Link {
+    socket: OwnedFd,
+}
+
+impl Link {
+    /// Makes the pair and gives the kernel's end its addresses.
+    pub(super) fn open(ipv6: bool) -> Result<(Self, Addresses), PeerError> {
+        let routes = netlink::Routes::open().map_err(during("open a netlink socket"))?;
+        let number = make_pair(&routes).map_err(during("make a veth pair"))?;
+        let addresses = Addresses::of_wire(number);
+        let [kernel_end, peer_end] = names(number);
+        let index =
+            if_nametoindex(&*kernel_end).map_err(|errno| during("find the veth pair")(errno.into()))?;
+        let v4 = addresses.host(false, 1);
+        routes
+            .add_address(index, v4, 24)
+            .map_err(during("give the wire an IPv4 address"))?;
+        if ipv6 {
+            let v6 = addresses.host(true, 1);
+            routes
+                .add_address(index, v6, 64)
+                .map_err(during("give the wire an IPv6 address"))?;
+        }
+        let link = packet_socket(&peer_end).map_err(|errno| during("open a packet socket")(errno.into()))?;
+        sum_in_software(&link, &kernel_end)
+            .map_err(|errno| during("switch check sum offload off")(errno.into()))?;
+        Ok((Self { socket: link }, addresses))
+    }
+
+    /// The next datagram the kernel sent, with the time the kernel stamped on it; `None` if none waits.
+    pub(super) fn receive(&self) -> io::Result<Option<(Duration, Vec<u8>)>> {
+        let mut frame = vec![0; FRAME];
+        let mut control = nix::cmsg_space!(TimeSpec);
+        let mut parts = [IoSliceMut::new(&mut frame)];
+        let received = recvmsg::<()>(
+            self.socket.as_raw_fd(),
+            &mut parts,
+            Some(&mut control),
+            MsgFlags::empty(),
+        );
+        let received = match received {
+            Ok(received) => received,
+            Err(Errno::EAGAIN | Errno::EINTR) => return Ok(None),
+            Err(errno) => return Err(errno.into()),
+        };
+        let stamped = received.cmsgs()?.find_map(|message| match message {
+            ControlMessageOwned::ScmTimestampns(at) => Some(Duration::from(at)),
+            _ => None,
+        });
+        let len = received.bytes;
+        frame.truncate(len);
+        frame.drain(..ETHERNET_HEADER.min(len));
+        Ok(Some((stamped.unwrap_or_else(now), frame)))
+    }
+
+    /// Sends one IP datagram to the kernel.
+    pub(super) fn send(&self, datagram: &[u8]) -> io::Result<()> {
+        let ethertype = if datagram[0] >> 4 == 6 {
+            libc::ETH_P_IPV6
+        } else {
+            libc::ETH_P_IP
+        };
+        let ethertype = u16::try_from(ethertype).expect("EtherTypes have 16 bits");
+        let mut frame = Vec::with_capacity(ETHERNET_HEADER + datagram.len());
+        frame.extend(KERNEL_MAC);
+        frame.extend(PEER_MAC);
+        frame.extend(ethertype.to_be_bytes());
+        frame.extend(datagram);
+        send(self.socket.as_raw_fd(), &frame, MsgFlags::empty())?;
+        Ok(())
+    }
+}
+
+impl AsFd for Link {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// The kernel's end and the peer's.
+fn names(number: u8) -> [String; 2] {
+    [format!("wire{number}"), format!("peer{number}")]
+}
+
+/// Makes a pair with the first free number.
+fn make_pair(routes: &netlink::Routes) -> io::Result<u8> {
+    for number in 0..NUMBERS {
+        let [kernel_end, peer_end] = names(number);
+        match routes.add_veth((&kernel_end, KERNEL_MAC), (&peer_end, PEER_MAC)) {
+            Ok(()) => return Ok(number),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
+}
+
+/// A packet socket on the peer's end, non-blocking, with kernel time stamps.
+fn packet_socket(peer_end: &str) -> nix::Result<OwnedFd> {
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    // Protocol 0 receives nothing until the socket is bound to the one interface.
+    let link = socket(AddressFamily::Packet, SockType::Raw, flags, None)?;
+    setsockopt(&link, ReceiveTimestampns, &true)?;
+    bypass_queue(&link)?;
+    let index = if_nametoindex(peer_end)?;
+    // SAFETY: all-zero bytes are a valid sockaddr_ll.
+    let mut address: libc::sockaddr_ll = unsafe { mem::zeroed() };
+    address.sll_family = libc::AF_PACKET as u16;
+    address.sll_protocol = (libc::ETH_P_ALL as u16).to_be();
+    address.sll_ifindex = index.cast_signed();
+    let len = mem::size_of_val(&address) as libc::socklen_t;
+    // SAFETY: the pointer and the length describe `address`, which outlives the call.
+    Errno::result(unsafe { libc::bind(link.as_raw_fd(), (&raw const address).cast(), len) })?;
+    Ok(link)
+}
+
+/// Makes what is sent reach the other end although this end was raised first (`Routes::add_veth`): it goes past
+/// the queue that is not open yet (packet(7)).
+fn bypass_queue(link: &OwnedFd) -> nix::Result<()> {
+    let on: libc::c_int = 1;
+    let len = mem::size_of_val(&on) as libc::socklen_t;
+    let (level, option) = (libc::SOL_PACKET, libc::PACKET_QDISC_BYPASS);
+    // SAFETY: the pointer and the length describe `on`, which outlives the call.
+    Errno::result(unsafe { libc::setsockopt(link.as_raw_fd(), level, option, (&raw const on).cast(), len) })?;
+    Ok(())
+}
+
+/// Makes the kernel write whole check sums and segments of at most one frame, as a card would on the wire.
+fn sum_in_software(any_socket: &OwnedFd, kernel_end: &str) -> nix::Result<()> {
+    /// `ETHTOOL_STXCSUM` of linux/ethtool.h.
+    const SET_TX_CHECKSUM: u32 = 0x17;
+    #[repr(C)]
+    struct EthtoolValue {
+        command: u32,
+        data: u32,
+    }
+    let mut off = EthtoolValue {
+        command: SET_TX_CHECKSUM,
+        data: 0,
+    };
+    // SAFETY: all-zero bytes are a valid ifreq.
+    let mut request: libc::ifreq = unsafe { mem::zeroed() };
+    for (to, from) in request.ifr_name.iter_mut().zip(kernel_end.bytes()) {
+        *to = from as libc::c_char;
+    }
+    request.ifr_ifru.ifru_data = (&raw mut off).cast();
+    // SAFETY: SIOCETHTOOL reads an ifreq whose data points to the value of the command; both outlive the call.
+    Errno::result(unsafe { libc::ioctl(any_socket.as_raw_fd(), libc::SIOCETHTOOL as _, &raw mut request) })?;
+    Ok(())
+}

@@ -1,0 +1,190 @@
+//! The loop: which case starts when, and what becomes of one that dies or takes too long.
+//!
+//! A case holds a slot only while it works; one that waits for a timer lets the next one start, so that a
+//! family of long waits takes as long as its longest. At most [`MOST_ALIVE`] are alive, because each holds a
+//! network namespace.
+
+mod child;
+mod lines;
+
+use std::collections::VecDeque;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use reusespec_core::protocol::{
+    Finished, Hello, Implementation, LONGEST_LINE_BYTES, PROTOCOL, Reply, Request,
+};
+use reusespec_core::{Case, Outcome};
+
+use crate::isolate::Isolation;
+use crate::{capabilities, system};
+use child::Child;
+use lines::Lines;
+
+const MOST_ALIVE: usize = 400;
+/// How much longer than its budget a case may live: it has to report, too.
+const GRACE: Duration = Duration::from_secs(2);
+
+struct Loop<W> {
+    output: W,
+    isolation: Isolation,
+    implementation: Implementation,
+    jobs: usize,
+    queue: VecDeque<Case>,
+    children: Vec<Child>,
+    finished: usize,
+}
+
+/// Answers a host until it says `finish` or its stream ends; running cases are killed when it just ends.
+///
+/// The process must have one thread.
+///
+/// # Errors
+/// When a stream fails, or the first line is not a `start` of our protocol.
+pub fn serve<R: AsFd, W: Write>(input: &R, mut output: W) -> io::Result<()> {
+    let mut lines = Lines::new(LONGEST_LINE_BYTES);
+    let isolation = Isolation::probe();
+    let (system, machine) = system::identify();
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let hello = Hello {
+        protocol: PROTOCOL,
+        system,
+        machine,
+        processors,
+        capabilities: capabilities::probe(&isolation),
+        settings: system::settings(),
+    };
+    send(&mut output, &Reply::Hello(hello))?;
+    let start = loop {
+        match lines.next() {
+            Some(line) => match serde_json::from_str(&line) {
+                Ok(Request::Start(start)) => break start,
+                Ok(Request::Finish) => return send(&mut output, &Reply::Done { count: 0 }),
+                _ => return Err(io::Error::other("the host's first line is not a start")),
+            },
+            None if lines.fill(input.as_fd())? == 0 => return Ok(()),
+            None => {}
+        }
+    };
+    if start.protocol != PROTOCOL {
+        let theirs = start.protocol;
+        return Err(io::Error::other(format!(
+            "the host speaks protocol {theirs}, this agent {PROTOCOL}"
+        )));
+    }
+    let state = Loop {
+        output,
+        isolation,
+        implementation: start.implementation,
+        jobs: start.jobs.max(1),
+        queue: VecDeque::new(),
+        children: Vec::new(),
+        finished: 0,
+    };
+    state.run(input, lines)
+}
+
+fn send(output: &mut impl Write, reply: &Reply) -> io::Result<()> {
+    let mut line = serde_json::to_string(reply)?;
+    line.push('\n');
+    output.write_all(line.as_bytes())?;
+    output.flush()
+}
+
+impl<W: Write> Loop<W> {
+    fn run<R: AsFd>(mut self, input: &R, mut lines: Lines) -> io::Result<()> {
+        let mut finishing = false;
+        loop {
+            while let Some(line) = lines.next() {
+                match serde_json::from_str(&line) {
+                    Ok(Request::Run(case)) => self.queue.push_back(case),
+                    Ok(Request::Finish) => finishing = true,
+                    Ok(Request::Start(_)) | Err(_) => eprintln!("reusespec-agent: not a request: {line:.80}"),
+                }
+            }
+            self.start_cases()?;
+            if finishing && self.queue.is_empty() && self.children.is_empty() {
+                return send(&mut self.output, &Reply::Done { count: self.finished });
+            }
+            let input_ready = self.wait(input, finishing)?;
+            if input_ready && lines.fill(input.as_fd())? == 0 {
+                // The host is gone: dropping the children kills them.
+                return Ok(());
+            }
+            self.collect()?;
+        }
+    }
+
+    fn start_cases(&mut self) -> io::Result<()> {
+        while self.children.iter().filter(|child| child.busy).count() < self.jobs
+            && self.children.len() < MOST_ALIVE
+        {
+            let Some(case) = self.queue.pop_front() else {
+                return Ok(());
+            };
+            send(&mut self.output, &Reply::Started(case.key.clone()))?;
+            let isolation = self.isolation.for_next_case();
+            match Child::start(&case, self.implementation.clone(), isolation) {
+                Ok(child) => self.children.push(child),
+                Err(error) => {
+                    let because = format!("the process of the case could not be started: {error}");
+                    self.report(Finished {
+                        key: case.key,
+                        outcome: Outcome::Broken(because),
+                        elapsed_us: 0,
+                    })?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for the host, for a case, or for the next deadline. Returns whether the host said something.
+    fn wait<R: AsFd>(&self, input: &R, finishing: bool) -> io::Result<bool> {
+        let now = Instant::now();
+        let until = self.children.iter().map(|child| child.deadline).min();
+        let timeout = until.map_or(PollTimeout::NONE, |deadline| {
+            let left = deadline.saturating_duration_since(now) + Duration::from_millis(1);
+            PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
+        });
+        let mut fds: Vec<_> = self
+            .children
+            .iter()
+            .map(|child| PollFd::new(child.as_fd(), PollFlags::POLLIN))
+            .collect();
+        if !finishing {
+            fds.push(PollFd::new(input.as_fd(), PollFlags::POLLIN));
+        }
+        match poll(&mut fds, timeout) {
+            Ok(_) | Err(nix::errno::Errno::EINTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let input_ready = !finishing && fds.last().and_then(PollFd::any).unwrap_or(false);
+        Ok(input_ready)
+    }
+
+    /// Takes what the cases have said, and ends those that are over or too late.
+    fn collect(&mut self) -> io::Result<()> {
+        let now = Instant::now();
+        let mut over = Vec::new();
+        for (index, child) in self.children.iter_mut().enumerate() {
+            if let Some(outcome) = child.listen() {
+                over.push((index, outcome));
+            } else if now >= child.deadline {
+                over.push((index, child.too_late()));
+            }
+        }
+        for (index, outcome) in over.into_iter().rev() {
+            let child = self.children.swap_remove(index);
+            self.report(child.finish(outcome))?;
+        }
+        Ok(())
+    }
+
+    fn report(&mut self, finished: Finished) -> io::Result<()> {
+        self.finished += 1;
+        send(&mut self.output, &Reply::Finished(finished))
+    }
+}

@@ -1,0 +1,251 @@
+//! Who receives: many connections or datagrams, or one datagram to a group, sorted into classes.
+//!
+//! Counts differ from run to run, classes do not: with 64 sources and three sockets the chance that a fair
+//! hash leaves one out is below one in 10¹¹.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use reusespec_core::Observed;
+use reusespec_core::step::socket::{ConnectMany, Kind, Options, SendToGroup, Sources};
+use socket2::{SockAddr, Socket};
+
+use super::stream::readable_within;
+use super::{Answer, Sockets, Stop, open};
+
+/// How long one connection or datagram may take to arrive.
+const ARRIVES_WITHIN: Duration = Duration::from_millis(500);
+/// How long to look for a copy for a socket that may not get one, once one is known to have arrived.
+const COPY_WITHIN: Duration = Duration::from_millis(50);
+
+/// What became of one connection or datagram.
+#[derive(Clone, PartialEq, Eq)]
+enum Fate {
+    Received(usize),
+    Refused(String),
+    Lost,
+}
+
+impl Sockets<'_, '_> {
+    pub(super) fn connect_many(&mut self, step: &ConnectMany) -> Answer {
+        let to = step.to.resolve(&self.scene.ground.ports);
+        let receivers = step
+            .receivers
+            .iter()
+            .map(|name| self.named(name))
+            .collect::<Result<Vec<_>, _>>()?;
+        let tcp = receivers.first().is_some_and(|named| named.kind.is_tcp());
+        let sockets: Vec<_> = receivers.iter().map(|named| &named.socket).collect();
+        let mut fates = Vec::new();
+        let mut one_source = None;
+        for index in 0..step.count {
+            let fate = if tcp {
+                connection(to, source(step.sources, to, index)?, &sockets)?
+            } else {
+                let fresh = || datagram_socket(to, source(step.sources, to, index)?);
+                match step.sources {
+                    Sources::One => {
+                        let sender = match one_source.take() {
+                            Some(sender) => sender,
+                            None => fresh()?,
+                        };
+                        let fate = datagram(&sender, to, &sockets)?;
+                        one_source = Some(sender);
+                        fate
+                    }
+                    Sources::Ports | Sources::Addresses => datagram(&fresh()?, to, &sockets)?,
+                }
+            };
+            fates.push(fate);
+        }
+        Ok(Observed::Word(classify(&fates, sockets.len(), step.sources)))
+    }
+
+    pub(super) fn send_to_group(&mut self, step: &SendToGroup) -> Answer {
+        self.scene
+            .ground
+            .must_be_own("a multicast group")
+            .map_err(Stop::Unsupported)?;
+        let to = step.to.resolve(&self.scene.ground.ports);
+        let receivers = step
+            .receivers
+            .iter()
+            .map(|name| self.named(name))
+            .collect::<Result<Vec<_>, _>>()?;
+        let kind = if to.is_ipv6() { Kind::Udp6 } else { Kind::Udp4 };
+        let sender = open::raw(kind, Options::default())?;
+        if to.is_ipv4() {
+            sender.set_multicast_if_v4(&Ipv4Addr::LOCALHOST)?;
+            sender.set_multicast_loop_v4(true)?;
+        } else {
+            sender.set_multicast_loop_v6(true)?;
+        }
+        sender.send_to(b"copy", &to.into())?;
+        let mut got = Vec::new();
+        for (receiver, name) in receivers.iter().zip(&step.receivers) {
+            let patience = if got.is_empty() {
+                ARRIVES_WITHIN / 2
+            } else {
+                COPY_WITHIN
+            };
+            if readable_within(&receiver.socket, patience)? {
+                got.push(name.as_str());
+            }
+        }
+        let word = match got.len() {
+            0 => "nobody".to_owned(),
+            all if all == receivers.len() => "everyone".to_owned(),
+            _ => got.join("+"),
+        };
+        Ok(Observed::Word(word))
+    }
+}
+
+/// The local address of a source, where it is not left to the kernel.
+fn source(sources: Sources, to: SocketAddr, index: u32) -> Result<Option<SocketAddr>, Stop> {
+    match (sources, to) {
+        (Sources::Addresses, SocketAddr::V4(_)) => {
+            let [_, _, high, low] = (index + 1).to_be_bytes();
+            Ok(Some(SocketAddr::new(
+                IpAddr::V4(Ipv4Addr::new(127, 1, high, low)),
+                0,
+            )))
+        }
+        (Sources::Addresses, SocketAddr::V6(_)) => Err(Stop::Unsupported(
+            "the loopback interface has too few IPv6 addresses".to_owned(),
+        )),
+        (Sources::Ports | Sources::One, _) => Ok(None),
+    }
+}
+
+fn client(to: SocketAddr, from: Option<SocketAddr>, tcp: bool) -> Result<Socket, Stop> {
+    let kind = match (tcp, to.is_ipv6()) {
+        (true, false) => Kind::Tcp4,
+        (true, true) => Kind::Tcp6,
+        (false, false) => Kind::Udp4,
+        (false, true) => Kind::Udp6,
+    };
+    let socket = open::raw(kind, Options::default())?;
+    if let Some(from) = from {
+        socket.bind(&SockAddr::from(from))?;
+    }
+    Ok(socket)
+}
+
+fn connection(to: SocketAddr, from: Option<SocketAddr>, listeners: &[&Socket]) -> Result<Fate, Stop> {
+    let client = client(to, from, true)?;
+    client.set_write_timeout(Some(ARRIVES_WITHIN))?;
+    if let Err(error) = client.connect(&to.into()) {
+        return Ok(Fate::Refused(crate::errno::name(&error)));
+    }
+    let Some(index) = first_readable(listeners)? else {
+        return Ok(Fate::Lost);
+    };
+    let (accepted, _) = listeners[index].accept()?;
+    // A reset leaves no TIME_WAIT that a later step could stumble over.
+    accepted.set_linger(Some(Duration::ZERO))?;
+    Ok(Fate::Received(index))
+}
+
+fn datagram_socket(to: SocketAddr, from: Option<SocketAddr>) -> Result<Socket, Stop> {
+    let socket = client(to, from, false)?;
+    if from.is_none() {
+        let any: SocketAddr = if to.is_ipv4() {
+            ([0, 0, 0, 0], 0).into()
+        } else {
+            ([0u16; 8], 0).into()
+        };
+        socket.bind(&any.into())?;
+    }
+    Ok(socket)
+}
+
+fn datagram(sender: &Socket, to: SocketAddr, receivers: &[&Socket]) -> Result<Fate, Stop> {
+    if let Err(error) = sender.send_to(b"x", &to.into()) {
+        return Ok(Fate::Refused(crate::errno::name(&error)));
+    }
+    let Some(index) = first_readable(receivers)? else {
+        return Ok(Fate::Lost);
+    };
+    let mut buffer = [std::mem::MaybeUninit::uninit(); 16];
+    receivers[index].recv(&mut buffer)?;
+    Ok(Fate::Received(index))
+}
+
+fn first_readable(sockets: &[&Socket]) -> io::Result<Option<usize>> {
+    use std::os::fd::AsFd;
+
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    let mut fds: Vec<_> = sockets
+        .iter()
+        .map(|socket| PollFd::new(socket.as_fd(), PollFlags::POLLIN))
+        .collect();
+    let timeout = PollTimeout::try_from(ARRIVES_WITHIN).unwrap_or(PollTimeout::MAX);
+    poll(&mut fds, timeout)?;
+    Ok(fds.iter().position(|fd| fd.any().unwrap_or(false)))
+}
+
+/// Sorts fates into a class. Receivers are known oldest first.
+fn classify(fates: &[Fate], receivers: usize, sources: Sources) -> String {
+    let mut received: Vec<usize> = Vec::new();
+    let mut trouble: Vec<String> = Vec::new();
+    for fate in fates {
+        match fate {
+            Fate::Received(index) => received.push(*index),
+            Fate::Refused(error) => trouble.push(error.clone()),
+            Fate::Lost => trouble.push("lost".to_owned()),
+        }
+    }
+    trouble.sort();
+    trouble.dedup();
+    received.sort_unstable();
+    received.dedup();
+    let who = match (received.as_slice(), sources) {
+        ([], _) => return trouble.join(" or "),
+        ([_], Sources::One) if receivers > 1 => "all to one".to_owned(),
+        ([only], _) if receivers == 1 || only + 1 == receivers => "all to newest".to_owned(),
+        ([0], _) => "all to oldest".to_owned(),
+        ([_], _) => "all to one".to_owned(),
+        _ => "spread".to_owned(),
+    };
+    if trouble.is_empty() {
+        who
+    } else {
+        format!("{who}, some {}", trouble.join(" or "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn class(fates: &[Fate], receivers: usize) -> String {
+        classify(fates, receivers, Sources::Ports)
+    }
+
+    #[test]
+    fn counts_become_classes() {
+        let to = Fate::Received;
+        assert_eq!(class(&[to(2), to(2)], 3), "all to newest");
+        assert_eq!(class(&[to(0), to(0)], 3), "all to oldest");
+        assert_eq!(class(&[to(1), to(1)], 3), "all to one");
+        assert_eq!(class(&[to(0), to(2)], 3), "spread");
+    }
+
+    #[test]
+    fn which_socket_a_single_source_reaches_is_chance() {
+        let fates = [Fate::Received(2), Fate::Received(2)];
+        assert_eq!(classify(&fates, 3, Sources::One), "all to one");
+    }
+
+    #[test]
+    fn refusals_are_part_of_the_class() {
+        let refused = || Fate::Refused("ECONNREFUSED".to_owned());
+        assert_eq!(class(&[refused(), refused()], 2), "ECONNREFUSED");
+        assert_eq!(
+            class(&[Fate::Received(0), refused()], 2),
+            "all to oldest, some ECONNREFUSED"
+        );
+    }
+}

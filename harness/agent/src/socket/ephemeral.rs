@@ -1,0 +1,74 @@
+//! Ports the kernel chooses: the range used up, and ports of live sockets handed out again.
+
+use std::collections::HashSet;
+
+use reusespec_core::Observed;
+use reusespec_core::step::socket::{BindMany, FillEphemeral, Options};
+
+use super::{Answer, Sockets, Stop, open, sysctl};
+
+/// First port of the narrowed range.
+const FIRST: u16 = 41_000;
+
+impl Sockets<'_, '_> {
+    pub(super) fn fill_ephemeral(&mut self, step: &FillEphemeral) -> Answer {
+        self.scene
+            .ground
+            .must_be_own("a narrowed ephemeral range")
+            .map_err(Stop::Unsupported)?;
+        narrow(step.ports)?;
+        let mut bound = 0;
+        while bound < step.ports {
+            let socket = open::raw(step.kind, Options::default())?;
+            match socket.bind(&self.address(&step.at)) {
+                Ok(()) => self.kept.push(socket),
+                Err(error) => {
+                    let error = crate::errno::name(&error);
+                    return Err(Stop::Broken(format!(
+                        "only {bound} of {} ports could be bound: {error}",
+                        step.ports
+                    )));
+                }
+            }
+            bound += 1;
+        }
+        Ok(Observed::ok())
+    }
+
+    /// Binds and keeps them all, so that every port handed out belongs to a live socket.
+    pub(super) fn bind_many(&mut self, step: &BindMany) -> Answer {
+        let mut taken = HashSet::new();
+        let mut twice = false;
+        for _ in 0..step.count {
+            let socket = open::raw(step.kind, step.options)?;
+            socket.bind(&self.address(&step.at))?;
+            let address = socket.local_addr()?.as_socket();
+            let port = address.map(|address| address.port());
+            twice |= !taken.insert(port);
+            self.kept.push(socket);
+        }
+        let word = if twice {
+            "a live port handed out again"
+        } else {
+            "every port once"
+        };
+        Ok(Observed::Word(word.to_owned()))
+    }
+}
+
+/// Narrows the range the kernel chooses from, inside the case's own namespace.
+fn narrow(ports: u16) -> Result<(), Stop> {
+    let last = FIRST + ports - 1;
+    let names: &[(&str, String)] = if cfg!(target_os = "linux") {
+        &[("net.ipv4.ip_local_port_range", format!("{FIRST} {last}"))]
+    } else {
+        &[
+            ("net.inet.ip.portrange.first", FIRST.to_string()),
+            ("net.inet.ip.portrange.last", last.to_string()),
+        ]
+    };
+    for (name, value) in names {
+        sysctl::set(name, value)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,117 @@
+//! Making sockets: raw, or the way the implementation under test makes them.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use reusespec_core::Observed;
+use reusespec_core::protocol::Implementation;
+use reusespec_core::step::endpoint::Endpoint;
+use reusespec_core::step::socket::{
+    Bind, Join, Kind, Listen, Listener, MulticastListener, Open, Options, User,
+};
+use reusespec_reference::sockets::{self as reference, SocketError, SocketFault};
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+
+use super::{Answer, Sockets, Stop, options};
+use crate::isolate::act_as;
+
+/// A raw socket of a kind with its port-sharing options.
+pub(super) fn raw(kind: Kind, options: Options) -> Result<Socket, Stop> {
+    let domain = if kind.is_v6() { Domain::IPV6 } else { Domain::IPV4 };
+    let (class, protocol) = if kind.is_tcp() {
+        (Type::STREAM, Protocol::TCP)
+    } else {
+        (Type::DGRAM, Protocol::UDP)
+    };
+    let socket = Socket::new(domain, class, Some(protocol))?;
+    options::share(&socket, options)?;
+    Ok(socket)
+}
+
+impl Sockets<'_, '_> {
+    pub(super) fn address(&self, endpoint: &Endpoint) -> SockAddr {
+        endpoint.resolve(&self.scene.ground.ports).into()
+    }
+
+    pub(super) fn open(&mut self, step: &Open) -> Answer {
+        let user = step.user.unwrap_or(User::Root);
+        self.scene.ground.must_have(user).map_err(Stop::Unsupported)?;
+        let make = || -> Result<Socket, Stop> {
+            let socket = raw(step.kind, step.options)?;
+            if let Some(only) = step.v6only {
+                socket.set_only_v6(only)?;
+            }
+            Ok(socket)
+        };
+        let socket = act_as(&self.scene.ground.users, user, make)
+            .map_err(|error| Stop::Broken(format!("becoming {user:?} failed: {error}")))??;
+        self.add(&step.socket, socket, step.kind, user)
+    }
+
+    pub(super) fn bind(&mut self, step: &Bind) -> Answer {
+        let to = self.address(&step.to);
+        self.as_owner(&step.socket, |socket| socket.bind(&to))?;
+        Ok(Observed::ok())
+    }
+
+    pub(super) fn listen(&mut self, step: &Listen) -> Answer {
+        self.as_owner(&step.socket, |socket| socket.listen(step.backlog))?;
+        Ok(Observed::ok())
+    }
+
+    pub(super) fn join(&mut self, step: &Join) -> Answer {
+        self.scene
+            .ground
+            .must_be_own("a multicast group")
+            .map_err(Stop::Unsupported)?;
+        self.as_owner(&step.socket, |socket| match step.group {
+            IpAddr::V4(group) => socket.join_multicast_v4(&group, &Ipv4Addr::LOCALHOST),
+            IpAddr::V6(group) => socket.join_multicast_v6(&group, 0),
+        })?;
+        Ok(Observed::ok())
+    }
+
+    /// Opens a socket through the reference implementation.
+    pub(super) fn reference(
+        &mut self,
+        open: impl FnOnce(reference::Sockets, SocketAddr) -> Result<Socket, SocketError>,
+        step: &Listener,
+    ) -> Answer {
+        let at = step.at.resolve(&self.scene.ground.ports);
+        let socket = open(self.implementation()?, at).map_err(|error| Stop::Refused(error.source))?;
+        let tcp = socket.r#type()? == Type::STREAM;
+        let kind = match (tcp, at.is_ipv6()) {
+            (true, false) => Kind::Tcp4,
+            (true, true) => Kind::Tcp6,
+            (false, false) => Kind::Udp4,
+            (false, true) => Kind::Udp6,
+        };
+        self.add(&step.socket, socket, kind, User::Root)
+    }
+
+    pub(super) fn listen_multicast(&mut self, step: &MulticastListener) -> Answer {
+        self.scene
+            .ground
+            .must_be_own("a multicast group")
+            .map_err(Stop::Unsupported)?;
+        let at = step.at.resolve(&self.scene.ground.ports);
+        let socket = self
+            .implementation()?
+            .listen_multicast_udp(at, step.group)
+            .map_err(|error| Stop::Refused(error.source))?;
+        let kind = if at.is_ipv6() { Kind::Udp6 } else { Kind::Udp4 };
+        self.add(&step.socket, socket, kind, User::Root)
+    }
+
+    fn implementation(&self) -> Result<reference::Sockets, Stop> {
+        match &self.scene.implementation {
+            Implementation::Kernel => Err(Stop::Unsupported(
+                "the kernel has no defaults of its own to test".to_owned(),
+            )),
+            Implementation::Reference { fault } => {
+                // Faults of other families change nothing here.
+                let fault = fault.as_deref().and_then(SocketFault::named);
+                Ok(reference::Sockets { fault })
+            }
+        }
+    }
+}

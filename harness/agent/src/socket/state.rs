@@ -1,0 +1,120 @@
+//! The kernel's own table of TCP sockets: the proof that a socket is in the state a scenario needs.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use reusespec_core::Observed;
+use reusespec_core::step::endpoint::Endpoint;
+use reusespec_core::step::socket::TcpState;
+
+use super::{Answer, Sockets, Stop};
+
+/// States change with the next segment; on loopback that is at once, under load a little later.
+const CHANGES_WITHIN: Duration = Duration::from_secs(2);
+
+impl Sockets<'_, '_> {
+    pub(super) fn await_state(&mut self, local: &Endpoint, state: TcpState) -> Answer {
+        let local = local.resolve(&self.scene.ground.ports);
+        let deadline = Instant::now() + CHANGES_WITHIN.min(self.scene.left());
+        loop {
+            let states = states(local).map_err(|error| Stop::Unsupported(format!("{error}")))?;
+            if states.contains(&state) {
+                return Ok(Observed::ok());
+            }
+            if Instant::now() >= deadline {
+                return Err(Stop::Broken(format!(
+                    "no socket on {local} became {state:?}, seen: {states:?}"
+                )));
+            }
+            // The table has no event to wait for.
+            std::thread::sleep(Duration::from_micros(200));
+        }
+    }
+}
+
+/// States of all TCP sockets with this local address, from proc_net_tcp (Linux kernel documentation).
+#[cfg(target_os = "linux")]
+fn states(local: SocketAddr) -> io::Result<Vec<TcpState>> {
+    let path = if local.is_ipv4() {
+        "/proc/self/net/tcp"
+    } else {
+        "/proc/self/net/tcp6"
+    };
+    let table = std::fs::read_to_string(path)?;
+    let wanted = in_table(local);
+    let state = |line: &str| {
+        let mut words = line.split_whitespace().skip(1);
+        let (address, _, state) = (words.next()?, words.next()?, words.next()?);
+        if address == wanted {
+            numbered(u8::from_str_radix(state, 16).ok()?)
+        } else {
+            None
+        }
+    };
+    Ok(table.lines().skip(1).filter_map(state).collect())
+}
+
+/// An address as the table prints it: 32-bit words in the machine's byte order.
+#[cfg(target_os = "linux")]
+fn in_table(address: SocketAddr) -> String {
+    let bytes = match address {
+        SocketAddr::V4(v4) => v4.ip().octets().to_vec(),
+        SocketAddr::V6(v6) => v6.ip().octets().to_vec(),
+    };
+    let words = bytes
+        .as_chunks::<4>()
+        .0
+        .iter()
+        .map(|word| format!("{:08X}", u32::from_ne_bytes(*word)));
+    format!("{}:{:04X}", words.collect::<String>(), address.port())
+}
+
+/// The numbers of include/net/tcp_states.h.
+#[cfg(target_os = "linux")]
+fn numbered(number: u8) -> Option<TcpState> {
+    Some(match number {
+        1 => TcpState::Established,
+        2 => TcpState::SynSent,
+        3 => TcpState::SynRecv,
+        4 => TcpState::FinWait1,
+        5 => TcpState::FinWait2,
+        6 => TcpState::TimeWait,
+        8 => TcpState::CloseWait,
+        9 => TcpState::LastAck,
+        10 => TcpState::Listen,
+        11 => TcpState::Closing,
+        _ => return None,
+    })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn states(_: SocketAddr) -> io::Result<Vec<TcpState>> {
+    Err(io::Error::other(
+        "this agent cannot read the kernel's table of TCP sockets on this system",
+    ))
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_printed_as_the_kernel_prints_it() {
+        let expected = if cfg!(target_endian = "little") {
+            "0100007F:0FA1"
+        } else {
+            "7F000001:0FA1"
+        };
+        assert_eq!(in_table("127.0.0.1:4001".parse().unwrap()), expected);
+    }
+
+    #[test]
+    fn a_listener_is_in_the_table() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        assert_eq!(
+            states(listener.local_addr().unwrap()).unwrap(),
+            [TcpState::Listen]
+        );
+    }
+}

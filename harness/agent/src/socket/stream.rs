@@ -1,0 +1,108 @@
+//! Using sockets: connect, accept, send, receive, shutdown, close. Every wait has an end.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use reusespec_core::Observed;
+use reusespec_core::step::socket::{Accept, Close, Connect, Direction, Send, Shutdown};
+use socket2::Socket;
+
+use super::{Answer, Sockets, Stop};
+
+/// How long `receive` waits before it says `nothing`. Loopback delivers before `send` returns on Linux, and
+/// within a few ticks on the BSDs.
+const NOTHING_AFTER: Duration = Duration::from_millis(100);
+
+/// Whether the socket becomes readable within the time.
+pub(super) fn readable_within(socket: &Socket, time: Duration) -> io::Result<bool> {
+    let mut fds = [PollFd::new(socket.as_fd(), PollFlags::POLLIN)];
+    let timeout = PollTimeout::try_from(time).unwrap_or(PollTimeout::MAX);
+    loop {
+        match poll(&mut fds, timeout) {
+            Ok(count) => return Ok(count > 0),
+            Err(nix::errno::Errno::EINTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+impl Sockets<'_, '_> {
+    pub(super) fn connect(&mut self, step: &Connect) -> Answer {
+        let to = self.address(&step.to);
+        let left = self.scene.left();
+        self.as_owner(&step.socket, |socket| {
+            socket.set_write_timeout(Some(left.max(Duration::from_millis(1))))?;
+            socket.connect(&to)
+        })?;
+        Ok(Observed::ok())
+    }
+
+    pub(super) fn accept(&mut self, step: &Accept) -> Answer {
+        let listener = self.named(&step.socket)?;
+        let (kind, user) = (listener.kind, listener.user);
+        if !readable_within(&listener.socket, self.scene.left())? {
+            return Err(Stop::Broken(format!("no connection came to `{}`", step.socket)));
+        }
+        let (socket, _) = self.as_owner(&step.socket, Socket::accept)?;
+        self.add(&step.into, socket, kind, user)
+    }
+
+    pub(super) fn send(&mut self, step: &Send) -> Answer {
+        let to = step.to.as_ref().map(|to| self.address(to));
+        let bytes = step.text.as_bytes();
+        self.as_owner(&step.socket, |socket| match &to {
+            Some(to) => socket.send_to(bytes, to),
+            None => socket.send(bytes),
+        })?;
+        Ok(Observed::ok())
+    }
+
+    pub(super) fn receive(&mut self, name: &str) -> Answer {
+        let named = self.named(name)?;
+        if !readable_within(&named.socket, Duration::ZERO)? {
+            // The rest only waits, so another case may work meanwhile.
+            let socket = named.socket.try_clone()?;
+            if !self
+                .scene
+                .reporter
+                .waiting(|| readable_within(&socket, NOTHING_AFTER))??
+            {
+                return Ok(Observed::Word("nothing".to_owned()));
+            }
+        }
+        let named = self.named(name)?;
+        let mut buffer = [MaybeUninit::<u8>::uninit(); 4096];
+        let count = named.socket.recv(&mut buffer)?;
+        // SAFETY: the kernel has written `count` bytes.
+        let bytes: Vec<u8> = buffer[..count]
+            .iter()
+            .map(|byte| unsafe { byte.assume_init() })
+            .collect();
+        if bytes.is_empty() && named.kind.is_tcp() {
+            return Ok(Observed::Word("eof".to_owned()));
+        }
+        Ok(Observed::Word(String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
+    pub(super) fn shutdown(&mut self, step: &Shutdown) -> Answer {
+        let how = match step.how {
+            Direction::Read => std::net::Shutdown::Read,
+            Direction::Write => std::net::Shutdown::Write,
+            Direction::Both => std::net::Shutdown::Both,
+        };
+        self.as_owner(&step.socket, |socket| socket.shutdown(how))?;
+        Ok(Observed::ok())
+    }
+
+    pub(super) fn close(&mut self, step: &Close) -> Answer {
+        let named = self.named(&step.socket)?;
+        if step.reset {
+            named.socket.set_linger(Some(Duration::ZERO))?;
+        }
+        self.named.retain(|named| named.name != step.socket);
+        Ok(Observed::ok())
+    }
+}

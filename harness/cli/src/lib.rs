@@ -1,0 +1,28 @@
+//! The command `reusespec`: plan, run, report.
+//!
+//! ```text
+//! arguments ─→ plan ─→ run ─┬─ session (one agent: cases out, outcomes in)
+//!                           └─ Event ─→ reporters: terminal · json · junit · html
+//! ```
+//! | module | owns |
+//! |---|---|
+//! | [`arguments`] | what can be typed |
+//! | [`library`] | scenario files and snapshots on disk |
+//! | [`plan`] | which cases run where |
+//! | [`session`] | one agent's work, and what becomes of its cases when it dies |
+//! | [`run`] | sessions → verdicts → events |
+//! | [`event`] | the only thing reporters see |
+//! | [`report`] | events → text |
+//!
+//! A library so that `cargo test` runs scenarios by the same path as the command: one judge, one comparison.
+
+pub mod arguments;
+pub mod command;
+pub mod event;
+pub mod exit;
+pub mod faults;
+pub mod library;
+pub mod plan;
+pub mod report;
+pub mod run;
+pub mod session;

@@ -1,0 +1,126 @@
+//! Which cases run where: filters and `--case` applied to scenarios, platforms and implementations.
+
+use reusespec_core::{Case, Scenario, Subject};
+
+/// The implementation that raw system calls go to.
+pub const KERNEL: &str = "kernel";
+/// Ours.
+pub const REFERENCE: &str = "reference";
+
+/// What to run.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// Scenarios whose id contains one of these; all if empty.
+    pub filters: Vec<String>,
+    /// Only cases with these axis values.
+    pub points: Vec<(String, String)>,
+    /// Only these implementations; each scenario's own if empty.
+    pub implementations: Vec<String>,
+}
+
+/// Cases of one scenario that one agent is to execute.
+#[derive(Clone, Debug)]
+pub struct Portion<'l> {
+    /// The scenario.
+    pub scenario: &'l Scenario,
+    /// The chosen cases, in order.
+    pub cases: Vec<&'l Case>,
+}
+
+/// Why nothing can be run.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum PlanError {
+    /// No scenario fits a filter.
+    #[error("no scenario fits the filter `{0}`; `reusespec list` prints them all")]
+    NothingFits(String),
+    /// `--case` names a value that none of the scenarios has.
+    #[error("no case has {0}; `reusespec list FILTER` prints the cases")]
+    NoSuchCase(String),
+    /// No such implementation.
+    #[error("unknown implementation `{0}`, expected one of `kernel`, `reference`")]
+    UnknownImplementation(String),
+    /// The implementation has nothing to answer in what was chosen.
+    #[error("no chosen scenario is about `{0}`")]
+    NothingFor(String),
+}
+
+/// Whether a scenario's id fits one of the filters.
+pub fn fits(id: &str, filters: &[String]) -> bool {
+    filters.is_empty() || filters.iter().any(|filter| id.contains(filter.as_str()))
+}
+
+/// The implementation a scenario is for where nobody says otherwise.
+pub fn own_implementation(scenario: &Scenario) -> &'static str {
+    match scenario.subject {
+        Subject::Kernel => KERNEL,
+        Subject::Implementation => REFERENCE,
+    }
+}
+
+/// Splits the chosen cases by implementation, in the order of the scenarios.
+///
+/// # Errors
+/// When a filter, case or implementation names nothing: a run of nothing must not look like success.
+pub fn plan<'l>(
+    scenarios: &'l [Scenario],
+    selection: &Selection,
+) -> Result<Vec<(String, Vec<Portion<'l>>)>, PlanError> {
+    for filter in &selection.filters {
+        if !scenarios
+            .iter()
+            .any(|scenario| scenario.id.contains(filter.as_str()))
+        {
+            return Err(PlanError::NothingFits(filter.clone()));
+        }
+    }
+    for name in &selection.implementations {
+        if ![KERNEL, REFERENCE].contains(&name.as_str()) {
+            return Err(PlanError::UnknownImplementation(name.clone()));
+        }
+    }
+    let chosen: Vec<_> = scenarios
+        .iter()
+        .filter(|scenario| fits(&scenario.id, &selection.filters))
+        .collect();
+    let mut work = Vec::new();
+    for implementation in [KERNEL, REFERENCE] {
+        let asked_for = selection
+            .implementations
+            .iter()
+            .any(|name| name == implementation);
+        if !selection.implementations.is_empty() && !asked_for {
+            continue;
+        }
+        let its_own = chosen
+            .iter()
+            .filter(|scenario| own_implementation(scenario) == implementation);
+        let portions: Vec<_> = its_own
+            .filter_map(|scenario| portion(scenario, &selection.points))
+            .collect();
+        if asked_for && portions.is_empty() {
+            return Err(PlanError::NothingFor(implementation.to_owned()));
+        }
+        if !portions.is_empty() {
+            work.push((implementation.to_owned(), portions));
+        }
+    }
+    if work.is_empty() {
+        let points: Vec<_> = selection
+            .points
+            .iter()
+            .map(|(axis, value)| format!("{axis}={value}"))
+            .collect();
+        return Err(PlanError::NoSuchCase(points.join(",")));
+    }
+    Ok(work)
+}
+
+fn portion<'l>(scenario: &'l Scenario, points: &[(String, String)]) -> Option<Portion<'l>> {
+    let meant = |case: &&Case| {
+        points
+            .iter()
+            .all(|(axis, value)| case.key.value(axis) == Some(value))
+    };
+    let cases: Vec<_> = scenario.cases.iter().filter(meant).collect();
+    (!cases.is_empty()).then_some(Portion { scenario, cases })
+}

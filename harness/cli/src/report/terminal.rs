@@ -1,0 +1,291 @@
+//! For people: progress on standard error, tables and what went wrong on standard output.
+//!
+//! Colour never carries a meaning alone: the verdict's word stands beside it.
+
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anstyle::{AnsiColor, Style};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use reusespec_core::table::{Comparison, RowChange};
+use reusespec_core::{ClaimResult, Judgement, Level, Verdict};
+
+use super::{Reporter, matrix};
+use crate::event::{Event, ScenarioResult, Summary};
+
+/// How many cases of one claim, or rows of one snapshot, are shown in full.
+const SHOWN: usize = 5;
+
+/// Prints a run.
+pub struct TerminalReporter {
+    root: PathBuf,
+    bar: ProgressBar,
+    /// What went wrong, repeated at the end where it can be found.
+    trouble: Vec<String>,
+}
+
+impl TerminalReporter {
+    /// `root` is the folder of scenarios, to name snapshot files.
+    pub fn new(root: &Path) -> Self {
+        Self {
+            root: root.to_owned(),
+            bar: ProgressBar::hidden(),
+            trouble: Vec::new(),
+        }
+    }
+
+    fn start_bar(&mut self, cases: usize) {
+        if !io::stderr().is_terminal() {
+            return;
+        }
+        self.bar = ProgressBar::with_draw_target(Some(cases as u64), ProgressDrawTarget::stderr());
+        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {wide_msg}");
+        self.bar
+            .set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        self.bar.enable_steady_tick(Duration::from_millis(200));
+    }
+
+    fn scenario(&mut self, result: &ScenarioResult<'_>) -> io::Result<()> {
+        let judgements: Vec<_> = result.cases.iter().map(|(judgement, _)| judgement).collect();
+        let mut lines = vec![headline(result)];
+        let table = matrix::render(result.scenario, &judgements);
+        lines.extend(table.into_iter().map(|line| format!("    {line}")));
+        lines.push(String::new());
+        self.bar.suspend(|| {
+            let mut stdout = anstream::stdout().lock();
+            lines.iter().try_for_each(|line| writeln!(stdout, "{line}"))
+        })?;
+        let problems = problems(result, &self.root);
+        if !problems.is_empty() {
+            self.trouble.push(problems.join("\n"));
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, summary: &Summary) -> io::Result<()> {
+        self.bar.finish_and_clear();
+        let mut stdout = anstream::stdout().lock();
+        for trouble in &self.trouble {
+            writeln!(stdout, "{trouble}\n")?;
+        }
+        writeln!(stdout, "{}", summary_line(summary))?;
+        stdout.flush()
+    }
+}
+
+impl Reporter for TerminalReporter {
+    fn hear(&mut self, event: &Event<'_>) -> io::Result<()> {
+        match event {
+            Event::RunStarted { cases, .. } => self.start_bar(*cases),
+            Event::PlatformReady { platform, hello } => {
+                let (system, machine) = (&hello.system, &hello.machine);
+                self.bar
+                    .suspend(|| writeln!(anstream::stderr(), "{platform}: {system} {machine}"))?;
+            }
+            Event::Note(note) => self
+                .bar
+                .suspend(|| writeln!(anstream::stderr(), "note: {note}"))?,
+            Event::CaseFinished { key } => {
+                self.bar.inc(1);
+                self.bar.set_message(key.scenario.clone());
+            }
+            Event::ScenarioFinished(result) => self.scenario(result)?,
+            Event::RunFinished(summary) => self.finish(summary)?,
+        }
+        Ok(())
+    }
+}
+
+fn paint(verdict: Verdict, text: &str) -> String {
+    let colour = match verdict {
+        Verdict::Pass => AnsiColor::Green,
+        Verdict::Fail => AnsiColor::Red,
+        Verdict::Deviates => AnsiColor::Yellow,
+        Verdict::Unsupported => AnsiColor::Cyan,
+        Verdict::Broken => AnsiColor::Magenta,
+    };
+    let style = Style::new().fg_color(Some(colour.into())).bold();
+    format!("{style}{text}{style:#}")
+}
+
+/// The worst verdict of a scenario stands for it.
+fn worst(cases: &[(Judgement, Duration)]) -> Verdict {
+    let severity = [
+        Verdict::Fail,
+        Verdict::Broken,
+        Verdict::Deviates,
+        Verdict::Pass,
+        Verdict::Unsupported,
+    ];
+    let there = |verdict: &Verdict| cases.iter().any(|(judgement, _)| judgement.verdict == *verdict);
+    severity.into_iter().find(there).unwrap_or(Verdict::Pass)
+}
+
+fn headline(result: &ScenarioResult<'_>) -> String {
+    let verdict = worst(&result.cases);
+    let counts: Vec<_> = Verdict::ALL
+        .into_iter()
+        .filter_map(|verdict| {
+            let count = result
+                .cases
+                .iter()
+                .filter(|(judgement, _)| judgement.verdict == verdict)
+                .count();
+            (count > 0).then(|| format!("{count} {}", verdict.name()))
+        })
+        .collect();
+    let changed = match &result.comparison {
+        Comparison::Same => "",
+        Comparison::Changed(_) => ", snapshot changed",
+        Comparison::New(_) => ", new for this kernel",
+    };
+    format!(
+        "{}  {}  {} on {}  ({}{changed})",
+        paint(verdict, &format!("{:11}", verdict.name())),
+        result.scenario.id,
+        result.implementation,
+        result.platform,
+        counts.join(", ")
+    )
+}
+
+fn problems(result: &ScenarioResult<'_>, root: &Path) -> Vec<String> {
+    let mut lines = Vec::new();
+    lines.extend(failures(result));
+    lines.extend(without_answer(result));
+    for deviation in &result.stale {
+        lines.push(format!(
+            "{}  {}: the deviation from `{}` no longer occurs: remove this line\n    {}",
+            paint(Verdict::Fail, "stale"),
+            result.scenario.id,
+            deviation.claim,
+            deviation.because
+        ));
+    }
+    match &result.comparison {
+        Comparison::Same => {}
+        Comparison::Changed(rows) => lines.push(changes("changed", rows, result, root)),
+        Comparison::New(rows) => lines.push(changes("new", rows, result, root)),
+    }
+    lines
+}
+
+/// Each claim that fails, with its first cases.
+fn failures(result: &ScenarioResult<'_>) -> Vec<String> {
+    let applies = |claim: &str| {
+        let claims = result.cases.iter().map(|(judgement, _)| judgement);
+        claims
+            .filter(move |judgement| judgement.claims.iter().any(|each| each.id == claim))
+            .count()
+    };
+    let mut seen: Vec<(&str, Vec<(&Judgement, &ClaimResult)>)> = Vec::new();
+    for (judgement, _) in &result.cases {
+        let failed =
+            |claim: &&ClaimResult| claim.level == Level::Must && !claim.holds() && claim.deviation.is_none();
+        for claim in judgement.claims.iter().filter(failed) {
+            match seen.iter_mut().find(|(id, _)| *id == claim.id) {
+                Some((_, cases)) => cases.push((judgement, claim)),
+                None => seen.push((&claim.id, vec![(judgement, claim)])),
+            }
+        }
+    }
+    let describe = |(id, cases): &(&str, Vec<(&Judgement, &ClaimResult)>)| {
+        let mut text = format!(
+            "{}  {}  {} on {}\n    claim `{id}` (must) does not hold in {} of {} cases",
+            paint(Verdict::Fail, "fail"),
+            result.scenario.id,
+            result.implementation,
+            result.platform,
+            cases.len(),
+            applies(id),
+        );
+        for (judgement, claim) in cases.iter().take(SHOWN) {
+            let point = judgement.key.point();
+            text.push_str(&format!(
+                "\n\n    {}",
+                if point.is_empty() { "the case" } else { &point }
+            ));
+            for unmet in &claim.unmet {
+                text.push_str(&format!("\n      expected  {} = {}", unmet.label, unmet.expected));
+                text.push_str(&format!("\n      observed  {} = {}", unmet.label, unmet.seen));
+            }
+            text.push_str(&format!("\n      source    {}", claim.source.join("; ")));
+            let case = if point.is_empty() {
+                String::new()
+            } else {
+                format!(" --case {point}")
+            };
+            text.push_str(&format!("\n      again     {}{case}", result.again));
+        }
+        if cases.len() > SHOWN {
+            text.push_str(&format!("\n\n    … and {} more", cases.len() - SHOWN));
+        }
+        text
+    };
+    seen.iter().map(describe).collect()
+}
+
+/// Why cases are broken or unsupported, a line for each reason.
+fn without_answer(result: &ScenarioResult<'_>) -> Vec<String> {
+    let mut reasons: Vec<(Verdict, &str, usize)> = Vec::new();
+    for (judgement, _) in &result.cases {
+        let Some(because) = &judgement.because else {
+            continue;
+        };
+        match reasons
+            .iter_mut()
+            .find(|(verdict, text, _)| *verdict == judgement.verdict && text == because)
+        {
+            Some((_, _, count)) => *count += 1,
+            None => reasons.push((judgement.verdict, because, 1)),
+        }
+    }
+    let line = |(verdict, because, count): &(Verdict, &str, usize)| {
+        let word = paint(*verdict, verdict.name());
+        format!("{word}  {}  {count} cases: {because}", result.scenario.id)
+    };
+    reasons.iter().map(line).collect()
+}
+
+fn changes(word: &str, rows: &[RowChange], result: &ScenarioResult<'_>, root: &Path) -> String {
+    let folder = crate::library::snapshot_path(root, &result.scenario.id, "…");
+    let mut text = format!(
+        "{word}  {}  {} rows differ from {}",
+        result.scenario.id,
+        rows.len(),
+        folder.display()
+    );
+    for row in rows.iter().take(SHOWN) {
+        if let Some(was) = &row.was {
+            text.push_str(&format!("\n    - {}", was.join("  ")));
+        }
+        text.push_str(&format!("\n    + {}", row.is.join("  ")));
+    }
+    if rows.len() > SHOWN {
+        text.push_str(&format!("\n    … and {} more", rows.len() - SHOWN));
+    }
+    text
+}
+
+fn summary_line(summary: &Summary) -> String {
+    let counts: Vec<_> = Verdict::ALL
+        .into_iter()
+        .map(|verdict| format!("{} {}", summary.count(verdict), verdict.name()))
+        .collect();
+    let snapshots = match (summary.changed, summary.new_rows) {
+        (0, 0) => String::new(),
+        (changed, new) => format!("; {changed} snapshots changed, {new} rows new for this kernel"),
+    };
+    let stale = if summary.stale > 0 {
+        format!("; {} stale deviations", summary.stale)
+    } else {
+        String::new()
+    };
+    let seconds = summary.elapsed.as_secs_f64();
+    format!(
+        "{} cases in {seconds:.1} s: {}{snapshots}{stale}",
+        summary.cases(),
+        counts.join(", ")
+    )
+}

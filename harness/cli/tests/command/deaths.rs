@@ -1,0 +1,137 @@
+//! What dies takes nothing with it but itself, and leaves a report.
+
+use std::fs;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::ground::{Answer, Ground, SHARING, WAITING};
+
+const SOON: Duration = Duration::from_secs(20);
+
+/// Children of a process, by the parent that /proc/PID/stat names.
+fn children(parent: i32) -> Vec<i32> {
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let numbers = processes.filter_map(|entry| entry.file_name().to_string_lossy().parse::<i32>().ok());
+    let parent_of = |process: i32| {
+        let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+        stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse::<i32>().ok()
+    };
+    numbers
+        .filter(|process| parent_of(*process) == Some(parent))
+        .collect()
+}
+
+#[track_caller]
+fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + SOON;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "{what} did not happen");
+        std::thread::yield_now();
+    }
+}
+
+/// A run of the waiting scenario, and the processes of its agent and of its waiting case.
+fn waiting_run(ground: &Ground) -> (Child, i32, i32) {
+    let mut command = ground.command();
+    command.args(["run", "--format", "json", "--jobs", "1"]);
+    let child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let command = i32::try_from(child.id()).unwrap();
+    let agent = wait_for("an agent", || children(command).first().copied());
+    // The case waits in poll(2) for a connection; before that it may still be the trial of namespaces.
+    let case = wait_for("a waiting case", || {
+        children(agent).into_iter().find(|case| {
+            let name = fs::read_to_string(format!("/proc/{case}/comm")).unwrap_or_default();
+            let waits_in = fs::read_to_string(format!("/proc/{case}/syscall")).unwrap_or_default();
+            name.trim() == "reusespec-case" && (waits_in.starts_with("7 ") || waits_in.is_empty())
+        })
+    });
+    (child, agent, case)
+}
+
+fn verdicts(answer: &Answer) -> Vec<(String, String)> {
+    let lines = answer.json();
+    let cases = lines.iter().filter(|line| line.get("verdict").is_some());
+    cases
+        .map(|line| {
+            (
+                line["case"].to_string(),
+                line["verdict"].as_str().unwrap().to_owned(),
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn a_case_that_is_killed_is_broken_and_the_others_are_not() {
+    let ground = Ground::with(&[("sharing", SHARING), ("waiting", WAITING)]);
+    let (child, _, case) = waiting_run(&ground);
+    kill(Pid::from_raw(case), Signal::SIGKILL).unwrap();
+    let answer = Answer::of(child.wait_with_output().unwrap());
+    assert_eq!(answer.status, 69, "{answer:?}");
+    let verdicts = verdicts(&answer);
+    let broken: Vec<_> = verdicts
+        .iter()
+        .filter(|(_, verdict)| verdict == "broken")
+        .collect();
+    assert_eq!(broken, [&(r#"{"kind":"tcp4"}"#.to_owned(), "broken".to_owned())]);
+    assert_eq!(verdicts.len(), 4);
+    assert!(answer.stdout.contains("killed by SIGKILL"), "{}", answer.stdout);
+}
+
+#[test]
+fn an_agent_that_is_killed_costs_the_case_it_was_executing() {
+    let ground = Ground::with(&[("sharing", SHARING), ("waiting", WAITING)]);
+    let (child, agent, case) = waiting_run(&ground);
+    kill(Pid::from_raw(agent), Signal::SIGKILL).unwrap();
+    let answer = Answer::of(child.wait_with_output().unwrap());
+    assert_eq!(answer.status, 69, "{answer:?}");
+    let broken = verdicts(&answer)
+        .into_iter()
+        .filter(|(_, verdict)| verdict == "broken")
+        .count();
+    assert_eq!(broken, 1, "{}", answer.stdout);
+    assert!(answer.stderr.contains("go to a fresh agent"), "{}", answer.stderr);
+    wait_for("the end of the case", || (!is_alive(case)).then_some(()));
+}
+
+#[test]
+fn an_interruption_leaves_a_report_and_no_process() {
+    let ground = Ground::with(&[("waiting", WAITING)]);
+    let (child, agent, case) = waiting_run(&ground);
+    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGINT).unwrap();
+    let answer = Answer::of(child.wait_with_output().unwrap());
+    assert_eq!(answer.status, 69, "{answer:?}");
+    assert_eq!(answer.summary()["broken"], 2);
+    assert!(answer.stdout.contains("interrupted"), "{}", answer.stdout);
+    wait_for("the end of the processes", || {
+        (!is_alive(agent) && !is_alive(case)).then_some(())
+    });
+}
+
+#[test]
+fn a_command_that_is_killed_leaves_no_process() {
+    let ground = Ground::with(&[("waiting", WAITING)]);
+    let (mut child, agent, case) = waiting_run(&ground);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    wait_for("the end of the processes", || {
+        (!is_alive(agent) && !is_alive(case)).then_some(())
+    });
+}
+
+/// A zombie that nobody has reaped yet is not alive.
+fn is_alive(process: i32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ")
+        .is_some_and(|(_, rest)| !rest.starts_with('Z'))
+}

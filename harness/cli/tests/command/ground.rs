@@ -1,0 +1,114 @@
+//! A folder of scenarios of the test's own, and the command run in it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Two sockets on one address: `EADDRINUSE` unless both have an option that allows it.
+pub(crate) const SHARING: &str = r#"
+title = "Two sockets on one address"
+why = "a test"
+source = ["posix: bind"]
+matrix.new = ["plain", "reuse-port"]
+steps = [
+  { open = { socket = "old", kind = "udp4" } },
+  { bind = { socket = "old", to = "127.0.0.1:$port" } },
+  { open = { socket = "new", kind = "udp4", options = "$new" } },
+  { bind = { socket = "new", to = "127.0.0.1:$port", label = "rebind" } },
+]
+[[claim]]
+id = "refused"
+level = "must"
+expect = { rebind = "EADDRINUSE" }
+"#;
+
+/// A case that waits for a connection nobody makes, as long as it may.
+pub(crate) const WAITING: &str = r#"
+title = "Wait for a connection that does not come"
+why = "a test"
+source = ["posix: accept"]
+budget = "30s"
+matrix.kind = ["tcp4", "udp4"]
+steps = [
+  { open = { socket = "a", kind = "$kind" } },
+  { bind = { socket = "a", to = "127.0.0.1:$port", label = "bound" } },
+  { listen = { socket = "a", when = { kind = "tcp4" } } },
+  { accept = { socket = "a", into = "b", when = { kind = "tcp4" } } },
+]
+"#;
+
+pub(crate) struct Ground {
+    folder: TempDir,
+}
+
+impl Ground {
+    /// A folder with scenarios, each a name in `port-reuse` and a text.
+    pub(crate) fn with(scenarios: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let ground = Self { folder };
+        fs::create_dir_all(ground.family()).unwrap();
+        for (name, text) in scenarios {
+            ground.write(name, text);
+        }
+        ground
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn family(&self) -> PathBuf {
+        self.path().join("port-reuse")
+    }
+
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        fs::write(self.family().join(format!("{name}.toml")), text).unwrap();
+    }
+
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_reusespec"));
+        command
+            .env("REUSESPEC_SCENARIOS", self.path())
+            .env("NO_COLOR", "1")
+            .current_dir(self.path());
+        command
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Answer {
+        Answer::of(self.command().args(arguments).output().unwrap())
+    }
+}
+
+/// What the command said and how it ended.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Answer {
+    pub(crate) fn of(output: Output) -> Self {
+        Self {
+            status: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// The lines of `--format json`.
+    pub(crate) fn json(&self) -> Vec<Value> {
+        self.stdout
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    /// The summary, the last line of `--format json`.
+    pub(crate) fn summary(&self) -> Value {
+        self.json().pop().unwrap()["summary"].clone()
+    }
+}

@@ -1,0 +1,79 @@
+//! Wrong input gets status 2, and words that lead out.
+
+use crate::ground::{Ground, SHARING};
+
+#[test]
+fn a_scenario_with_a_mistake_is_shown_with_its_line() {
+    let ground = Ground::with(&[(
+        "sharing",
+        &SHARING.replace("socket = \"new\", to", "socket = \"new\", too"),
+    )]);
+    let answer = ground.run(&["run"]);
+    assert_eq!(answer.status, 2);
+    assert!(
+        answer.stderr.contains("unknown key `too` in `bind`"),
+        "{}",
+        answer.stderr
+    );
+    assert!(answer.stderr.contains("sharing.toml:10:"), "{}", answer.stderr);
+    assert_eq!(ground.run(&["check"]).status, 2);
+}
+
+#[test]
+fn files_can_be_checked_one_by_one() {
+    let ground = Ground::with(&[("sharing", SHARING), ("broken", "title = 7")]);
+    let file = |name: &str| ground.family().join(name).display().to_string();
+    assert_eq!(ground.run(&["check", &file("sharing.toml")]).status, 0);
+    assert_eq!(ground.run(&["check", &file("broken.toml")]).status, 2);
+    assert_eq!(ground.run(&["check", &file("absent.toml")]).status, 2);
+}
+
+#[test]
+fn a_word_that_names_nothing_is_refused_with_the_way_out() {
+    let ground = Ground::with(&[("sharing", SHARING)]);
+    let said = |arguments: &[&str]| {
+        let answer = ground.run(arguments);
+        assert_eq!(answer.status, 2, "{answer:?}");
+        answer.stderr
+    };
+    assert!(said(&["run", "sharnig"]).contains("`reusespec list` prints them all"));
+    assert!(said(&["run", "--fault", "reuse"]).contains("`reusespec faults` prints them all"));
+    assert!(said(&["run", "--platform", "vax"]).contains("`reusespec platforms` prints them all"));
+    assert!(said(&["run", "--implementation", "cobol"]).contains("expected one of"));
+    assert!(said(&["run", "--case", "new=old"]).contains("no case has new=old"));
+    assert!(said(&["run", "--case", "new"]).contains("expected AXIS=VALUE"));
+    assert!(said(&["explain", "bnid"]).contains("no step, family or scenario"));
+    assert!(said(&["frobnicate"]).contains("unrecognized subcommand"));
+}
+
+#[test]
+fn help_tells_the_exit_statuses() {
+    let ground = Ground::with(&[]);
+    let answer = ground.run(&["--help"]);
+    assert_eq!(answer.status, 0);
+    for line in [
+        "0   everything is as expected",
+        "69  a platform or implementation was broken",
+    ] {
+        assert!(answer.stdout.contains(line), "{}", answer.stdout);
+    }
+}
+
+#[test]
+fn a_folder_without_scenarios_is_said_to_be_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let ground = Ground::with(&[]);
+    let output = ground
+        .command()
+        .env_remove("REUSESPEC_SCENARIOS")
+        .current_dir(&folder)
+        .arg("list")
+        .output();
+    let answer = crate::ground::Answer::of(output.unwrap());
+    assert_eq!(answer.status, 2);
+    assert!(
+        answer.stderr.contains("name one with --scenarios"),
+        "{}",
+        answer.stderr
+    );
+}

@@ -1,0 +1,189 @@
+//! Every kind of mistake a scenario author can make, and what is said about it.
+
+use super::Scenario;
+
+const HEAD: &str = "title = \"t\"\nwhy = \"w\"\nsource = [\"posix: bind\"]\n";
+
+const BIND: &str = r#"
+steps = [
+  { open = { socket = "a", kind = "tcp4", options = "$new" } },
+  { bind = { socket = "a", to = "127.0.0.1:$port", label = "rebind" } },
+]
+"#;
+
+/// The complaints about the text, as a terminal without colour shows them.
+#[track_caller]
+fn complaints(text: &str) -> String {
+    bytes_complaints(format!("{HEAD}{text}").as_bytes())
+}
+
+#[track_caller]
+fn bytes_complaints(bytes: &[u8]) -> String {
+    let complaints = Scenario::parse("port-reuse/x", "scenarios/port-reuse/x.toml", bytes).unwrap_err();
+    let texts: Vec<_> = complaints
+        .iter()
+        .map(|complaint| complaint.render(false))
+        .collect();
+    texts.join("\n")
+}
+
+fn with_matrix(rest: &str) -> String {
+    format!("matrix.new = [\"plain\", \"reuse-addr\"]\n{BIND}{rest}")
+}
+
+#[test]
+fn a_sound_scenario_is_expanded_in_the_file_s_order() {
+    let text = format!("{HEAD}matrix.new = [\"reuse-port\", \"plain\"]\nmatrix.b = [1, 2]\n{BIND}")
+        .replace("\"a\", to", "\"a\", when = { b = 1 }, to");
+    let scenario = Scenario::parse("port-reuse/x", "x.toml", text.as_bytes()).unwrap();
+    let points: Vec<_> = scenario.cases.iter().map(|case| case.key.point()).collect();
+    assert_eq!(
+        points,
+        [
+            "new=reuse-port,b=1",
+            "new=reuse-port,b=2",
+            "new=plain,b=1",
+            "new=plain,b=2"
+        ]
+    );
+}
+
+#[test]
+fn a_row_of_an_axis_carries_several_values() {
+    let text = format!(
+        "{HEAD}matrix.pair = [{{ name = \"v6\", at = \"[::1]\", kind = \"tcp6\" }}]\n\
+         steps = [{{ open = {{ socket = \"a\", kind = \"$pair.kind\" }} }}, \
+         {{ bind = {{ socket = \"a\", to = \"$pair.at:$port\" }} }}]\n"
+    );
+    let scenario = Scenario::parse("port-reuse/x", "x.toml", text.as_bytes()).unwrap();
+    let case = serde_json::to_string(&scenario.cases[0]).unwrap();
+    assert!(case.contains(r#""to":"[::1]:$port""#), "{case}");
+    assert!(!case.contains("pair.at"), "{case}");
+}
+
+#[test]
+fn what_a_case_requires_may_depend_on_its_row() {
+    let text = format!(
+        "{HEAD}requires = [\"own-network\", \"$kind.family\"]\n\
+         matrix.kind = [{{ name = \"tcp4\", family = \"ipv4\" }}, {{ name = \"tcp6\", family = \"ipv6\" }}]\n\
+         steps = [{{ open = {{ socket = \"a\", kind = \"$kind\" }} }}]\n"
+    );
+    let scenario = Scenario::parse("port-reuse/x", "x.toml", text.as_bytes()).unwrap();
+    let required: Vec<_> = scenario.cases.iter().map(|case| &case.requires).collect();
+    assert_eq!(required, [&["own-network", "ipv4"], &["own-network", "ipv6"]]);
+}
+
+#[test]
+fn an_unknown_key_is_named_with_the_nearest_right_one() {
+    insta::assert_snapshot!(complaints(&with_matrix(
+        "[[claim]]\nidd = \"c\"\nexpect = { rebind = \"ok\" }\n"
+    )));
+    insta::assert_snapshot!(complaints(&format!("reqires = []\n{}", with_matrix(""))));
+    insta::assert_snapshot!(complaints(&with_matrix("").replace("to = ", "adr = ")));
+}
+
+#[test]
+fn an_unknown_step_is_named_with_the_nearest_right_one() {
+    insta::assert_snapshot!(complaints(&with_matrix("").replace("bind =", "bnd =")));
+}
+
+#[test]
+fn an_axis_nobody_uses_is_refused() {
+    insta::assert_snapshot!(complaints(&format!("matrix.held = [1, 2]\n{}", with_matrix(""))));
+}
+
+#[test]
+fn a_name_nobody_defines_is_refused() {
+    insta::assert_snapshot!(complaints(&with_matrix("").replace("\"$new\"", "\"$nwe\"")));
+}
+
+#[test]
+fn a_claim_about_a_label_no_step_has_is_refused() {
+    let claim = "[[claim]]\nid = \"c\"\nlevel = \"must\"\nexpect = { rebnd = \"ok\" }\n";
+    insta::assert_snapshot!(complaints(&with_matrix(claim)));
+}
+
+#[test]
+fn a_claim_about_a_label_that_cannot_exist_is_refused() {
+    let claim =
+        "[[claim]]\nid = \"c\"\nlevel = \"must\"\nwhen = { new = \"plain\" }\nexpect = { rebind = \"ok\" }\n";
+    let text = with_matrix(claim).replace("label = ", "when = { new = \"reuse-addr\" }, label = ");
+    insta::assert_snapshot!(complaints(&text));
+}
+
+#[test]
+fn claims_that_contradict_each_other_are_refused() {
+    let claims = "[[claim]]\nid = \"one\"\nlevel = \"must\"\nexpect = { rebind = \"ok\" }\n\
+                  [[claim]]\nid = \"other\"\nlevel = \"must\"\non = \"linux\"\nwhen = { new = \"plain\" }\n\
+                  expect = { rebind = [\"EACCES\", \"EPERM\"] }\n";
+    insta::assert_snapshot!(complaints(&with_matrix(claims)));
+}
+
+#[test]
+fn claims_for_different_systems_do_not_contradict_each_other() {
+    let claims = "[[claim]]\nid = \"one\"\nlevel = \"must\"\non = \"linux < 6\"\nexpect = { rebind = \"ok\" }\n\
+                  [[claim]]\nid = \"other\"\nlevel = \"must\"\non = \"linux >= 6\"\nexpect = { rebind = \"EIO\" }\n";
+    let text = format!("{HEAD}{}", with_matrix(claims));
+    assert!(Scenario::parse("port-reuse/x", "x.toml", text.as_bytes()).is_ok());
+}
+
+#[test]
+fn an_empty_matrix_is_refused() {
+    insta::assert_snapshot!(complaints(
+        &with_matrix("").replace("[\"plain\", \"reuse-addr\"]", "[]")
+    ));
+}
+
+#[test]
+fn ids_that_stand_twice_are_refused() {
+    let claim = "[[claim]]\nid = \"c\"\nlevel = \"must\"\nexpect = { rebind = \"ok\" }\n";
+    insta::assert_snapshot!(complaints(&with_matrix(&claim.repeat(2))));
+    insta::assert_snapshot!(complaints(
+        &with_matrix("").replace("\"plain\", \"reuse-addr\"", "\"plain\", \"plain\"")
+    ));
+    let label = "{ bind = { socket = \"a\", to = \"127.0.0.1:0\", label = \"rebind\" } },\n]";
+    insta::assert_snapshot!(complaints(
+        &with_matrix("").replace("\n]", &format!("\n  {label}"))
+    ));
+}
+
+#[test]
+fn a_value_of_the_wrong_type_is_refused_where_it_stands() {
+    insta::assert_snapshot!(complaints(
+        &with_matrix("").replace("socket = \"a\", to", "socket = 7, to")
+    ));
+    insta::assert_snapshot!(complaints(
+        &with_matrix("").replace("[\"plain\", \"reuse-addr\"]", "\"plain\"")
+    ));
+}
+
+#[test]
+fn a_bad_address_is_refused_where_it_stands() {
+    insta::assert_snapshot!(complaints(
+        &with_matrix("").replace("127.0.0.1:$port", "127.0.0.1.5:$port")
+    ));
+}
+
+#[test]
+fn a_system_or_axis_value_nobody_knows_is_refused() {
+    let claim = "[[claim]]\nid = \"c\"\nlevel = \"must\"\non = \"linx\"\nexpect = { rebind = \"ok\" }\n";
+    insta::assert_snapshot!(complaints(&with_matrix(claim)));
+    let claim =
+        "[[claim]]\nid = \"c\"\nlevel = \"must\"\nwhen = { new = \"plan\" }\nexpect = { rebind = \"ok\" }\n";
+    insta::assert_snapshot!(complaints(&with_matrix(claim)));
+}
+
+#[test]
+fn a_file_that_is_no_text_is_refused_without_being_shown() {
+    insta::assert_snapshot!(bytes_complaints(b"title = \"t\"\nwhy = \"\xff\"\n"));
+    insta::assert_snapshot!(bytes_complaints(&vec![0x07; 1 << 20]));
+    insta::assert_snapshot!(bytes_complaints("x".repeat(5000).as_bytes()));
+    insta::assert_snapshot!(bytes_complaints(b"title = \n"));
+    insta::assert_snapshot!(bytes_complaints(b""));
+}
+
+#[test]
+fn a_folder_that_is_no_family_is_refused() {
+    let complaints = Scenario::parse("port-resue/x", "x.toml", HEAD.as_bytes()).unwrap_err();
+    insta::assert_snapshot!(complaints[0].render(false));
+}

@@ -1,0 +1,113 @@
+//! The JSON Schema of scenario files, for editors. Generated from the same types that read the files.
+//!
+//! Two things are added to what the types say. `$name` may stand wherever a value may, so every value that is
+//! not text also admits a string with a `$` in front; and every step also has `label`, `when` and `on`, which
+//! are taken off before its own keys are read.
+
+use schemars::{JsonSchema, SchemaGenerator};
+use serde_json::{Map, Value, json};
+
+use crate::scenario::Exchange;
+use crate::scenario::Head;
+use crate::scenario::claim::ClaimHead;
+use crate::step::socket::SocketStep;
+
+/// The schema as pretty JSON with a newline at its end.
+pub fn scenario_schema() -> String {
+    let mut generator = schemars::generate::SchemaSettings::draft2020_12().into_generator();
+    let vocabularies = [step_schema::<SocketStep>(&mut generator)];
+    let mut claim = Value::from(ClaimHead::json_schema(&mut generator));
+    extend(
+        &mut claim,
+        "properties",
+        json!({
+            "when": { "$ref": "#/$defs/When" },
+            "on": { "$ref": "#/$defs/On" },
+            "expect": {
+                "description": "What is expected under which label; any of several values is right.",
+                "type": "object",
+                "minProperties": 1,
+                "additionalProperties": { "$ref": "#/$defs/Expectation" },
+            },
+        }),
+    );
+    let mut schema = Value::from(Head::json_schema(&mut generator));
+    extend(
+        &mut schema,
+        "properties",
+        json!({
+            "matrix": {
+                "description": "Axes, the first varying slowest. A value is a scalar, or a row with a `name`.",
+                "type": "object",
+                "additionalProperties": { "type": "array", "minItems": 1 },
+            },
+            "steps": { "type": "array", "minItems": 1, "items": { "anyOf": vocabularies } },
+            "claim": { "type": "array", "minItems": 1, "items": claim },
+        }),
+    );
+    let exchange = step_schema::<Exchange>(&mut generator);
+    let mut definitions = generator.take_definitions(true);
+    for (name, definition) in &mut definitions {
+        if name != "Exchange" {
+            finish_step(definition);
+        }
+    }
+    let texts =
+        json!({ "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }] });
+    definitions.insert("On".to_owned(), texts);
+    definitions.insert("Expectation".to_owned(), expectation(exchange));
+    let when = json!({ "description": "Axis values it is for; a list means any of them.", "type": "object" });
+    definitions.insert("When".to_owned(), when);
+    if let Value::Object(root) = &mut schema {
+        root.insert(
+            "$schema".to_owned(),
+            json!("https://json-schema.org/draft/2020-12/schema"),
+        );
+        root.insert("title".to_owned(), json!("A reusespec scenario"));
+        root.insert("$defs".to_owned(), Value::Object(definitions));
+    }
+    let mut text = serde_json::to_string_pretty(&schema).expect("a JSON value can be written");
+    text.push('\n');
+    text
+}
+
+fn step_schema<A: JsonSchema>(generator: &mut SchemaGenerator) -> Value {
+    Value::from(generator.subschema_for::<A>())
+}
+
+/// Adds the common keys to the keys of a step, and `$name` to its values.
+fn finish_step(definition: &mut Value) {
+    let Some(properties) = definition.get_mut("properties").and_then(Value::as_object_mut) else {
+        return;
+    };
+    for property in properties.values_mut() {
+        let is_text =
+            property.get("type").is_some_and(|kind| kind == "string") && property.get("enum").is_none();
+        if !is_text {
+            let name = json!({ "type": "string", "pattern": r"^\$" });
+            *property = json!({ "anyOf": [property.take(), name] });
+        }
+    }
+    let common: Map<String, Value> = Map::from_iter([
+        (
+            "label".to_owned(),
+            json!({ "type": "string", "description": "Observe the result under this name." }),
+        ),
+        ("when".to_owned(), json!({ "$ref": "#/$defs/When" })),
+        ("on".to_owned(), json!({ "$ref": "#/$defs/On" })),
+    ]);
+    properties.extend(common);
+}
+
+/// A scalar, an array of them, or conditions on a transcript.
+fn expectation(exchange: Value) -> Value {
+    let scalar = json!({ "type": ["string", "integer", "boolean"] });
+    json!({ "anyOf": [scalar, { "type": "array", "minItems": 1, "items": scalar }, exchange] })
+}
+
+fn extend(schema: &mut Value, key: &str, more: Value) {
+    let (Some(Value::Object(target)), Value::Object(more)) = (schema.get_mut(key), more) else {
+        unreachable!("a struct's schema has properties")
+    };
+    target.extend(more);
+}

@@ -1,0 +1,281 @@
+//! Operating systems and version ranges, as claims name them: `linux`, `dragonfly >= 5.8`, `linux < 6.8`.
+//!
+//! Versions compare number by number and stop at the first character that is neither digit nor dot, so
+//! that `6.18.44-fc` is 6.18.44. A range without a comparison means every version. `linux = 6.12` covers
+//! 6.12 and 6.12.94: kernels differ in behaviour by series, and a patch level is rarely known in advance.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// The systems a claim can name.
+pub const KNOWN_SYSTEMS: [&str; 3] = ["linux", "freebsd", "dragonfly"];
+
+/// A kernel as the agent reports it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct System {
+    /// Lower-case name: one of [`KNOWN_SYSTEMS`].
+    pub name: String,
+    /// The kernel's own release text, e.g. `6.18.44-fc` or `14.2-RELEASE`.
+    pub release: String,
+}
+
+impl System {
+    /// The numbers at the front of the release, e.g. `[6, 18, 44]`.
+    pub fn version(&self) -> Version {
+        Version::leading(&self.release)
+    }
+
+    /// `linux-6.18`: the name of the snapshot that belongs to this series alone.
+    pub fn series(&self) -> String {
+        let numbers = self.version().0;
+        let series: Vec<_> = numbers.iter().take(2).map(ToString::to_string).collect();
+        format!("{}-{}", self.name, series.join("."))
+    }
+}
+
+impl fmt::Display for System {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.name, self.release)
+    }
+}
+
+/// Dotted numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Version(Vec<u32>);
+
+impl Version {
+    fn leading(text: &str) -> Self {
+        let end = text
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
+            .unwrap_or(text.len());
+        Self(
+            text[..end]
+                .split('.')
+                .filter_map(|part| part.parse().ok())
+                .collect(),
+        )
+    }
+
+    /// Compares only as many numbers as `bound` has: 6.12.94 equals the bound 6.12.
+    fn against(&self, bound: &Self) -> Ordering {
+        let mine = self
+            .0
+            .iter()
+            .copied()
+            .chain(std::iter::repeat(0))
+            .take(bound.0.len());
+        mine.cmp(bound.0.iter().copied())
+    }
+}
+
+impl FromStr for Version {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let numbers = text.split('.').map(str::parse).collect::<Result<Vec<u32>, _>>();
+        numbers.map(Self).map_err(|_| ())
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts: Vec<_> = self.0.iter().map(ToString::to_string).collect();
+        f.write_str(&parts.join("."))
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Comparison {
+    Below,
+    AtMost,
+    Series,
+    AtLeast,
+    Above,
+}
+
+impl Comparison {
+    /// Longer spellings first, so that `<=` is not read as `<`.
+    const ALL: [(&'static str, Self); 5] = [
+        ("<=", Self::AtMost),
+        (">=", Self::AtLeast),
+        ("<", Self::Below),
+        (">", Self::Above),
+        ("=", Self::Series),
+    ];
+
+    fn admits(self, ordering: Ordering) -> bool {
+        match self {
+            Self::Below => ordering.is_lt(),
+            Self::AtMost => ordering.is_le(),
+            Self::Series => ordering.is_eq(),
+            Self::AtLeast => ordering.is_ge(),
+            Self::Above => ordering.is_gt(),
+        }
+    }
+}
+
+/// A system, or a range of its versions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct SystemRange {
+    name: String,
+    bound: Option<(Comparison, Version)>,
+}
+
+impl SystemRange {
+    /// Whether the range contains this system.
+    pub fn contains(&self, system: &System) -> bool {
+        self.name == system.name
+            && self
+                .bound
+                .as_ref()
+                .is_none_or(|(how, bound)| how.admits(system.version().against(bound)))
+    }
+
+    /// Whether some version lies in both ranges. Bounds are tried at, just below and just above each end.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let ends = [self, other].into_iter().filter_map(|range| range.bound.as_ref());
+        let mut probes = vec![Version(vec![0]), Version(vec![u32::MAX])];
+        for (_, version) in ends {
+            let last = version.0.len().saturating_sub(1);
+            probes.push(version.clone());
+            for step in [|n: u32| n.saturating_sub(1), |n: u32| n.saturating_add(1)] {
+                let mut near = version.clone();
+                if let Some(number) = near.0.get_mut(last) {
+                    *number = step(*number);
+                }
+                probes.push(near);
+            }
+        }
+        self.name == other.name
+            && probes.into_iter().any(|version| {
+                let system = System {
+                    name: self.name.clone(),
+                    release: version.to_string(),
+                };
+                self.contains(&system) && other.contains(&system)
+            })
+    }
+}
+
+impl FromStr for SystemRange {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let name_end = text
+            .find(|c: char| !c.is_ascii_alphanumeric())
+            .unwrap_or(text.len());
+        let (name, rest) = (text[..name_end].to_owned(), text[name_end..].trim());
+        if !KNOWN_SYSTEMS.contains(&name.as_str()) {
+            return Err(format!(
+                "unknown system `{name}`, expected one of `{}`",
+                KNOWN_SYSTEMS.join("`, `")
+            ));
+        }
+        if rest.is_empty() {
+            return Ok(Self { name, bound: None });
+        }
+        let unreadable = || format!("unreadable range `{text}`, expected for example `{name} >= 5.8`");
+        let (sign, how) = Comparison::ALL
+            .into_iter()
+            .find(|(sign, _)| rest.starts_with(sign))
+            .ok_or_else(unreadable)?;
+        let version = rest[sign.len()..].trim().parse().map_err(|()| unreadable())?;
+        Ok(Self {
+            name,
+            bound: Some((how, version)),
+        })
+    }
+}
+
+impl TryFrom<String> for SystemRange {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<SystemRange> for String {
+    fn from(range: SystemRange) -> Self {
+        range.to_string()
+    }
+}
+
+impl fmt::Display for SystemRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        if let Some((how, version)) = &self.bound {
+            let sign = Comparison::ALL
+                .into_iter()
+                .find(|(_, each)| each == how)
+                .map_or("", |(sign, _)| sign);
+            write!(f, " {sign} {version}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn system(name: &str, release: &str) -> System {
+        System {
+            name: name.to_owned(),
+            release: release.to_owned(),
+        }
+    }
+
+    fn contains(range: &str, name: &str, release: &str) -> bool {
+        range
+            .parse::<SystemRange>()
+            .unwrap()
+            .contains(&system(name, release))
+    }
+
+    #[test]
+    fn a_bare_name_means_every_version() {
+        assert!(contains("linux", "linux", "2.6.32"));
+        assert!(!contains("linux", "freebsd", "14.2-RELEASE"));
+    }
+
+    #[test]
+    fn versions_compare_by_number_not_by_text() {
+        assert!(contains("linux < 6.8", "linux", "6.1.176"));
+        assert!(!contains("linux < 6.8", "linux", "6.18.44-fc"));
+        assert!(contains("dragonfly >= 5.8", "dragonfly", "5.8.3-RELEASE"));
+    }
+
+    #[test]
+    fn equality_means_the_series() {
+        assert!(contains("linux = 6.12", "linux", "6.12.94+deb13"));
+        assert!(!contains("linux = 6.12", "linux", "6.1.94"));
+    }
+
+    #[test]
+    fn ranges_overlap_only_where_a_version_lies_in_both() {
+        let overlap = |a: &str, b: &str| {
+            a.parse::<SystemRange>()
+                .unwrap()
+                .overlaps(&b.parse::<SystemRange>().unwrap())
+        };
+        assert!(overlap("linux", "linux < 6.8"));
+        assert!(!overlap("linux < 6.8", "linux >= 6.8"));
+        assert!(overlap("linux <= 6.8", "linux >= 6.8"));
+        assert!(overlap("linux > 5.10", "linux < 6.1"));
+        assert!(!overlap("linux", "freebsd"));
+    }
+
+    #[test]
+    fn a_system_nobody_knows_is_refused_with_the_list() {
+        let error = "solaris >= 11".parse::<SystemRange>().unwrap_err();
+        assert_eq!(
+            error,
+            "unknown system `solaris`, expected one of `linux`, `freebsd`, `dragonfly`"
+        );
+    }
+}

@@ -1,0 +1,198 @@
+//! Known mistakes of HTTP servers, to be switched on one at a time.
+//!
+//! Each is the smallest change to this server that shows the mistake, at the place where it is made
+//! elsewhere, so the code asks `has(fault)` there. The price is these questions in the working code; a
+//! second implementation of each mistake would prove less. `reported_in` is a report of the mistake in some
+//! server, not necessarily the first; where none is known to us it says so and names the rule.
+
+use std::io;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::input::Input;
+use super::shared::Mode;
+
+macro_rules! faults {
+    ($($variant:ident, $name:literal, $reported_in:literal, $what:literal;)+) => {
+        /// A mistake the server can be started with.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum HttpFault {
+            $(#[doc = $what] $variant,)+
+        }
+
+        impl HttpFault {
+            /// All of them, in the order of the requirements they break.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// As on the command line.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name),+ }
+            }
+
+            /// Where the mistake is on record.
+            pub fn reported_in(self) -> &'static str {
+                match self { $(Self::$variant => $reported_in),+ }
+            }
+
+            /// What the server does, in one line.
+            pub fn what(self) -> &'static str {
+                match self { $(Self::$variant => $what),+ }
+            }
+        }
+    };
+}
+
+faults! {
+    NeverPersists, "http-never-persists", "no report known: RFC 9112 §9.3",
+        "closes after every reply";
+    PersistsByDefaultIn10, "http-persists-by-default-in-1.0", "netty/netty#2537",
+        "keeps the connection of an HTTP/1.0 client that did not ask for it";
+    KeepAliveUnsaidTo10, "http-keepalive-unsaid-to-1.0", "hyperium/hyper#1614",
+        "keeps an HTTP/1.0 connection and does not say so";
+    ChunkedTo10, "http-chunked-to-1.0", "ninenines/cowboy#140",
+        "sends a chunked reply to an HTTP/1.0 client";
+    CloseIgnored, "http-close-ignored", "rapidoid/rapidoid#95",
+        "takes no notice of `close` in a request";
+    CloseUnsaid, "http-close-header-missing", "tornadoweb/tornado#641",
+        "closes after a reply that does not say `close`";
+    OptionCaseSensitive, "http-option-case-sensitive", "Kludex/uvicorn#3096",
+        "knows connection options in lower case only";
+    ConnectionWholeValue, "http-connection-whole-value", "martian56/raven#744",
+        "compares the whole `Connection` value instead of its elements";
+    SubstringClose, "http-substring-close", "nginx: ngx_http_process_connection uses ngx_strcasestrn",
+        "finds `close` inside other words";
+    ListStopsAtEmptyElement, "http-list-stops-at-empty-element", "no report known: RFC 9110 §5.6.1.2",
+        "reads a list up to its first empty element";
+    TabNotTrimmed, "http-tab-not-trimmed", "no report known: RFC 9110 §5.6.3",
+        "takes a tab for a part of a connection option";
+    LastConnectionLineWins, "http-last-connection-line-wins", "aio-libs/aiohttp#12249",
+        "looks at one `Connection` line of several";
+    FieldNameCaseSensitive, "http-field-name-case-sensitive", "no report known: RFC 9110 §5.1",
+        "knows `Connection` in that spelling only";
+    ProxyConnectionObeyed, "http-proxy-connection-obeyed", "no report known: RFC 9112 appendix C.2.2",
+        "takes `Proxy-Connection` for `Connection`";
+    RepliesOutOfOrder, "http-replies-out-of-order", "no report known: RFC 9112 §9.3.2",
+        "answers the second of two pipelined requests first";
+    ProcessesAfterClose, "http-processes-after-close", "oven-sh/bun#33005",
+        "serves what is pipelined behind a reply that says `close`";
+    HandlerCloseIgnored, "http-handler-close-ignored", "javaee/grizzly#1780",
+        "takes no notice of the handler's wish to close";
+    ResetOnUnreadContent, "http-rst-on-unread-body", "cherrypy/cherrypy#622",
+        "closes at once, so that unread input turns the end into a reset";
+    HalfClosedDropped, "http-drops-half-closed", "hyperium/hyper#1981",
+        "drops a request whose client has closed its sending side";
+    IdleNeverTimesOut, "http-idle-never-times-out", "valyala/fasthttp#1579",
+        "keeps idle connections for ever";
+    LimitUnannounced, "http-limit-unannounced", "no report known: RFC 9112 §9.6",
+        "closes at its limit of requests without having said so";
+    ChunkExtensionRefused, "http-chunk-extension-refused", "no report known: RFC 9112 §7.1.1",
+        "refuses a chunk with an extension";
+    TrailersLeftInStream, "http-trailers-left-in-stream", "no report known: RFC 9112 §7.1.2",
+        "takes trailer fields for the next request";
+    ContentLeftInStream, "http-content-left-in-stream", "hyperium/hyper#540",
+        "takes content the handler did not read for the next request";
+    BothFramingsKeptOpen, "http-te-and-cl-kept-open", "hyperium/hyper#4123",
+        "goes on after a request with both framings";
+    ChunkedFrom10KeptOpen, "http-chunked-from-1.0-kept-open", "oven-sh/bun#35864",
+        "goes on after a chunked HTTP/1.0 request";
+    TransferEncodingIgnored, "http-transfer-encoding-ignored", "stephenberry/glaze#2654",
+        "frames requests by length alone";
+    LengthLenient, "http-length-lenient", "ninenines/cowboy#683",
+        "takes the last of several lengths, and a sign before one";
+    BadChunkSizeIsZero, "http-bad-chunk-size-is-zero", "no report known: RFC 9112 §7.1",
+        "takes a chunk size it cannot read for the last chunk";
+    TruncatedContentServed, "http-truncated-content-served", "no report known: RFC 9112 §8",
+        "serves a request whose content was cut";
+    HeadWithContent, "http-head-with-content", "xroche/httrack-android#133",
+        "sends content in reply to HEAD";
+    NoContentWithLength, "http-204-with-length", "heroku/cowboyku#9",
+        "sends a length with 204";
+    NotModifiedWithContent, "http-304-with-content", "stephenberry/glaze#2917",
+        "sends content with 304";
+    ShortReplyReused, "http-short-reply-reused", "twisted/twisted#3618",
+        "goes on after a reply shorter than its length";
+    ContinueNeverSent, "http-continue-never-sent", "K0M15/webserv#41",
+        "waits for content the client holds back until it gets 100";
+    ContinueTo10, "http-continue-to-1.0", "no report known: RFC 9110 §10.1.1",
+        "sends 100 to an HTTP/1.0 client";
+    ExpectCaseSensitive, "http-expect-case-sensitive", "no report known: RFC 9110 §10.1.1",
+        "knows `100-continue` in lower case only";
+    CloseInContinue, "http-close-in-continue", "no report known: RFC 9112 §9.6",
+        "says `close` in a 100 and goes on";
+    GarbageKeptOpen, "http-garbage-kept-open", "no report known: RFC 9112 §3",
+        "goes on after a request it could not read";
+    HostUnchecked, "http-host-unchecked", "no report known: RFC 9112 §3.2",
+        "serves HTTP/1.1 requests with no `Host` or two";
+    BadFieldNamesSkipped, "http-bad-field-names-skipped", "no report known: RFC 9112 §5.1",
+        "skips a field line with a space before its colon";
+    NewerMinorRefused, "http-newer-minor-refused", "no report known: RFC 9110 §2.5",
+        "refuses HTTP/1.2";
+    OtherMajorServed, "http-other-major-served", "no report known: RFC 9110 §15.6.6",
+        "serves HTTP/2.0 in a request line as HTTP/1.1";
+    EmptyLineRefused, "http-empty-line-refused", "no report known: RFC 9112 §2.2",
+        "refuses a request behind an empty line";
+    HeadUnlimited, "http-head-unlimited", "no report known: RFC 9112 §3, RFC 6585 §5",
+        "takes a head of any size";
+    ConnectAccepted, "http-connect-accepted", "no report known: RFC 9110 §9.3.6",
+        "answers CONNECT like GET and reads the tunnel's bytes as requests";
+    AsteriskRefused, "http-asterisk-refused", "no report known: RFC 9112 §3.2.4",
+        "refuses OPTIONS *";
+    AbsoluteFormRefused, "http-absolute-form-refused", "no report known: RFC 9112 §3.2.2",
+        "refuses a whole URI as target";
+    DisableIgnored, "http-ignores-disable", "golang/go 916682ea367a",
+        "takes no notice of keep-alives being turned off";
+    IdleLeftOpen, "http-idle-left-open", "nodejs/node-v0.x-archive#9066",
+        "leaves idle connections open when keep-alives are turned off";
+    IdleTold408, "http-idle-told-408", "civetweb/civetweb#82",
+        "sends a reply nobody asked for on an idle connection before closing it";
+    UnusedClosedAtOnce, "http-unused-closed-at-once", "hyperium/hyper#3792",
+        "closes connections that have not been used yet when keep-alives are turned off";
+    InFlightDroppedOnDisable, "http-in-flight-dropped-on-disable", "no report known: RFC 9112 §9.6",
+        "drops requests in a handler when keep-alives are turned off";
+    ClosesMidHeader, "http-closes-mid-header", "nodejs/node#60617",
+        "closes inside the head of a second request when keep-alives are turned off";
+    BodyDroppedOnDisable, "http-body-dropped-on-disable", "no report known: RFC 9112 §9.6",
+        "closes inside the content of a request when keep-alives are turned off";
+    DisableRefusesNew, "http-disable-refuses-new", "no report known: net/http documents that new connections are served",
+        "closes new connections while keep-alives are off";
+    KeepAliveToldTo10, "http-keepalive-told-to-1.0", "golang/go 916682ea367a",
+        "tells an HTTP/1.0 client keep-alive while keep-alives are off";
+    EnableIgnored, "http-ignores-enable", "no report known: net/http documents that keep-alives can be turned on again",
+        "takes no notice of keep-alives being turned on again";
+    OpenAfterSentHead, "http-open-after-sent-head", "nodejs/node#2642",
+        "stays open where keep-alives were turned off after the reply's head was out";
+    StopKeepsListening, "http-stop-keeps-listening", "expressjs/express#2719",
+        "goes on accepting connections after a shutdown";
+    StopDropsInFlight, "http-stop-drops-in-flight", "denoland/deno#35609",
+        "drops requests in a handler at a shutdown";
+}
+
+/// Waits for bytes as [`Input::fill_until`] does, but gives up when the switch is off or turned.
+pub(super) async fn fill_unless_switched(
+    input: &mut Input,
+    mode: &watch::Receiver<Mode>,
+    deadline: Instant,
+) -> io::Result<usize> {
+    let mut mode = mode.clone();
+    if *mode.borrow_and_update() != Mode::Persist {
+        return Err(io::ErrorKind::ConnectionAborted.into());
+    }
+    tokio::select! {
+        filled = input.fill_until(deadline) => filled,
+        _ = mode.changed() => Err(io::ErrorKind::ConnectionAborted.into()),
+    }
+}
+
+/// Exchanges the first two of several requests without content that are in the buffer.
+pub(super) fn swap_pipelined(bytes: &mut [u8]) {
+    let end = |from: usize| {
+        let rest = bytes.get(from..)?;
+        rest.windows(4)
+            .position(|window| window == b"\r\n\r\n")
+            .map(|at| from + at + 4)
+    };
+    if let Some((first, second)) = end(0).and_then(|first| Some((first, end(first)?))) {
+        bytes[..second].rotate_left(first);
+    }
+}

@@ -1,0 +1,118 @@
+//! A socket with what has been read from it and not been used.
+//!
+//! One growing buffer; a request's content is taken from its front, and the next pipelined request simply
+//! starts there. `read` returning zero is remembered, not acted on: a client that has closed its sending
+//! side is still owed replies to what it sent (RFC 9112 §9.6, half-close).
+
+use std::io::{self, Read};
+use std::time::Duration;
+
+use socket2::SockRef;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout, timeout_at};
+
+/// Bytes asked for in one read.
+const READ_BYTES: usize = 16 << 10;
+
+pub(super) struct Input {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+    start: usize,
+    ended: bool,
+}
+
+impl Input {
+    pub(super) fn new(stream: TcpStream) -> Self {
+        Self {
+            stream,
+            buffer: Vec::new(),
+            start: 0,
+            ended: false,
+        }
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.buffer[self.start..]
+    }
+
+    pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.buffer[self.start..]
+    }
+
+    pub(super) fn consume(&mut self, count: usize) {
+        self.start += count;
+        debug_assert!(self.start <= self.buffer.len());
+    }
+
+    /// Whether the peer has closed its sending side.
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Waits for more bytes; 0 is the end of the peer's stream. May be dropped and called again.
+    pub(super) async fn fill(&mut self) -> io::Result<usize> {
+        self.make_room();
+        let count = self.stream.read_buf(&mut self.buffer).await?;
+        self.ended |= count == 0;
+        Ok(count)
+    }
+
+    /// As [`Self::fill`]; `TimedOut` where nothing comes until then.
+    pub(super) async fn fill_until(&mut self, deadline: Instant) -> io::Result<usize> {
+        timeout_at(deadline, self.fill())
+            .await
+            .map_err(|_| io::ErrorKind::TimedOut)?
+    }
+
+    /// Takes what has arrived without waiting; 0 where nothing has, or the stream has ended.
+    ///
+    /// Asks the kernel: the runtime knows of bytes only once it has polled, and a byte overlooked here is a
+    /// request lost.
+    pub(super) fn fill_ready(&mut self) -> io::Result<usize> {
+        self.make_room();
+        let mut arrived = [0; READ_BYTES];
+        let mut socket = &*SockRef::from(&self.stream);
+        match socket.read(&mut arrived) {
+            Ok(count) => {
+                self.buffer.extend_from_slice(&arrived[..count]);
+                self.ended |= count == 0;
+                Ok(count)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes all of it; `TimedOut` for a peer that does not read.
+    pub(super) async fn write(&mut self, bytes: &[u8], within: Duration) -> io::Result<()> {
+        timeout(within, self.stream.write_all(bytes))
+            .await
+            .map_err(|_| io::ErrorKind::TimedOut)?
+    }
+
+    /// Sends FIN, then reads what still comes until the peer closes too or `within` is over.
+    ///
+    /// Closing at once would answer bytes still on their way with RST, and an RST may take the last reply
+    /// out of the peer's receive buffer before it is read (RFC 9112 §9.6).
+    pub(super) async fn close(mut self, within: Duration) {
+        if self.stream.shutdown().await.is_err() {
+            return;
+        }
+        let deadline = Instant::now() + within;
+        while !self.ended {
+            self.start = self.buffer.len();
+            if self.fill_until(deadline).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn make_room(&mut self) {
+        if self.start > 0 {
+            self.buffer.drain(..self.start);
+            self.start = 0;
+        }
+        self.buffer.reserve(READ_BYTES);
+    }
+}

@@ -1,0 +1,162 @@
+//! Requests from typed parts, right or wrong on purpose.
+//!
+//! The parts are written as given: nothing is added but the framing fields of the body, nothing is checked.
+//! A request that no typed part can express is raw bytes and needs no type. The price is that a typo in a
+//! scenario goes out on the wire; it shows in the transcript.
+
+/// One chunk of a chunked body (RFC 9112 §7.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chunk {
+    /// Its data; empty data would be the last chunk and is written as such.
+    pub data: Vec<u8>,
+    /// What follows the size behind a semicolon.
+    pub extension: Option<String>,
+}
+
+/// A request's content and how its length is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RequestBody {
+    /// No content and no framing field.
+    None,
+    /// `Content-Length: declared`, then `sent`, which may be shorter or longer.
+    ContentLength {
+        /// The number in the field.
+        declared: u64,
+        /// What is written behind the head.
+        sent: Vec<u8>,
+    },
+    /// `Transfer-Encoding: chunked`, the chunks, the last chunk, the trailer fields.
+    Chunked {
+        /// The chunks before the last one.
+        chunks: Vec<Chunk>,
+        /// Names and values of the trailer section.
+        trailers: Vec<(String, String)>,
+    },
+    /// Both fields, and a chunked body (RFC 9112 §6.1 calls for the end of the connection).
+    Both {
+        /// The number in `Content-Length`.
+        declared: u64,
+        /// The chunks before the last one.
+        chunks: Vec<Chunk>,
+    },
+}
+
+impl RequestBody {
+    /// Content with a true `Content-Length`.
+    pub fn length(content: impl Into<Vec<u8>>) -> Self {
+        let sent = content.into();
+        Self::ContentLength {
+            declared: sent.len() as u64,
+            sent,
+        }
+    }
+
+    /// Chunks without extensions and trailers.
+    pub fn chunked(chunks: &[&str]) -> Self {
+        let chunk = |data: &&str| Chunk {
+            data: data.as_bytes().to_vec(),
+            extension: None,
+        };
+        Self::Chunked {
+            chunks: chunks.iter().map(chunk).collect(),
+            trailers: Vec::new(),
+        }
+    }
+
+    fn framing_fields(&self) -> Vec<(&'static str, String)> {
+        let chunked = ("Transfer-Encoding", "chunked".to_owned());
+        match self {
+            Self::None => Vec::new(),
+            Self::ContentLength { declared, .. } => vec![("Content-Length", declared.to_string())],
+            Self::Chunked { .. } => vec![chunked],
+            Self::Both { declared, .. } => vec![("Content-Length", declared.to_string()), chunked],
+        }
+    }
+}
+
+/// A request; every part is sent as it stands here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// `GET`.
+    pub method: String,
+    /// `/echo`, `http://host/echo`, `*`.
+    pub target: String,
+    /// `HTTP/1.1`.
+    pub version: String,
+    /// Field names and values in order; the body's framing fields follow them.
+    pub fields: Vec<(String, String)>,
+    /// The content.
+    pub body: RequestBody,
+}
+
+impl Request {
+    /// An HTTP/1.1 request with a `Host` field and no content.
+    pub fn new(method: &str, target: &str) -> Self {
+        Self {
+            method: method.to_owned(),
+            target: target.to_owned(),
+            version: "HTTP/1.1".to_owned(),
+            fields: vec![("Host".to_owned(), "localhost".to_owned())],
+            body: RequestBody::None,
+        }
+    }
+
+    /// The same with one more field at the end.
+    #[must_use]
+    pub fn field(mut self, name: &str, value: &str) -> Self {
+        self.fields.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The same with that content.
+    #[must_use]
+    pub fn body(mut self, body: RequestBody) -> Self {
+        self.body = body;
+        self
+    }
+
+    /// The request line, the fields and the empty line.
+    pub fn encode_head(&self) -> Vec<u8> {
+        let mut head = format!("{} {} {}\r\n", self.method, self.target, self.version).into_bytes();
+        let framing = self.body.framing_fields();
+        let given = self.fields.iter().map(|(name, value)| (name.as_str(), value));
+        for (name, value) in given.chain(framing.iter().map(|(name, value)| (*name, value))) {
+            push_field(&mut head, name, value);
+        }
+        head.extend_from_slice(b"\r\n");
+        head
+    }
+
+    /// Every byte of the request.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = self.encode_head();
+        match &self.body {
+            RequestBody::None => {}
+            RequestBody::ContentLength { sent, .. } => bytes.extend_from_slice(sent),
+            RequestBody::Chunked { chunks, trailers } => push_chunks(&mut bytes, chunks, trailers),
+            RequestBody::Both { chunks, .. } => push_chunks(&mut bytes, chunks, &[]),
+        }
+        bytes
+    }
+}
+
+fn push_field(bytes: &mut Vec<u8>, name: &str, value: &str) {
+    bytes.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
+}
+
+fn push_chunks(bytes: &mut Vec<u8>, chunks: &[Chunk], trailers: &[(String, String)]) {
+    for Chunk { data, extension } in chunks {
+        let extension = extension
+            .as_ref()
+            .map(|text| format!(";{text}"))
+            .unwrap_or_default();
+        bytes.extend_from_slice(format!("{:x}{extension}\r\n", data.len()).as_bytes());
+        bytes.extend_from_slice(data);
+        bytes.extend_from_slice(b"\r\n");
+    }
+    bytes.extend_from_slice(b"0\r\n");
+    for (name, value) in trailers {
+        push_field(bytes, name, value);
+    }
+    bytes.extend_from_slice(b"\r\n");
+}

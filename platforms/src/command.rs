@@ -1,0 +1,127 @@
+//! An agent as a command: on this machine, over somebody's ssh, inside a container.
+//!
+//! The command gets a process group of its own, so that Ctrl-C reaches the runner alone, and a death signal,
+//! so that it cannot outlive the thread that started it.
+
+use std::collections::VecDeque;
+use std::ffi::OsString;
+use std::io::{self, BufRead, BufReader};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use crate::link::{Keeper, Link};
+
+/// How many lines of standard error are kept for reports.
+const KEPT_LINES: usize = 20;
+/// How long to wait for the exit status of a command whose streams have closed.
+const STATUS_WITHIN: Duration = Duration::from_millis(500);
+
+/// A program and its arguments that speak the agent's protocol on standard input and output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentCommand {
+    /// The program.
+    pub program: OsString,
+    /// Its arguments.
+    pub arguments: Vec<OsString>,
+}
+
+/// The command could not be started.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot start the agent `{program}`")]
+pub struct StartError {
+    program: String,
+    source: io::Error,
+}
+
+impl AgentCommand {
+    /// Starts it. The calling thread must live as long as the link.
+    ///
+    /// # Errors
+    /// When the program is not there or may not be executed.
+    pub fn start(&self) -> Result<Link, StartError> {
+        let mut command = Command::new(&self.program);
+        command.args(&self.arguments).process_group(0);
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        die_with_parent(&mut command);
+        let failed = |source| StartError {
+            program: self.program.to_string_lossy().into_owned(),
+            source,
+        };
+        let mut child = command.spawn().map_err(failed)?;
+        let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
+        let kept = Arc::new(Mutex::new(VecDeque::new()));
+        if let Some(stderr) = child.stderr.take() {
+            let kept = Arc::clone(&kept);
+            std::thread::spawn(move || keep_lines(stderr, &kept));
+        }
+        let (Some(requests), Some(replies)) = (stdin, stdout) else {
+            return Err(failed(io::Error::other("its standard streams were not piped")));
+        };
+        Ok(Link {
+            requests: Box::new(requests),
+            replies: Box::new(replies),
+            keeper: Box::new(CommandKeeper { child, kept }),
+        })
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn die_with_parent(command: &mut Command) {
+    // SAFETY: prctl(2) is safe to call between fork and exec.
+    unsafe {
+        command.pre_exec(|| Ok(nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL)?));
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn die_with_parent(_: &mut Command) {}
+
+fn keep_lines(stderr: ChildStderr, kept: &Mutex<VecDeque<String>>) {
+    for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+        let Ok(mut kept) = kept.lock() else { return };
+        if kept.len() == KEPT_LINES {
+            kept.pop_front();
+        }
+        kept.push_back(line);
+    }
+}
+
+struct CommandKeeper {
+    child: Child,
+    kept: Arc<Mutex<VecDeque<String>>>,
+}
+
+impl Keeper for CommandKeeper {
+    fn last_words(&mut self) -> String {
+        let deadline = Instant::now() + STATUS_WITHIN;
+        let status = loop {
+            match self.child.try_wait() {
+                Ok(Some(status)) => break format!("the agent ended with {status}"),
+                Err(error) => break format!("the agent is gone: {error}"),
+                Ok(None) if Instant::now() >= deadline => break "the agent still runs".to_owned(),
+                Ok(None) => std::thread::sleep(Duration::from_millis(5)),
+            }
+        };
+        let lines = self
+            .kept
+            .lock()
+            .map(|kept| kept.iter().cloned().collect::<Vec<_>>())
+            .unwrap_or_default();
+        std::iter::once(status)
+            .chain(lines)
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+}
+
+impl Drop for CommandKeeper {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,1 +1,0 @@
-//! The scenarios are data beside this crate; its test runs them all.

@@ -1,0 +1,127 @@
+//! One test a scenario file: no must-claim fails, nothing is broken, and the table is the reviewed one.
+//!
+//! `cargo insta review` shows a changed table beside the old one. Rows that this machine cannot observe keep
+//! what the snapshot has; a kernel the snapshot does not name shows its rows and fails nothing.
+
+use std::path::{Path, PathBuf};
+
+use reusespec::event::{Event, Summary};
+use reusespec::library::{find_snapshot, load_file};
+use reusespec::plan::{Portion, own_implementation};
+use reusespec::run::{Settings, run_portions, snapshot_keys};
+use reusespec_core::table::{Comparison, Table};
+use reusespec_core::{Judgement, Scenario, System, Verdict};
+use rstest::rstest;
+
+use crate::ground::{host, root};
+
+#[rstest]
+fn scenario(
+    #[files("port-reuse/**/*.toml")]
+    #[files("keepalive/**/*.toml")]
+    #[files("fastcgi/**/*.toml")]
+    #[files("http/**/*.toml")]
+    path: PathBuf,
+) {
+    conforms(&path);
+}
+
+fn conforms(path: &Path) {
+    let scenario = load_file(&root(), path).unwrap().unwrap_or_else(|complaints| {
+        let texts: Vec<_> = complaints
+            .iter()
+            .map(|complaint| complaint.render(false))
+            .collect();
+        panic!("{}", texts.join("\n"))
+    });
+    let portions = [Portion {
+        scenario: &scenario,
+        cases: scenario.cases.iter().collect(),
+    }];
+    let root = root();
+    let settings = Settings {
+        root: &root,
+        jobs: 0,
+        fault: None,
+    };
+    let mut system = None;
+    let mut judged = None;
+    run_portions(
+        &host(),
+        own_implementation(&scenario),
+        &portions,
+        &settings,
+        &mut Summary::default(),
+        &mut |event| match event {
+            Event::PlatformReady { hello, .. } => system = Some(hello.system.clone()),
+            Event::ScenarioFinished(result) => {
+                judged = Some((
+                    result.cases.into_iter().map(|(judgement, _)| judgement).collect(),
+                    result.comparison,
+                ));
+            }
+            Event::Note(note) => println!("note: {note}"),
+            _ => {}
+        },
+    );
+    let (judgements, comparison): (Vec<Judgement>, Comparison) = judged.expect("every case has an outcome");
+    let system = system.unwrap_or_else(|| panic!("broken: {:?}", judgements[0].because));
+    complain(&judgements);
+    review(&scenario, &judgements, &comparison, &system);
+}
+
+/// Says which cases failed or broke, and says of the unsupported ones why.
+fn complain(judgements: &[Judgement]) {
+    let mut trouble = Vec::new();
+    for judgement in judgements {
+        let because = judgement.because.as_deref().unwrap_or_default();
+        let verdict = judgement.verdict.name();
+        match judgement.verdict {
+            Verdict::Pass | Verdict::Deviates => {}
+            Verdict::Unsupported => println!("{verdict}: {}: {because}", judgement.key),
+            Verdict::Broken => trouble.push(format!("{verdict}: {}: {because}", judgement.key)),
+            Verdict::Fail => {
+                let unmet = judgement
+                    .claims
+                    .iter()
+                    .flat_map(|claim| claim.unmet.iter().map(|each| (&claim.id, each)));
+                for (claim, unmet) in unmet {
+                    let (label, expected, seen) = (&unmet.label, &unmet.expected, &unmet.seen);
+                    trouble.push(format!(
+                        "{verdict}: {}: {claim}: expected {label} = {expected}, observed {seen}",
+                        judgement.key
+                    ));
+                }
+            }
+        }
+    }
+    assert!(trouble.is_empty(), "\n{}", trouble.join("\n"));
+}
+
+/// Lets insta compare the table with the reviewed one, where the kernel has been reviewed or is the first.
+fn review(scenario: &Scenario, judgements: &[Judgement], comparison: &Comparison, system: &System) {
+    let all: Vec<_> = judgements.iter().collect();
+    let now = Table::of_run(scenario, &all, &system.series());
+    let own = own_implementation(scenario);
+    let old = find_snapshot(&root(), &scenario.id, &snapshot_keys(system, own, own));
+    if let (Comparison::New(rows), true) = (comparison, old.is_some()) {
+        println!(
+            "new: {}: {} rows are not as on the reviewed kernels",
+            scenario.id,
+            rows.len()
+        );
+        return;
+    }
+    let (key, old) = old.map_or_else(|| (system.name.clone(), None), |(key, table)| (key, Some(table)));
+    let table = now.merged(old.as_ref(), &all);
+    let (folder, name) = scenario
+        .id
+        .rsplit_once('/')
+        .expect("an id is a family and a name");
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(root().join(folder).join("snapshots"));
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_snapshot_suffix(key);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!(name.to_owned(), table.to_string()));
+}

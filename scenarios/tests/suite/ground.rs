@@ -1,0 +1,24 @@
+//! This machine as a platform, with the agent cargo has built beside the test.
+
+use std::path::{Path, PathBuf};
+
+use reusespec::run::{HOST, Platform};
+use reusespec_platforms::AgentCommand;
+
+pub(crate) fn host() -> Platform {
+    let program = env!("CARGO_BIN_EXE_scenarios-agent").into();
+    let agent = AgentCommand {
+        program,
+        arguments: Vec::new(),
+    };
+    Platform {
+        name: HOST.to_owned(),
+        agent,
+        deviations: Vec::new(),
+    }
+}
+
+/// The folder of scenarios.
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
+}
