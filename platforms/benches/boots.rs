@@ -11,6 +11,7 @@ use reusespec_platforms::{
     qemu::{Guest, Launch, Start},
 };
 
+#[expect(dead_code, reason = "the tests need more of it")]
 #[path = "../tests/guests/setup.rs"]
 mod setup;
 

@@ -3,6 +3,11 @@
 //! | module | owns |
 //! |---|---|
 //! | [`link`] | the two streams, and what kills the agent when they are dropped |
+//! | [`profile`] | a platform as data: `platforms/*.toml` |
+//! | [`kernel`], [`cache`], [`initramfs`] | what a guest is booted from, fetched once, kept, packed |
+//! | [`qemu`] | guests: command line, process, accelerator, warm start |
+//! | [`doctor`] | what this machine has for all that, and how to get the rest |
+//! | [`process`] | children that do not outlive us |
 //! | [`command`] | any command whose standard input and output are an agent; this machine is the simplest one |
 //! | [`profile`] | guests as data: kernel, machine, clock, deviations |
 //! | [`kernel`] | kernels from Debian packages, local paths or pinned addresses, as an ELF that boots |

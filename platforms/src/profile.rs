@@ -47,7 +47,8 @@ pub struct Profile {
     /// Which clock the guest lives by.
     #[serde(default)]
     pub clock: Clock,
-    /// What scenarios may ask for with `requires`; lower case, sorted.
+    /// What the agent's hello must report as there: a guest that loses one of them is broken, where an unknown machine
+    /// would merely not support it.
     #[serde(default)]
     pub capabilities: Vec<String>,
     /// Limits on real time.
@@ -147,8 +148,8 @@ pub struct Qemu {
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub enum Board {
-    /// x86 without PCI or ACPI: the quickest start, serial ports only. With the virtual clock, [`Board::Q35`] is
-    /// used instead: `microvm` without ACPI has only the PIT to wake an idle guest, ten times slower there.
+    /// x86 without PCI or ACPI: the quickest start, serial ports only. [`Board::Q35`] takes its place where that does
+    /// not do (virtual clock, much to say); `qemu::command` says why.
     Microvm,
     /// x86 with PCI.
     Q35,

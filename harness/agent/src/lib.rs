@@ -44,12 +44,20 @@ mod system;
 
 pub use serve::serve;
 
-/// Serves standard input and output until the host says `finish` or goes away.
+/// Serves standard input and output until the host says `finish` or goes away; as the first process of a guest it
+/// prepares the system, serves the data channel, and switches the guest off.
 ///
 /// Returns the exit status: 0 if the host was answered to the end.
 pub fn main() -> i32 {
-    let (stdin, stdout) = (std::io::stdin(), std::io::stdout());
-    match serve(&stdin, &stdout) {
+    #[cfg(target_os = "linux")]
+    if init::is_init() {
+        init::run(|reader, writer| converse(&reader, &writer));
+    }
+    converse(&std::io::stdin(), &std::io::stdout())
+}
+
+fn converse<R: std::os::fd::AsFd, W: std::io::Write>(requests: &R, replies: W) -> i32 {
+    match serve(requests, replies) {
         Ok(()) => 0,
         Err(error) => {
             eprintln!("reusespec-agent: {error}");

@@ -1,15 +1,20 @@
 //! Every platform boots, prepares itself, talks both ways, and switches itself off; a saved state resumes.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    io::{BufRead, BufReader, Write},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use reusespec_core::protocol::Reply;
 
 use reusespec_platforms::{
     cache::Cache,
-    profile::{Accelerator, Board},
+    profile::Accelerator,
     qemu::{Guest, Launch, Start, decide_accelerator},
 };
 use rstest::rstest;
 
-use super::setup::{Setup, Talk};
+use super::setup::{Setup, Talk, agent};
 
 #[rstest]
 #[case::linux_5_10("linux-5.10", "5.10.")]
@@ -38,34 +43,94 @@ fn a_guest_boots_prepares_itself_and_switches_off(#[case] platform: &str, #[case
 }
 
 #[rstest]
-#[case::second_serial_port(Board::Microvm, 40_000)]
-#[case::virtio_serial(Board::Q35, 1_000_000)]
-fn a_burst_arrives_whole_though_qemu_has_no_standard_input(#[case] board: Board, #[case] bytes: usize) {
-    let Some(mut setup) = Setup::of("linux-6.1") else {
+#[case::little_endian("linux-6.12")]
+#[case::big_endian("linux-s390x")]
+fn the_agent_itself_says_where_it_runs_and_finishes(#[case] platform: &str) {
+    let Some(mut setup) = Setup::of(platform) else {
         return;
     };
-    setup.qemu().board = board;
-    let mut talk = Talk::with(setup.start().unwrap());
-    talk.hear();
-    assert_eq!(talk.ask(&format!("burst {bytes}")).len(), bytes);
-    // And the other way round: the guest reads more than its UART and its terminal buffer hold.
-    let text = "y".repeat(bytes.min(16_000));
-    assert_eq!(talk.ask(&format!("echo {text}")), text);
+    setup.agent = agent("reusespec-agent", &setup.profile.target).unwrap();
+    let mut link = setup.start().unwrap().into_link().unwrap();
+    link.requests.write_all(b"\"finish\"\n").unwrap();
+    let mut lines = BufReader::new(link.replies).lines();
+    let mut reply = || serde_json::from_str::<Reply>(&lines.next().unwrap().unwrap()).unwrap();
+    let Reply::Hello(hello) = reply() else {
+        panic!("the first line is a hello")
+    };
+    assert_eq!(hello.machine, setup.profile.machine);
+    for capability in &setup.profile.capabilities {
+        assert_eq!(hello.lacks(capability), None, "{capability}");
+    }
+    assert_eq!(reply(), Reply::Done { count: 0 });
+    assert_eq!(lines.count(), 0);
+    assert!(
+        link.keeper
+            .last_words()
+            .starts_with("QEMU ended with exit status: 0")
+    );
 }
 
 #[rstest]
-#[case::microvm(Board::Microvm)]
-#[case::q35(Board::Q35)]
-fn a_restored_guest_has_the_time_of_day_and_randomness_of_its_own(#[case] board: Board) {
-    let Some(mut setup) = Setup::of("linux-6.1") else {
+#[case::second_serial_port(false, 40_000)]
+#[case::virtio_serial(true, 1_000_000)]
+fn a_burst_arrives_whole_though_qemu_has_no_standard_input(#[case] bulk: bool, #[case] bytes: usize) {
+    let Some(setup) = Setup::of("linux-6.1") else {
         return;
     };
-    setup.qemu().board = board;
+    let mut talk = Talk::with(
+        Guest::start(Launch {
+            bulk,
+            ..setup.launch()
+        })
+        .unwrap(),
+    );
+    talk.hear();
+    assert_eq!(talk.ask(&format!("burst {bytes}")).len(), bytes);
+}
+
+#[rstest]
+#[case::second_serial_port(false)]
+#[case::virtio_serial(true)]
+fn what_a_busy_guest_has_not_read_yet_is_not_lost(#[case] bulk: bool) {
+    let Some(setup) = Setup::of("linux-6.1") else {
+        return;
+    };
+    let mut talk = Talk::with(
+        Guest::start(Launch {
+            bulk,
+            ..setup.launch()
+        })
+        .unwrap(),
+    );
+    talk.hear();
+    // More than the UART, its terminal's buffer (64 KiB) and a line of it (4 KiB) hold together.
+    let lines: Vec<_> = (0..500)
+        .map(|count| format!("{count} {}", "y".repeat(200)))
+        .collect();
+    let text: String = lines.iter().map(|line| format!("echo {line}\n")).collect();
+    talk.guest
+        .channel()
+        .write_all(format!("sleep 1\n{text}").as_bytes())
+        .unwrap();
+    assert!(talk.hear().starts_with("1."));
+    for line in lines {
+        assert_eq!(talk.hear(), line);
+    }
+}
+
+#[rstest]
+#[case::second_serial_port(false)]
+#[case::virtio_serial(true)]
+fn a_restored_guest_has_the_time_of_day_and_randomness_of_its_own(#[case] bulk: bool) {
+    let Some(setup) = Setup::of("linux-6.1") else {
+        return;
+    };
     let folder = tempfile::TempDir::new().unwrap();
     let cache = Cache::at(folder.path());
     let start = || {
         Talk::with(
             Guest::start(Launch {
+                bulk,
                 warm: true,
                 cache: &cache,
                 ..setup.launch()

@@ -43,7 +43,7 @@ impl Setup {
         let profile = Profile::find(name).map_err(|error| error.to_string())?;
         let emulator = &profile.qemu().emulator;
         find_program(emulator).ok_or_else(|| format!("qemu-system-{emulator} is not installed"))?;
-        let agent = agent(&profile.target)?;
+        let agent = agent("reusespec-drill-agent", &profile.target)?;
         let cache = Cache::from_environment().map_err(|error| error.to_string())?;
         let kernel = kernel::fetch(&profile, &cache, &mut |_| ()).map_err(|error| chain(&error))?;
         Ok(Self {
@@ -67,6 +67,7 @@ impl Setup {
             agent: &self.agent,
             accelerator: Accelerator::Tcg,
             input: None,
+            bulk: false,
             warm: false,
             seed: 7,
             console: None,
@@ -133,8 +134,8 @@ fn left_out(name: &str, why: &str) {
         .expect("standard error is open");
 }
 
-/// Build the drill agent for `target`, once per target and process.
-fn agent(target: &str) -> Result<PathBuf, String> {
+/// The static executable of `package` for `target`, built if it is not there.
+pub(crate) fn agent(package: &str, target: &str) -> Result<PathBuf, String> {
     static BUILDING: Mutex<()> = Mutex::new(());
     let _one_at_a_time = BUILDING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("guest-agents");
@@ -150,7 +151,7 @@ fn agent(target: &str) -> Result<PathBuf, String> {
         "--quiet",
         "--release",
         "--package",
-        "reusespec-drill-agent",
+        package,
         "--target",
         target,
     ]);
@@ -177,7 +178,7 @@ fn agent(target: &str) -> Result<PathBuf, String> {
             "no agent for {target} (rustup target add {target}): {first}"
         ));
     }
-    let path = folder.join(target).join("release/reusespec-drill-agent");
+    let path = folder.join(target).join("release").join(package);
     fs::metadata(&path)
         .map(|_| path)
         .map_err(|error| error.to_string())

@@ -71,7 +71,7 @@ pub fn is_init() -> bool {
 ///
 /// `serve` runs in a child of PID 1 that may start threads and processes as it likes. Its result is the exit status
 /// noted on the console; the host learns the outcome from the protocol alone.
-pub fn run(serve: impl FnOnce(File, File) -> u8) -> ! {
+pub fn run(serve: impl FnOnce(File, File) -> i32) -> ! {
     if let Err(error) = system::prepare() {
         report(&error);
         system::power_off();
@@ -81,7 +81,7 @@ pub fn run(serve: impl FnOnce(File, File) -> u8) -> ! {
         Ok(ForkResult::Child) => {
             // A panic must not unwind into a second copy of `main`.
             let status = std::panic::catch_unwind(AssertUnwindSafe(|| converse(serve)));
-            std::process::exit(status.map_or(101, i32::from))
+            std::process::exit(status.unwrap_or(101))
         }
         Ok(ForkResult::Parent { child }) => {
             reap_until(child);
@@ -94,7 +94,7 @@ pub fn run(serve: impl FnOnce(File, File) -> u8) -> ! {
     }
 }
 
-fn converse(serve: impl FnOnce(File, File) -> u8) -> u8 {
+fn converse(serve: impl FnOnce(File, File) -> i32) -> i32 {
     match channel::open().and_then(handshake::begin) {
         Ok((reader, writer)) => serve(reader, writer),
         Err(error) => {

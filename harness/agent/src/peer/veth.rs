@@ -178,7 +178,7 @@ fn sum_in_software(any_socket: &OwnedFd, kernel_end: &str) -> nix::Result<()> {
     // SAFETY: all-zero bytes are a valid ifreq.
     let mut request: libc::ifreq = unsafe { mem::zeroed() };
     for (to, from) in request.ifr_name.iter_mut().zip(kernel_end.bytes()) {
-        *to = from.cast_signed();
+        *to = from as libc::c_char;
     }
     request.ifr_ifru.ifru_data = (&raw mut off).cast();
     // SAFETY: SIOCETHTOOL reads an ifreq whose data points to the value of the command; both outlive the call.
