@@ -104,7 +104,8 @@ pub fn plan<'l>(
             Some(profile) if asked_for => profile.profile.is_for(&scenario.id),
             // What somebody has started is an application: it stands where the reference does.
             _ if implementation == TARGET && asked_for => {
-                scenario.family == Family::Fastcgi && own_implementation(scenario) == REFERENCE
+                matches!(scenario.family, Family::Fastcgi | Family::Http)
+                    && own_implementation(scenario) == REFERENCE
             }
             _ => false,
         });

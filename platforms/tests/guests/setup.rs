@@ -40,6 +40,12 @@ impl Setup {
     }
 
     fn prepare(name: &str) -> Result<Self, String> {
+        if env::var_os("REUSESPEC_GUESTS").is_none() {
+            return Err(
+                "guests are started only with REUSESPEC_GUESTS=1: kernels are fetched and agents built"
+                    .to_owned(),
+            );
+        }
         let profile = Profile::find(name).map_err(|error| error.to_string())?;
         let emulator = &profile.qemu().emulator;
         find_program(emulator).ok_or_else(|| format!("qemu-system-{emulator} is not installed"))?;
