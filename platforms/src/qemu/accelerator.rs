@@ -30,7 +30,7 @@ pub struct Verdict {
     pub because: Option<String>,
 }
 
-/// Decide for `launch`, whose own accelerator is ignored. May take [`TRIAL_SECS`] the first time.
+/// Decide for `launch`, whose own accelerator is ignored. May take some seconds the first time.
 pub fn decide(launch: Launch<'_>) -> Verdict {
     let profile = launch.profile;
     let wants_kvm = profile.qemu().accelerators.contains(&Accelerator::Kvm);
