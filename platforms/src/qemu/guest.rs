@@ -16,9 +16,9 @@ use tempfile::TempDir;
 
 use super::{
     command::{self, Choice},
-    find_program,
     monitor::Monitor,
     process::{self, Running},
+    require_program,
     warm::{Key, Slot},
 };
 use crate::{
@@ -281,10 +281,7 @@ struct Files {
 impl Files {
     fn prepare(launch: &Launch<'_>) -> Result<Self, GuestError> {
         let qemu = launch.profile.qemu();
-        let program = find_program(&qemu.emulator).ok_or_else(|| GuestError::NoQemu {
-            program: format!("qemu-system-{}", qemu.emulator),
-            package: debian_package(&qemu.emulator),
-        })?;
+        let program = require_program(&qemu.emulator)?;
         let folder = TempDir::with_prefix("reusespec-").map_err(host("make a temporary folder"))?;
         let archive = pack(launch)?;
         let initramfs = folder.path().join("initramfs");
