@@ -188,12 +188,12 @@ impl Guest {
     fn restore(files: &Files, state: &Path) -> Result<(Running, Duration), GuestError> {
         let started = Instant::now();
         let mut arguments = files.arguments.clone();
-        arguments.extend(["-incoming".to_owned(), format!("file:{}", state.display())]);
+        arguments.extend(["-incoming", "defer"].map(String::from));
         let mut running = files.run(&arguments)?;
         let mut monitor =
             Monitor::new(&running.monitor, RESTORE_BUDGET).map_err(host("reach QEMU's monitor"))?;
         monitor
-            .await_running(RESTORE_BUDGET)
+            .restore(&state.to_string_lossy(), RESTORE_BUDGET)
             .map_err(host("restore the saved state"))?;
         files.go(&mut running)?;
         files.expect_line(&mut running, GOING, RESTORE_BUDGET)?;
