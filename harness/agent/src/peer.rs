@@ -345,11 +345,10 @@ impl State {
                 Ok(datagram) => datagram,
                 Err(error) => return self.broken = Some(error.to_string()),
             };
-            let at = now();
-            if let Err(error) = link.send(&datagram) {
-                return self.broken = Some(error.to_string());
+            match link.send(&datagram) {
+                Ok(at) => self.record(at, Direction::FromPeer, segment, datagram),
+                Err(error) => return self.broken = Some(error.to_string()),
             }
-            self.record(at, Direction::FromPeer, segment, datagram);
         }
     }
 
@@ -360,7 +359,7 @@ impl State {
 }
 
 /// The clock of the kernel's receive time stamps: real time, since the Unix epoch.
-fn now() -> Duration {
+pub(crate) fn now() -> Duration {
     let now = clock_gettime(ClockId::CLOCK_REALTIME).expect("every system has a real-time clock");
     Duration::from(now)
 }

@@ -75,8 +75,8 @@ impl Link {
         Ok(Some((at, packet)))
     }
 
-    /// Sends one IP datagram to the kernel.
-    pub(super) fn send(&self, datagram: &[u8]) -> io::Result<()> {
+    /// Sends one IP datagram to the kernel and gives the time just before: the device has no stamps.
+    pub(super) fn send(&self, datagram: &[u8]) -> io::Result<Duration> {
         let family = if datagram[0] >> 4 == 6 {
             libc::AF_INET6
         } else {
@@ -85,8 +85,10 @@ impl Link {
         let mut packet = Vec::with_capacity(FAMILY + datagram.len());
         packet.extend(family.to_be_bytes());
         packet.extend(datagram);
+        let at = now();
         // The device takes a datagram whole or not at all.
-        (&self.device).write_all(&packet)
+        (&self.device).write_all(&packet)?;
+        Ok(at)
     }
 }
 
