@@ -9,6 +9,7 @@ const EXAMPLES: &str = "Examples:
   reusespec run port-reuse/time-wait               scenarios whose id contains this
   reusespec run port-reuse --case old=plain        only cases with this axis value
   reusespec run --implementation reference --fault no-reuse-addr
+  reusespec run keepalive --platform linux-6.12    in a guest with this kernel
   reusespec explain port-reuse/time-wait           a scenario, its sources, how to repeat it
 
 Exit status:
@@ -66,9 +67,15 @@ pub enum Command {
 pub struct Run {
     /// Scenarios whose id contains one of these; all if left out.
     pub filters: Vec<String>,
-    /// Where to run.
+    /// Where to run: `host`, a guest such as `linux-6.12`, or the path of a platform's .toml file.
     #[arg(long = "platform", value_name = "P", default_value = "host")]
     pub platforms: Vec<String>,
+    /// Boot this kernel in the guest instead of the platform's own.
+    #[arg(long, value_name = "FILE")]
+    pub kernel: Option<PathBuf>,
+    /// The lib/modules/VERSION that belongs to --kernel.
+    #[arg(long, value_name = "DIR", requires = "kernel")]
+    pub modules: Option<PathBuf>,
     /// What to test: `kernel`, `reference`, `go`, …; each scenario's own if left out.
     #[arg(long = "implementation", value_name = "I")]
     pub implementations: Vec<String>,

@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use reusespec_core::protocol::Target;
-use reusespec_platforms::AgentCommand;
 
 use super::wrong_input;
 use crate::arguments::{Format, Run};
@@ -13,11 +12,12 @@ use crate::event::Event;
 use crate::implementations::{self, ImplementationError};
 use crate::library::Library;
 use crate::plan::{PlanError, Selection, TARGET, plan};
+use crate::platforms::{self, OwnKernel, PlatformError};
 use crate::report::Reporter;
 use crate::report::json::JsonReporter;
 use crate::report::junit::JunitReporter;
 use crate::report::terminal::TerminalReporter;
-use crate::run::{HOST, Platform, Settings};
+use crate::run::{Platform, Settings};
 use crate::session::INTERRUPTED;
 
 #[derive(Debug, thiserror::Error)]
@@ -28,29 +28,15 @@ enum RunError {
     Implementation(#[from] ImplementationError),
     #[error("unknown fault `{0}`; `reusespec faults` prints them all")]
     UnknownFault(String),
-    #[error("unknown platform `{0}`; `reusespec platforms` prints them all")]
-    UnknownPlatform(String),
-}
-
-/// This machine, with this program as the agent.
-pub(super) fn host() -> io::Result<Platform> {
-    let program = std::env::current_exe()?.into_os_string();
-    let agent = AgentCommand {
-        program,
-        arguments: vec!["agent".into()],
-    };
-    Ok(Platform {
-        name: HOST.to_owned(),
-        agent,
-        deviations: Vec::new(),
-    })
+    #[error(transparent)]
+    Platform(#[from] PlatformError),
 }
 
 pub(super) fn run(library: &Library, options: &Run) -> io::Result<i32> {
-    match checked(library, options) {
-        Ok(()) => {}
+    let platforms = match checked(library, options) {
+        Ok(platforms) => platforms,
         Err(error) => return Ok(wrong_input(&error)),
-    }
+    };
     // A second Ctrl-C while reports are written is not an emergency either: everything has a time limit.
     let _ = ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed));
     let profiles = match implementations::load(&library.root) {
@@ -61,7 +47,6 @@ pub(super) fn run(library: &Library, options: &Run) -> io::Result<i32> {
         Ok(work) => work,
         Err(error) => return Ok(wrong_input(&error)),
     };
-    let platforms = [host()?];
     let settings = Settings {
         root: &library.root,
         jobs: options.jobs,
@@ -84,17 +69,21 @@ pub(super) fn run(library: &Library, options: &Run) -> io::Result<i32> {
     }
 }
 
-fn checked(library: &Library, options: &Run) -> Result<(), RunError> {
+/// The platforms to run on, once everything that was typed is known to mean something.
+fn checked(library: &Library, options: &Run) -> Result<Vec<Platform>, RunError> {
     let profiles = implementations::load(&library.root)?;
     plan(&library.scenarios, &selection(options), &profiles)?;
-    if let Some(unknown) = options.platforms.iter().find(|name| *name != HOST) {
-        return Err(RunError::UnknownPlatform(unknown.clone()));
-    }
+    let own = OwnKernel {
+        image: options.kernel.clone(),
+        modules: options.modules.clone(),
+    };
+    let platforms = options.platforms.iter().map(|name| platforms::find(name, &own));
+    let platforms = platforms.collect::<Result<_, _>>()?;
     match &options.fault {
         Some(fault) if !crate::faults::all().iter().any(|known| known.note.name == fault) => {
             Err(RunError::UnknownFault(fault.clone()))
         }
-        _ => Ok(()),
+        _ => Ok(platforms),
     }
 }
 
