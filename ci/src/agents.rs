@@ -20,8 +20,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use ci::executable::Executable;
 use recipe::{Linker, Recipe};
+use reusespec_platforms::executable::Executable;
 
 /// The program's name, in cargo's folder and in ours.
 const PROGRAM: &str = "reusespec-agent";

@@ -1,4 +1,3 @@
-//! What automation and tests share: the rules of the repository, and what an executable says about itself.
+//! What automation and tests share: the rules of the repository.
 
-pub mod executable;
 pub mod rules;

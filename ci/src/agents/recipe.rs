@@ -6,7 +6,7 @@
 
 use std::io;
 
-use ci::executable::Executable;
+use reusespec_platforms::executable::Executable;
 
 /// Where the Rust standard library comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
