@@ -76,6 +76,9 @@ pub struct Run {
     /// The lib/modules/VERSION that belongs to --kernel.
     #[arg(long, value_name = "DIR", requires = "kernel")]
     pub modules: Option<PathBuf>,
+    /// The unpacked system that belongs to --kernel, e.g. of FreeBSD's base.txz.
+    #[arg(long, value_name = "DIR", requires = "kernel")]
+    pub tree: Option<PathBuf>,
     /// What to test: `kernel`, `reference`, `go`, …; each scenario's own if left out.
     #[arg(long = "implementation", value_name = "I")]
     pub implementations: Vec<String>,

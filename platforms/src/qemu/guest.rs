@@ -27,6 +27,7 @@ use crate::{
     kernel::Kernel,
     link::{Keeper, Link},
     profile::{Accelerator, Profile},
+    root_image::INPUT,
 };
 
 const READY: &str = "reusespec-init 1";
@@ -51,6 +52,8 @@ pub struct Launch<'a> {
     pub kernel: &'a Kernel,
     /// The agent's static executable for the platform's target.
     pub agent: &'a Path,
+    /// The image of its root file system, where that is not the initramfs.
+    pub root: Option<&'a Path>,
     /// Who executes; see [`super::decide_accelerator`].
     pub accelerator: Accelerator,
     /// What the agent reads instead of the channel, when it has to run without a host (virtual time).
@@ -283,14 +286,24 @@ impl Files {
         let qemu = launch.profile.qemu();
         let program = require_program(&qemu.emulator)?;
         let folder = TempDir::with_prefix("reusespec-").map_err(host("make a temporary folder"))?;
-        let archive = pack(launch)?;
-        let initramfs = folder.path().join("initramfs");
-        fs::write(&initramfs, &archive).map_err(host("write the initramfs"))?;
+        // Only Linux unpacks an archive into its first root file system.
+        let (archive, initramfs) = if launch.profile.system == "linux" {
+            let (archive, file) = (pack(launch)?, folder.path().join("initramfs"));
+            fs::write(&file, &archive).map_err(host("write the initramfs"))?;
+            (archive, Some(file))
+        } else {
+            (Vec::new(), None)
+        };
+        let root = match launch.root {
+            Some(root) => fs::read(root).map_err(host("read the root image"))?,
+            None => Vec::new(),
+        };
         let choice = Choice {
             accelerator: launch.accelerator,
             virtio_console: launch.kernel.virtio_console,
             image: &launch.kernel.image,
-            initramfs: &initramfs,
+            initramfs: initramfs.as_deref(),
+            root: launch.root,
             bulk: launch.bulk,
             input: launch.input.is_some(),
             seed: launch.seed,
@@ -300,11 +313,12 @@ impl Files {
             launch.profile,
             Choice {
                 image: nowhere,
-                initramfs: nowhere,
+                initramfs: initramfs.is_some().then_some(nowhere),
+                root: launch.root.is_some().then_some(nowhere),
                 ..choice
             },
         );
-        let contents = [launch.kernel.sha256.as_str(), &sha256(&archive)];
+        let contents = [launch.kernel.sha256.as_str(), &sha256(&archive), &sha256(&root)];
         let key = Key {
             program: &program,
             arguments: &without_paths,
@@ -436,7 +450,7 @@ fn pack(launch: &Launch<'_>) -> Result<Vec<u8>, GuestError> {
     }
     archive.file("etc/modules", 0o644, list.as_bytes());
     if let Some(input) = launch.input {
-        archive.file(command::INPUT, 0o644, input);
+        archive.file(INPUT, 0o644, input);
     }
     Ok(archive.finish())
 }
