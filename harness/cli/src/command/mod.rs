@@ -1,6 +1,7 @@
 //! The commands, one a file. Each returns the exit status.
 
 mod check;
+mod exec;
 mod explain;
 mod faults;
 mod implementations;
@@ -23,6 +24,7 @@ pub fn dispatch(arguments: &Arguments) -> i32 {
         Command::Run(options) => with_library(arguments, |library| run::run(library, options)),
         Command::List(options) => with_library(arguments, |library| list::list(library, options)),
         Command::Explain { topic } => with_library(arguments, |library| explain::explain(library, topic)),
+        Command::Exec(options) => exec::exec(options),
         Command::Check { files } => check::check(&root(arguments), files),
         Command::Platforms => platforms::platforms(),
         Command::Faults => faults::faults(),
