@@ -238,9 +238,19 @@ impl WirePeer {
     /// Everything on the wire up to now.
     ///
     /// # Errors
-    /// [`PeerError::Broken`].
+    /// [`PeerError::Broken`], also where some frame got lost between the two ends: what is not in the recording
+    /// would otherwise look as if it had not been sent.
     pub fn recording(&self) -> Result<Recording, PeerError> {
         self.shared.act(|_| Vec::new())?;
+        let lost = self.shared.link.lost();
+        match lost.map_err(|error| PeerError::Broken(error.to_string()))? {
+            0 => {}
+            lost => {
+                return Err(PeerError::Broken(format!(
+                    "the machine was too busy for {lost} frames"
+                )));
+            }
+        }
         Ok(self.shared.state().recorder.recording().clone())
     }
 }

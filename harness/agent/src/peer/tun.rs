@@ -59,6 +59,11 @@ impl Link {
         Ok((Self { device }, addresses))
     }
 
+    /// How many frames got lost on the way: the device does not tell.
+    pub(super) fn lost(&self) -> io::Result<u64> {
+        Ok(0)
+    }
+
     /// The next datagram the kernel sent and the time now; `None` if none waits.
     pub(super) fn receive(&self) -> io::Result<Option<(Duration, Vec<u8>)>> {
         let mut packet = vec![0; FAMILY + DATAGRAM];

@@ -12,6 +12,7 @@
 //! A peer that is not let run between a look at the clock and its send would otherwise move the origin of every
 //! time.
 
+mod losses;
 mod netlink;
 
 use std::io::{self, IoSliceMut};
@@ -45,6 +46,10 @@ const EXTENDED_ERROR: usize = 64;
 #[derive(Debug)]
 pub(super) struct Link {
     socket: OwnedFd,
+    /// The names of the kernel's end and the peer's.
+    ends: [String; 2],
+    /// What the ends had dropped before the first segment.
+    dropped_before: u64,
 }
 
 impl Link {
@@ -53,9 +58,10 @@ impl Link {
         let routes = netlink::Routes::open().map_err(during("open a netlink socket"))?;
         let number = make_pair(&routes).map_err(during("make a veth pair"))?;
         let addresses = Addresses::of_wire(number);
-        let [kernel_end, peer_end] = names(number);
-        let index =
-            if_nametoindex(&*kernel_end).map_err(|errno| during("find the veth pair")(errno.into()))?;
+        let ends = names(number);
+        let [kernel_end, peer_end] = &ends;
+        let index = if_nametoindex(kernel_end.as_str())
+            .map_err(|errno| during("find the veth pair")(errno.into()))?;
         let v4 = addresses.host(false, 1);
         routes
             .add_address(index, v4, 24)
@@ -66,10 +72,22 @@ impl Link {
                 .add_address(index, v6, 64)
                 .map_err(during("give the wire an IPv6 address"))?;
         }
-        let link = packet_socket(&peer_end).map_err(|errno| during("open a packet socket")(errno.into()))?;
-        sum_in_software(&link, &kernel_end)
+        let link = packet_socket(peer_end).map_err(|errno| during("open a packet socket")(errno.into()))?;
+        sum_in_software(&link, kernel_end)
             .map_err(|errno| during("switch check sum offload off")(errno.into()))?;
-        Ok((Self { socket: link }, addresses))
+        let dropped_before = losses::on_the_wire(&ends).map_err(during("read what the wire dropped"))?;
+        let link = Self {
+            socket: link,
+            ends,
+            dropped_before,
+        };
+        Ok((link, addresses))
+    }
+
+    /// How many frames got lost on the way, in either direction.
+    pub(super) fn lost(&self) -> io::Result<u64> {
+        let dropped = losses::on_the_wire(&self.ends)?.saturating_sub(self.dropped_before);
+        Ok(dropped + losses::before_the_socket(&self.socket)?)
     }
 
     /// The next datagram the kernel sent, with the time the kernel stamped on it; `None` if none waits.

@@ -40,10 +40,12 @@ impl Timed {
         // A ruler as coarse as the times it is to tell apart names nothing.
         let usable = (!coarse.proves_nothing()).then_some(&coarse);
         let rulers: Vec<_> = std::iter::once(&fine).chain(usable).collect();
+        let late_us = crate::timing::signed(self.late_us.into());
         let name = |at| match name(at, &rulers) {
             Some(name) => Ok(name),
-            None if usable.is_none() => Err(late),
-            None => Ok(format!("about {:.1} s", (at as f64 / 500_000.0).round() / 2.0)),
+            // What comes late may have been due a half second earlier.
+            None if usable.is_none() || halves(at) != halves(at - late_us) => Err(late),
+            None => Ok(format!("about {:.1} s", halves(at) / 2.0)),
         };
         let mut parts = vec![match self.at_us {
             Some(at) => format!("{} at {}", self.outcome, name(at)?),
@@ -89,6 +91,11 @@ impl Timed {
 /// The machine was this many microseconds late, and what was seen could be due to that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLate(pub u64);
+
+/// How many half seconds, rounded.
+fn halves(us: i64) -> f64 {
+    (us as f64 / 500_000.0).round()
+}
 
 /// The moment a time belongs to by the first ruler that has one for it.
 fn name(seen_us: i64, rulers: &[&Ruler]) -> Option<String> {
