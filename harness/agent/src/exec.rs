@@ -81,8 +81,14 @@ fn run(exec: &Exec, send: &mut dyn FnMut(&Reply) -> io::Result<()>) -> io::Resul
         .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", exec.program)))?;
     let group = Pid::from_raw(child.id().cast_signed());
     let (tell, heard) = channel();
-    let stdout = child.stdout.take().map(|pipe| Box::new(pipe) as Box<dyn Read + Send>);
-    let stderr = child.stderr.take().map(|pipe| Box::new(pipe) as Box<dyn Read + Send>);
+    let stdout = child
+        .stdout
+        .take()
+        .map(|pipe| Box::new(pipe) as Box<dyn Read + Send>);
+    let stderr = child
+        .stderr
+        .take()
+        .map(|pipe| Box::new(pipe) as Box<dyn Read + Send>);
     for (stream, pipe) in [(Stream::Stdout, stdout), (Stream::Stderr, stderr)] {
         let tell = tell.clone();
         thread::spawn(move || pipe.map(|pipe| pass_on(stream, pipe, &tell)));
@@ -180,11 +186,16 @@ mod tests {
     #[test]
     fn a_signal_is_told_from_a_status_and_a_limit_from_both() {
         let last = |script, limit| told(&shell(script, limit), b"").pop();
-        assert_eq!(last("kill -ABRT $$", 10_000), Some(Reply::Ended(Ended::Signalled(6))));
+        assert_eq!(
+            last("kill -ABRT $$", 10_000),
+            Some(Reply::Ended(Ended::Signalled(6)))
+        );
         assert_eq!(last("sleep 1000", 50), Some(Reply::Ended(Ended::TooLate)));
         let mut absent = shell("", 1);
         absent.program = "/nowhere/program".to_owned();
-        assert!(matches!(told(&absent, b"").pop(), Some(Reply::Ended(Ended::NotStarted(why))) if why.contains("/nowhere")));
+        assert!(
+            matches!(told(&absent, b"").pop(), Some(Reply::Ended(Ended::NotStarted(why))) if why.contains("/nowhere"))
+        );
     }
 
     #[test]

@@ -134,7 +134,9 @@ impl<W: Write> Loop<W> {
                 match serde_json::from_str(&line) {
                     Ok(Request::Run(case)) => self.queue.push_back(case),
                     Ok(Request::Finish) => finishing = true,
-                    Ok(Request::Start(_) | Request::Exec(_)) | Err(_) => eprintln!("reusespec-agent: not a request: {line:.80}"),
+                    Ok(Request::Start(_) | Request::Exec(_)) | Err(_) => {
+                        eprintln!("reusespec-agent: not a request: {line:.80}")
+                    }
                 }
             }
             self.start_cases()?;

@@ -10,6 +10,7 @@ const EXAMPLES: &str = "Examples:
   reusespec run port-reuse --case old=plain        only cases with this axis value
   reusespec run --implementation reference --fault no-reuse-addr
   reusespec run keepalive --platform linux-6.12    in a guest with this kernel
+  reusespec diff linux-5.10 linux-6.12             where two kernels differ, and why
   reusespec explain port-reuse/time-wait           a scenario, its sources, how to repeat it
 
 Exit status:
@@ -55,8 +56,15 @@ pub enum Command {
         /// A step, a family or a scenario.
         topic: String,
     },
-    /// Print the platforms and what they can do.
-    Platforms,
+    /// Print where two kernels or implementations differ, by their reviewed tables, row by row.
+    Diff(Diff),
+    /// Print the platforms and what is missing for them; with a name, start it and print what it can do.
+    Platforms {
+        /// The platform to start.
+        platform: Option<String>,
+    },
+    /// Print what this machine has for running guests, and how to get the rest.
+    Doctor,
     /// Run a program in a guest: what it prints appears here, and this command ends as the program did.
     #[command(after_help = EXEC_EXAMPLES)]
     Exec(Exec),
@@ -114,6 +122,17 @@ pub struct Run {
     /// Start the reference with a known bug; see `reusespec faults`.
     #[arg(long, value_name = "NAME")]
     pub fault: Option<String>,
+}
+
+/// What `diff` takes.
+#[derive(Debug, Args)]
+pub struct Diff {
+    /// A platform or kernel (`linux-6.12`, `linux-6.1-s390x`), an implementation, or both (`host+go`).
+    pub a: String,
+    /// The other.
+    pub b: String,
+    /// Scenarios whose id contains one of these; all if left out.
+    pub filters: Vec<String>,
 }
 
 /// What `exec` takes.

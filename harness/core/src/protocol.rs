@@ -247,7 +247,10 @@ mod tests {
 
     #[test]
     fn hexadecimal_is_bytes_again() {
-        assert_eq!(from_hexadecimal(&hexadecimal(&[10, 13, 255])), Some(vec![10, 13, 255]));
+        assert_eq!(
+            from_hexadecimal(&hexadecimal(&[10, 13, 255])),
+            Some(vec![10, 13, 255])
+        );
         assert_eq!(from_hexadecimal("0x"), None);
     }
 }

@@ -72,7 +72,10 @@ fn try_kvm(launch: Launch<'_>) -> Result<(), String> {
         KernelSource::Debian { .. } | KernelSource::Pinned { .. } => "",
     };
     let name = host_boot().map(|boot| {
-        let key = format!("{:?} {kernel}", super::find_program(&launch.profile.qemu().emulator));
+        let key = format!(
+            "{:?} {kernel}",
+            super::find_program(&launch.profile.qemu().emulator)
+        );
         format!("kvm/{boot}-{}", &sha256(key.as_bytes())[..16])
     });
     let known = name

@@ -30,9 +30,13 @@ use std::path::PathBuf;
 
 /// The emulator's full path, if it is installed.
 pub fn find_program(emulator: &str) -> Option<PathBuf> {
-    let name = format!("qemu-system-{emulator}");
+    find_in_path(&format!("qemu-system-{emulator}"))
+}
+
+/// The full path of a program, if it is installed.
+pub(crate) fn find_in_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path)
-        .map(|folder| folder.join(&name))
+        .map(|folder| folder.join(name))
         .find(|file| file.is_file())
 }

@@ -55,7 +55,9 @@ fn every_fault_is_caught_and_every_must_claim_catches_one(#[case] family: Family
         };
         let is_caught = match level {
             Level::Must => !red.is_empty(),
-            level => !red_claims(&scenarios, every_case, Some(fault), level).0.is_empty(),
+            level => !red_claims(&scenarios, every_case, Some(fault), level)
+                .0
+                .is_empty(),
         };
         let cannot_show = system.name == "linux" && ONLY_ON_BSDS.contains(&fault.note.name);
         assert!(
@@ -86,7 +88,11 @@ fn every_fastcgi_fault_is_caught_and_every_must_claim_catches_one() {
         assert!(missed.is_empty(), "no must-claim catches {missed:#?}");
         caught.extend(more);
     }
-    if must_claims(&scenarios, &system).difference(&caught).next().is_some() {
+    if must_claims(&scenarios, &system)
+        .difference(&caught)
+        .next()
+        .is_some()
+    {
         caught.extend(tried(&scenarios, every_case, &faults).0);
     }
     assert_all_caught(&scenarios, &system, &caught);
@@ -144,7 +150,11 @@ fn sample(scenario: &Scenario) -> Vec<&Case> {
         [first, cases.next_back()].into_iter().flatten()
     });
     let ends: Vec<_> = ends.map(|case| &case.key).collect();
-    scenario.cases.iter().filter(|case| ends.contains(&&case.key)).collect()
+    scenario
+        .cases
+        .iter()
+        .filter(|case| ends.contains(&&case.key))
+        .collect()
 }
 
 /// The must-claims about this system, as `scenario claim`.

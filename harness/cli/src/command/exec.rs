@@ -118,16 +118,16 @@ fn converse(platform: &Platform, exec: &Exec, content: Vec<u8>) -> Result<Ended,
         .start(&errand, &mut tell)
         .map_err(|error| Trouble::Broken(with_causes(&*error)))?;
     let replies = replies(std::mem::replace(&mut link.replies, Box::new(io::empty())));
-    let told = if manner.told_beforehand { Vec::new() } else { requests };
+    let told = if manner.told_beforehand {
+        Vec::new()
+    } else {
+        requests
+    };
     let _open = write_all(&mut link, told);
     listen(&replies, &manner, exec).map_err(|trouble| with_last_words(trouble, &mut link))
 }
 
-fn listen(
-    replies: &std::sync::mpsc::Receiver<Line>,
-    manner: &Manner,
-    exec: &Exec,
-) -> Result<Ended, Trouble> {
+fn listen(replies: &std::sync::mpsc::Receiver<Line>, manner: &Manner, exec: &Exec) -> Result<Ended, Trouble> {
     let patience = manner.patience(Duration::from_millis(exec.limit_ms)) + GRACE;
     loop {
         match next(replies, patience).map_err(Trouble::Broken)? {
@@ -170,11 +170,17 @@ fn report(platform: &str, ended: &Ended) -> io::Result<i32> {
     match ended {
         Ended::Exited(status) => Ok(*status),
         Ended::Signalled(number) => {
-            writeln!(io::stderr(), "{platform}: the program was ended by signal {number}")?;
+            writeln!(
+                io::stderr(),
+                "{platform}: the program was ended by signal {number}"
+            )?;
             Ok(exit::SIGNALLED + number)
         }
         Ended::TooLate => {
-            writeln!(io::stderr(), "{platform}: the program was killed at its time limit (--limit)")?;
+            writeln!(
+                io::stderr(),
+                "{platform}: the program was killed at its time limit (--limit)"
+            )?;
             Ok(exit::TOO_LATE)
         }
         Ended::NotStarted(because) => {

@@ -1,6 +1,8 @@
 //! The commands, one a file. Each returns the exit status.
 
 mod check;
+mod diff;
+mod doctor;
 mod exec;
 mod explain;
 mod faults;
@@ -26,7 +28,10 @@ pub fn dispatch(arguments: &Arguments) -> i32 {
         Command::Explain { topic } => with_library(arguments, |library| explain::explain(library, topic)),
         Command::Exec(options) => exec::exec(options),
         Command::Check { files } => check::check(&root(arguments), files),
-        Command::Platforms => platforms::platforms(),
+        Command::Diff(options) => with_library(arguments, |library| diff::diff(library, options)),
+        Command::Platforms { platform: None } => platforms::all(),
+        Command::Platforms { platform: Some(name) } => platforms::one(name),
+        Command::Doctor => doctor::doctor(),
         Command::Faults => faults::faults(),
         Command::Implementations { deviations } => match root(arguments) {
             Ok(root) => implementations::implementations(&root, *deviations),

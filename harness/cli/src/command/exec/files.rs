@@ -95,7 +95,9 @@ mod tests {
 
     #[test]
     fn a_file_that_is_not_there_is_named() {
-        let error = Files::default().add_program(Path::new("/nowhere/program"), "/tmp").unwrap_err();
+        let error = Files::default()
+            .add_program(Path::new("/nowhere/program"), "/tmp")
+            .unwrap_err();
         assert_eq!(error.to_string(), "cannot read /nowhere/program");
     }
 }
