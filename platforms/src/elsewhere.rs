@@ -20,7 +20,7 @@ use serde::Deserialize;
 use crate::agents::{self, NoAgent};
 use crate::command::AgentCommand;
 use crate::link::{Errand, Link, Manner, StartError, Starter};
-use crate::profile::{Deviation, ProfileError};
+use crate::profile::{Deviation, Profile, ProfileError};
 
 /// The emulated CPUs that come with the program: name and text.
 const BUILT_IN: &[(&str, &str)] = &[("user-aarch64", include_str!("../user-aarch64.toml"))];
@@ -237,7 +237,7 @@ fn by_ssh(host: &str, options: &[String]) -> Result<AgentCommand, ElsewhereError
         host: host.to_owned(),
         what: what.clone(),
     })?;
-    let path = agents::find(target)?;
+    let path = agents::find(&target)?;
     let agent = fs::read(&path).map_err(|source| ElsewhereError::Unreadable { path, source })?;
     let remote = format!(
         "d=$(mktemp -d) && trap 'rm -rf \"$d\"' EXIT && head -c {} >\"$d/{name}\" && chmod 700 \"$d/{name}\" && \"$d/{name}\"",
@@ -247,18 +247,13 @@ fn by_ssh(host: &str, options: &[String]) -> Result<AgentCommand, ElsewhereError
     Ok(AgentCommand::new("ssh", ssh(&remote)).after(agent))
 }
 
-/// The Rust target of the agent for a machine, as `uname -s -m` describes it.
-fn target_of(what: &str) -> Option<&'static str> {
-    Some(match what {
-        "Linux x86_64" => "x86_64-unknown-linux-musl",
-        "Linux aarch64" => "aarch64-unknown-linux-musl",
-        "Linux i686" => "i686-unknown-linux-musl",
-        "Linux s390x" => "s390x-unknown-linux-gnu",
-        "Linux riscv64" => "riscv64gc-unknown-linux-gnu",
-        "FreeBSD amd64" => "x86_64-unknown-freebsd",
-        "DragonFly x86_64" => "x86_64-unknown-dragonfly",
-        _ => return None,
-    })
+/// The Rust target of the agent for a machine, as `uname -s -m` describes it: that of a guest of the same kind.
+fn target_of(what: &str) -> Option<String> {
+    let (system, machine) = what.split_once(' ')?;
+    let system = system.to_lowercase();
+    Profile::all()
+        .find(|profile| profile.system == system && profile.machine == machine)
+        .map(|profile| profile.target)
 }
 
 #[cfg(test)]
@@ -301,13 +296,12 @@ mod tests {
     }
 
     #[test]
-    fn every_target_of_a_machine_is_one_that_agents_are_built_for() {
-        for what in ["Linux x86_64", "Linux s390x", "FreeBSD amd64", "DragonFly x86_64"] {
-            assert!(
-                target_of(what).is_some_and(|target| target.contains("unknown")),
-                "{what}"
-            );
-        }
+    fn a_machine_reached_by_ssh_gets_the_agent_of_a_guest_of_its_kind() {
+        assert_eq!(
+            target_of("Linux x86_64").as_deref(),
+            Some("x86_64-unknown-linux-musl")
+        );
+        assert!(target_of("Linux s390x").is_some_and(|target| target.starts_with("s390x")));
         assert_eq!(target_of("Plan9 mips"), None);
     }
 }

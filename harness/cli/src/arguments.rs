@@ -43,7 +43,7 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run scenarios and compare what is seen with claims and snapshots.
-    Run(Run),
+    Run(Box<Run>),
     /// Print scenarios, cases and claims without running anything.
     List(List),
     /// Parse and check scenario files.
@@ -76,6 +76,13 @@ pub enum Command {
         #[arg(long)]
         deviations: bool,
     },
+    /// Print completions for a shell, e.g. `reusespec completions bash > …/bash-completion/completions/reusespec`.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page: `reusespec manual | man -l -`.
+    Manual,
     /// Speak the agent's protocol on standard input and output.
     #[command(hide = true)]
     Agent,
@@ -110,6 +117,9 @@ pub struct Run {
     /// Also write a JUnit report.
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
+    /// Also write pages for a browser.
+    #[arg(long, value_name = "DIR")]
+    pub html: Option<PathBuf>,
     /// Test a FastCGI application that runs already: `127.0.0.1:9000` or `unix:/run/app.sock`.
     #[arg(long, value_name = "HOST:PORT|unix:PATH", conflicts_with_all = ["implementations", "fault"])]
     pub target: Option<String>,

@@ -1,19 +1,23 @@
 //! Guests under QEMU: from a profile, a kernel and an agent to a byte channel.
 //!
 //! `command` builds the line (pure), `process` runs it, `accelerator` decides who executes, `warm` keeps states,
-//! `guest` puts them together. Nothing here knows the protocol spoken on the channel.
+//! `files` and `pack` prepare a guest, `guest` puts them together. Nothing here knows the protocol spoken on the channel.
 
 mod accelerator;
 mod command;
+mod error;
+mod files;
 mod guest;
 mod monitor;
+mod pack;
 mod process;
 mod warm;
 
 pub(crate) use accelerator::refusal as kvm_refusal;
 pub use accelerator::{Verdict as AcceleratorVerdict, decide as decide_accelerator};
-pub(crate) use guest::debian_package;
-pub use guest::{Guest, GuestError, Launch, Start};
+pub use error::GuestError;
+pub(crate) use error::debian_package;
+pub use guest::{Guest, Launch, Start};
 
 /// The emulator's full path.
 ///

@@ -7,6 +7,7 @@ mod side;
 
 use std::io::{self, Write};
 
+use reusespec_core::system::KNOWN_SYSTEMS;
 use reusespec_core::table::Table;
 use reusespec_core::{Case, Claim, Scenario};
 
@@ -78,16 +79,18 @@ fn compare(
         let [Some(a), Some(b)] = tables.map(|table| row(table, case)) else {
             continue;
         };
-        count.rows += 1;
         match [a, b].map(|row| row.iter().any(|cell| UNOBSERVED.contains(&cell.as_str()))) {
             [true, true] => continue,
-            [false, false] if a == b => continue,
-            [false, false] => count.differing += 1,
+            [false, false] => count.rows += 1,
             _ => {
                 count.one_sided += 1;
                 continue;
             }
         }
+        if a == b {
+            continue;
+        }
+        count.differing += 1;
         if !told {
             writeln!(out, "{}", scenario.id)?;
             told = true;
@@ -136,10 +139,11 @@ fn why(scenario: &Scenario, case: &Case, sides: &[Side; 2], out: &mut impl Write
     for claim in scenario.claims.iter().filter(tells_apart) {
         found = true;
         let on: Vec<_> = claim.on.iter().map(ToString::to_string).collect();
-        let source = if claim.source.is_empty() {
-            &scenario.source
+        let source: Vec<_> = if claim.source.is_empty() {
+            let elsewhere = |source: &&String| !speaks_of_another_system(source, sides);
+            scenario.source.iter().filter(elsewhere).cloned().collect()
         } else {
-            &claim.source
+            claim.source.clone()
         };
         writeln!(
             out,
@@ -153,6 +157,14 @@ fn why(scenario: &Scenario, case: &Case, sides: &[Side; 2], out: &mut impl Write
         writeln!(out, "        why: no source is known")?;
     }
     Ok(())
+}
+
+/// A scenario's sources are for all systems; those that begin with one that is on neither side explain nothing here.
+fn speaks_of_another_system(source: &str, sides: &[Side; 2]) -> bool {
+    let mut others = KNOWN_SYSTEMS
+        .iter()
+        .filter(|name| sides.iter().all(|side| side.system.name != **name));
+    others.any(|name| source.starts_with(name))
 }
 
 fn summary(sides: &[Side; 2], count: &Count, out: &mut impl Write) -> io::Result<()> {

@@ -8,6 +8,7 @@ mod explain;
 mod faults;
 mod implementations;
 mod list;
+mod manual;
 mod platforms;
 mod run;
 
@@ -32,6 +33,8 @@ pub fn dispatch(arguments: &Arguments) -> i32 {
         Command::Platforms { platform: None } => platforms::all(),
         Command::Platforms { platform: Some(name) } => platforms::one(name),
         Command::Doctor => doctor::doctor(),
+        Command::Completions { shell } => manual::completions(*shell),
+        Command::Manual => manual::manual(),
         Command::Faults => faults::faults(),
         Command::Implementations { deviations } => match root(arguments) {
             Ok(root) => implementations::implementations(&root, *deviations),
