@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`link`] | a running agent as two streams, and whatever can start one |
 //! | [`command`] | any command whose standard input and output are an agent; this machine is the simplest one |
+//! | [`elsewhere`] | somebody's command, a machine reached by ssh, an emulated CPU |
 //! | [`guest`] | a machine of our own, from its profile to an agent that serves |
 //! | [`profile`] | guests as data: `platforms/*.toml` |
 //! | [`agents`] | the agent's executables for other machines |
@@ -18,6 +19,7 @@ pub mod agents;
 pub mod cache;
 pub mod command;
 pub mod doctor;
+pub mod elsewhere;
 pub mod guest;
 pub mod initramfs;
 pub mod kernel;
@@ -27,5 +29,6 @@ pub mod profile;
 pub mod qemu;
 
 pub use command::AgentCommand;
+pub use elsewhere::Elsewhere;
 pub use guest::GuestStarter;
 pub use link::{Errand, Keeper, Link, Manner, StartError, Starter};
