@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`link`] | a running agent as two streams, and whatever can start one |
 //! | [`command`] | any command whose standard input and output are an agent; this machine is the simplest one |
+//! | [`elsewhere`] | somebody's command, a machine reached by ssh, an emulated CPU |
 //! | [`guest`] | a machine of our own, from its profile to an agent that serves |
 //! | [`profile`] | guests as data: `platforms/*.toml` |
 //! | [`agents`] | the agent's executables for other machines |
@@ -20,6 +21,7 @@ pub mod agents;
 pub mod cache;
 pub mod command;
 pub mod doctor;
+pub mod elsewhere;
 pub mod executable;
 pub mod guest;
 pub mod initramfs;
@@ -31,5 +33,6 @@ pub mod qemu;
 pub mod root_image;
 
 pub use command::AgentCommand;
+pub use elsewhere::Elsewhere;
 pub use guest::GuestStarter;
 pub use link::{Errand, Keeper, Link, Manner, StartError, Starter};

@@ -26,6 +26,20 @@ pub const AGENT: &str = "/agent";
 /// Where the guest finds its input when it has no host to talk to.
 pub const INPUT: &str = "/input";
 
+/// What a Rust program for FreeBSD may be linked against besides, so that `exec` can run any test binary: the list of
+/// libraries in the compiler's own link attributes.
+const OF_RUST: [&str; 9] = [
+    "libdevstat",
+    "libexecinfo",
+    "libgcc_s",
+    "libkvm",
+    "libm",
+    "libmemstat",
+    "libprocstat",
+    "librt",
+    "libutil",
+];
+
 /// Why there is no root image.
 #[derive(Debug, thiserror::Error)]
 pub enum RootImageError {
@@ -56,6 +70,7 @@ pub fn build(agent: &Path, tree: &Path, input: Option<&[u8]>) -> Result<Vec<u8>,
     })?;
     let mut closure = Closure::of(tree);
     closure.add("the agent", &content)?;
+    closure.add_if_there(&OF_RUST)?;
     let mut root = Folder::default();
     root.folder("dev", 0o755);
     root.folder("tmp", 0o1777);

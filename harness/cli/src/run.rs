@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use reusespec_core::judge::{judge, stale_deviations};
 use reusespec_core::protocol::{Finished, Hello, Implementation, Target};
+use reusespec_core::system::{kernel_name, kernel_names};
 use reusespec_core::table::{Comparison, Scope, Table};
 use reusespec_core::{Case, CaseKey, Deviation, Judgement, Outcome, System, Timing};
 use reusespec_platforms::Starter;
@@ -337,10 +338,11 @@ impl<'c, 'l> Collector<'c, 'l> {
         let judgements: Vec<&Judgement> = cases.iter().map(|(judgement, _)| judgement).collect();
         let stale = stale_deviations(scenario, &judgements, &system, deviations);
         let stale = stale.into_iter().cloned().collect();
-        let comparison = self.compare(portion, &judgements, &system);
+        let comparison = self.compare(portion, &judgements);
         ScenarioResult {
             scenario,
             platform: &self.platform.name,
+            kernel: self.kernel(),
             implementation: self.implementation,
             comparison,
             stale,
@@ -349,10 +351,20 @@ impl<'c, 'l> Collector<'c, 'l> {
         }
     }
 
-    fn compare(&self, portion: &Portion<'_>, judgements: &[&Judgement], system: &System) -> Comparison {
+    /// What snapshots call the kernel.
+    fn kernel(&self) -> String {
+        let name = |hello: &Hello| kernel_name(&hello.system, &hello.machine);
+        self.hello.as_ref().map_or_else(|| unknown_system().name, name)
+    }
+
+    fn compare(&self, portion: &Portion<'_>, judgements: &[&Judgement]) -> Comparison {
         let scenario = portion.scenario;
-        let table = Table::of_run(scenario, judgements, &system.series());
-        let keys = snapshot_keys(system, self.implementation, own_implementation(scenario));
+        let table = Table::of_run(scenario, judgements, &self.kernel());
+        let kernels = self
+            .hello
+            .as_ref()
+            .map_or_else(Vec::new, |hello| kernel_names(&hello.system, &hello.machine));
+        let keys = snapshot_keys(&kernels, self.implementation, own_implementation(scenario));
         let old = find_snapshot(self.settings.root, &scenario.id, &keys).map(|(_, table)| table);
         let whole = portion.cases.len() == scenario.cases.len();
         let scope = if whole {
@@ -402,18 +414,15 @@ impl<'c, 'l> Collector<'c, 'l> {
 /// The name of the platform that is this machine.
 pub const HOST: &str = "host";
 
-/// Names of the snapshots that may hold a kernel's rows, most particular first: `linux-6.18`, then `linux`,
-/// each followed by `+implementation` where it is not the scenario's own.
-pub fn snapshot_keys(system: &System, implementation: &str, own: &str) -> Vec<String> {
+/// Names of the snapshots that may hold a kernel's rows, most particular first, each followed by `+implementation`
+/// where it is not the scenario's own.
+pub fn snapshot_keys(kernels: &[String], implementation: &str, own: &str) -> Vec<String> {
     let suffix = if implementation == own {
         String::new()
     } else {
         format!("+{implementation}")
     };
-    [system.series(), system.name.clone()]
-        .into_iter()
-        .map(|key| format!("{key}{suffix}"))
-        .collect()
+    kernels.iter().map(|kernel| format!("{kernel}{suffix}")).collect()
 }
 
 /// Stands in for the system of an agent that never said hello; no claim is judged on it.

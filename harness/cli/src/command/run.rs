@@ -14,6 +14,7 @@ use crate::library::Library;
 use crate::plan::{PlanError, Selection, TARGET, plan};
 use crate::platforms::{self, OwnKernel, PlatformError};
 use crate::report::Reporter;
+use crate::report::html::HtmlReporter;
 use crate::report::json::JsonReporter;
 use crate::report::junit::JunitReporter;
 use crate::report::terminal::TerminalReporter;
@@ -114,6 +115,9 @@ fn reporters(options: &Run, root: &Path) -> Vec<Box<dyn Reporter>> {
     }
     if let Some(file) = &options.junit {
         reporters.push(Box::new(JunitReporter::new(file)));
+    }
+    if let Some(folder) = &options.html {
+        reporters.push(Box::new(HtmlReporter::new(folder)));
     }
     reporters
 }
