@@ -58,6 +58,8 @@ pub enum Command {
     },
     /// Print where two kernels or implementations differ, by their reviewed tables, row by row.
     Diff(Diff),
+    /// Write snapshots from a run made elsewhere, for review.
+    Accept(Accept),
     /// Print the platforms and what is missing for them; with a name, start it and print what it can do.
     Platforms {
         /// The platform to start.
@@ -86,6 +88,17 @@ pub enum Command {
     /// Speak the agent's protocol on standard input and output.
     #[command(hide = true)]
     Agent,
+}
+
+/// What `accept` takes.
+#[derive(Debug, Args)]
+pub struct Accept {
+    /// What `run --format json` printed there.
+    #[arg(required = true, value_name = "RESULTS")]
+    pub results: Vec<PathBuf>,
+    /// Write the snapshots themselves: they have been reviewed.
+    #[arg(long)]
+    pub yes: bool,
 }
 
 /// What `run` takes.
