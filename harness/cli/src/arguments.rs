@@ -58,6 +58,12 @@ pub enum Command {
     },
     /// Print where two kernels or implementations differ, by their reviewed tables, row by row.
     Diff(Diff),
+    /// Download what guests are booted from, into the cache.
+    Fetch {
+        /// The platforms, such as `freebsd-14`.
+        #[arg(required = true, value_name = "P")]
+        platforms: Vec<String>,
+    },
     /// Write snapshots from a run made elsewhere, for review.
     Accept(Accept),
     /// Print the platforms and what is missing for them; with a name, start it and print what it can do.

@@ -155,6 +155,47 @@ struct Manifest {
     tree: Option<PathBuf>,
 }
 
+/// A file with a pinned content that a kernel is made from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Needed {
+    /// Where it is.
+    pub url: String,
+    /// What it is.
+    pub sha256: String,
+    /// Where it is looked for, below the cache's folder.
+    pub place: PathBuf,
+    /// How much of it is there.
+    pub bytes: u64,
+    /// Whether that is all of it; its content is checked when it is used.
+    pub complete: bool,
+}
+
+/// The pinned files of `profile`; none where a package manager decides.
+pub fn needed(profile: &Profile, cache: &Cache) -> Vec<Needed> {
+    let files = match &profile.qemu().kernel {
+        KernelSource::Sets { folder, kernel, base } => vec![
+            (format!("{folder}/kernel.txz"), kernel),
+            (format!("{folder}/base.txz"), base),
+        ],
+        KernelSource::Pinned { url, sha256 } => vec![(url.clone(), sha256)],
+        KernelSource::Debian { .. } | KernelSource::Path { .. } => Vec::new(),
+    };
+    let needed = |(url, sha256): (String, &String)| {
+        let place = Path::new("downloads").join(sha256);
+        let length = |path: PathBuf| fs::metadata(path).map(|meta| meta.len()).ok();
+        let whole = length(cache.root().join(&place));
+        let part = length(cache.root().join(&place).with_extension("part"));
+        Needed {
+            url,
+            sha256: sha256.clone(),
+            place,
+            bytes: whole.or(part).unwrap_or(0),
+            complete: whole.is_some(),
+        }
+    };
+    files.into_iter().map(needed).collect()
+}
+
 /// The kernel of `profile`, if it is in the cache and undamaged.
 pub fn cached(profile: &Profile, cache: &Cache) -> Option<Kernel> {
     let text = fs::read(cache.root().join(manifest_name(profile))).ok()?;

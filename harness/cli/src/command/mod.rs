@@ -7,6 +7,7 @@ mod doctor;
 mod exec;
 mod explain;
 mod faults;
+mod fetch;
 mod implementations;
 mod list;
 mod manual;
@@ -34,6 +35,7 @@ pub fn dispatch(arguments: &Arguments) -> i32 {
         Command::Platforms { platform: None } => platforms::all(),
         Command::Platforms { platform: Some(name) } => platforms::one(name),
         Command::Accept(options) => with_library(arguments, |library| accept::accept(library, options)),
+        Command::Fetch { platforms } => fetch::fetch(platforms),
         Command::Doctor => doctor::doctor(),
         Command::Completions { shell } => manual::completions(*shell),
         Command::Manual => manual::manual(),
