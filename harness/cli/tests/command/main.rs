@@ -6,6 +6,7 @@ mod accept;
 mod captures;
 mod deaths;
 mod ground;
+mod image;
 mod input;
 mod isolation;
 mod reports;
