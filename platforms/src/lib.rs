@@ -10,6 +10,8 @@
 //! | [`agents`] | the agent's executables for other machines |
 //! | [`kernel`] | kernels from Debian packages, local paths or pinned addresses, as an ELF that boots |
 //! | [`initramfs`] | the archive a guest boots into, written the same byte for byte |
+//! | [`executable`] | what a program file says about itself |
+//! | [`root_image`] | the root file system of a guest without an initramfs |
 //! | [`qemu`] | the command line, the guest, its data channel, and states to start warm from |
 //! | [`cache`] | what was fetched and built, under a hash of what it was made from |
 //! | [`doctor`] | what is here, what is missing and how to get it |
@@ -20,6 +22,7 @@ pub mod cache;
 pub mod command;
 pub mod doctor;
 pub mod elsewhere;
+pub mod executable;
 pub mod guest;
 pub mod initramfs;
 pub mod kernel;
@@ -27,6 +30,7 @@ pub mod link;
 pub mod process;
 pub mod profile;
 pub mod qemu;
+pub mod root_image;
 
 pub use command::AgentCommand;
 pub use elsewhere::Elsewhere;

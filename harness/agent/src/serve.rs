@@ -135,7 +135,7 @@ impl<W: Write> Loop<W> {
                     Ok(Request::Run(case)) => self.queue.push_back(case),
                     Ok(Request::Finish) => finishing = true,
                     Ok(Request::Start(_) | Request::Exec(_)) | Err(_) => {
-                        eprintln!("reusespec-agent: not a request: {line:.80}")
+                        eprintln!("reusespec-agent: not a request: {line:.80}");
                     }
                 }
             }

@@ -59,7 +59,7 @@ fn conforms(path: &Path) {
         &mut Summary::default(),
         &mut |event| match event {
             Event::PlatformReady { hello, .. } => {
-                kernel = Some((hello.system.clone(), hello.machine.clone()))
+                kernel = Some((hello.system.clone(), hello.machine.clone()));
             }
             Event::ScenarioFinished(result) => {
                 judged = Some((

@@ -107,7 +107,7 @@ fn tried(scenarios: &[&Scenario], choose: Choose, faults: &[Fault]) -> (BTreeSet
             scope.spawn(|| {
                 while let Some(fault) = faults.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let (red, _) = red_claims(scenarios, choose, Some(fault), Level::Must);
-                    let mut results = results.lock().unwrap();
+                    let mut results = results.lock().expect("no pass panicked");
                     if red.is_empty() {
                         results.1.push(*fault);
                     }
@@ -116,7 +116,7 @@ fn tried(scenarios: &[&Scenario], choose: Choose, faults: &[Fault]) -> (BTreeSet
             });
         }
     });
-    results.into_inner().unwrap()
+    results.into_inner().expect("no pass panicked")
 }
 
 fn assert_all_caught(scenarios: &[&Scenario], system: &System, caught: &BTreeSet<String>) {

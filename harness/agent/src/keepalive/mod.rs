@@ -178,6 +178,7 @@ impl Connections<'_, '_> {
             vocabulary::Behaviour::AnsweringSome => Behaviour::AnsweringSome(step.pattern.clone()),
             vocabulary::Behaviour::HoldingData => Behaviour::HoldingData,
             vocabulary::Behaviour::WindowShut => Behaviour::WindowShut,
+            vocabulary::Behaviour::Unreachable => Behaviour::Unreachable,
         };
         self.wire()?.peer.behave(behaviour)?;
         Ok(Observed::ok())
