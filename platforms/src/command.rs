@@ -11,7 +11,7 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::link::{Keeper, Link};
+use crate::link::{Errand, Keeper, Link, StartError as LinkError, Starter};
 
 /// How many lines of standard error are kept for reports.
 const KEPT_LINES: usize = 20;
@@ -67,6 +67,12 @@ impl AgentCommand {
             replies: Box::new(replies),
             keeper: Box::new(CommandKeeper { child, kept }),
         })
+    }
+}
+
+impl Starter for AgentCommand {
+    fn start(&self, _: &Errand<'_>, _: &mut dyn FnMut(String)) -> Result<Link, LinkError> {
+        Ok(Self::start(self)?)
     }
 }
 

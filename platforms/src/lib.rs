@@ -2,14 +2,11 @@
 //!
 //! | module | owns |
 //! |---|---|
-//! | [`link`] | the two streams, and what kills the agent when they are dropped |
-//! | [`profile`] | a platform as data: `platforms/*.toml` |
-//! | [`kernel`], [`cache`], [`initramfs`] | what a guest is booted from, fetched once, kept, packed |
-//! | [`qemu`] | guests: command line, process, accelerator, warm start |
-//! | [`doctor`] | what this machine has for all that, and how to get the rest |
-//! | [`process`] | children that do not outlive us |
+//! | [`link`] | a running agent as two streams, and whatever can start one |
 //! | [`command`] | any command whose standard input and output are an agent; this machine is the simplest one |
-//! | [`profile`] | guests as data: kernel, machine, clock, deviations |
+//! | [`guest`] | a machine of our own, from its profile to an agent that serves |
+//! | [`profile`] | guests as data: `platforms/*.toml` |
+//! | [`agents`] | the agent's executables for other machines |
 //! | [`kernel`] | kernels from Debian packages, local paths or pinned addresses, as an ELF that boots |
 //! | [`initramfs`] | the archive a guest boots into, written the same byte for byte |
 //! | [`qemu`] | the command line, the guest, its data channel, and states to start warm from |
@@ -17,9 +14,11 @@
 //! | [`doctor`] | what is here, what is missing and how to get it |
 //! | [`process`] | children that end with us on every path |
 
+pub mod agents;
 pub mod cache;
 pub mod command;
 pub mod doctor;
+pub mod guest;
 pub mod initramfs;
 pub mod kernel;
 pub mod link;
@@ -28,4 +27,5 @@ pub mod profile;
 pub mod qemu;
 
 pub use command::AgentCommand;
-pub use link::{Keeper, Link};
+pub use guest::GuestStarter;
+pub use link::{Errand, Keeper, Link, Manner, StartError, Starter};

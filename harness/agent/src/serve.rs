@@ -18,7 +18,9 @@ use reusespec_core::protocol::{
 };
 use reusespec_core::{Case, Outcome};
 
+use crate::case::Terms;
 use crate::isolate::Isolation;
+use crate::keepalive::Board;
 use crate::{capabilities, clocks, system};
 use child::Child;
 use lines::Lines;
@@ -32,6 +34,7 @@ struct Loop<W> {
     isolation: Isolation,
     implementation: Implementation,
     capture: bool,
+    board: Board,
     jobs: usize,
     queue: VecDeque<Case>,
     children: Vec<Child>,
@@ -46,6 +49,7 @@ struct Loop<W> {
 /// When a stream fails, or the first line is not a `start` of our protocol.
 pub fn serve<R: AsFd, W: Write>(input: &R, mut output: W) -> io::Result<()> {
     let mut lines = Lines::new(LONGEST_LINE_BYTES);
+    clocks::ask_for_precedence();
     let isolation = Isolation::probe();
     let (system, machine) = system::identify();
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
@@ -81,6 +85,7 @@ pub fn serve<R: AsFd, W: Write>(input: &R, mut output: W) -> io::Result<()> {
         isolation,
         implementation: start.implementation,
         capture: start.capture,
+        board: Board::new()?,
         jobs: start.jobs.max(1),
         queue: VecDeque::new(),
         children: Vec::new(),
@@ -128,8 +133,13 @@ impl<W: Write> Loop<W> {
                 return Ok(());
             };
             send(&mut self.output, &Reply::Started(case.key.clone()))?;
-            let isolation = self.isolation.for_next_case();
-            match Child::start(&case, self.implementation.clone(), isolation, self.capture) {
+            let terms = Terms {
+                implementation: self.implementation.clone(),
+                isolation: self.isolation.for_next_case(),
+                capture: self.capture,
+                board: self.board,
+            };
+            match Child::start(&case, terms) {
                 Ok(child) => self.children.push(child),
                 Err(error) => {
                     let because = format!("the process of the case could not be started: {error}");

@@ -9,6 +9,7 @@ const EXAMPLES: &str = "Examples:
   reusespec run port-reuse/time-wait               scenarios whose id contains this
   reusespec run port-reuse --case old=plain        only cases with this axis value
   reusespec run --implementation reference --fault no-reuse-addr
+  reusespec run keepalive --platform linux-6.12    in a guest with this kernel
   reusespec explain port-reuse/time-wait           a scenario, its sources, how to repeat it
 
 Exit status:
@@ -33,7 +34,7 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run scenarios and compare what is seen with claims and snapshots.
-    Run(Run),
+    Run(Box<Run>),
     /// Print scenarios, cases and claims without running anything.
     List(List),
     /// Parse and check scenario files.
@@ -56,6 +57,13 @@ pub enum Command {
         #[arg(long)]
         deviations: bool,
     },
+    /// Print completions for a shell, e.g. `reusespec completions bash > …/bash-completion/completions/reusespec`.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page: `reusespec manual | man -l -`.
+    Manual,
     /// Speak the agent's protocol on standard input and output.
     #[command(hide = true)]
     Agent,
@@ -66,9 +74,15 @@ pub enum Command {
 pub struct Run {
     /// Scenarios whose id contains one of these; all if left out.
     pub filters: Vec<String>,
-    /// Where to run.
+    /// Where to run: `host`, a guest such as `linux-6.12`, or the path of a platform's .toml file.
     #[arg(long = "platform", value_name = "P", default_value = "host")]
     pub platforms: Vec<String>,
+    /// Boot this kernel in the guest instead of the platform's own.
+    #[arg(long, value_name = "FILE")]
+    pub kernel: Option<PathBuf>,
+    /// The lib/modules/VERSION that belongs to --kernel.
+    #[arg(long, value_name = "DIR", requires = "kernel")]
+    pub modules: Option<PathBuf>,
     /// What to test: `kernel`, `reference`, `go`, …; each scenario's own if left out.
     #[arg(long = "implementation", value_name = "I")]
     pub implementations: Vec<String>,
@@ -84,6 +98,9 @@ pub struct Run {
     /// Also write a JUnit report.
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
+    /// Also write pages for a browser.
+    #[arg(long, value_name = "DIR")]
+    pub html: Option<PathBuf>,
     /// Test a FastCGI application that runs already: `127.0.0.1:9000` or `unix:/run/app.sock`.
     #[arg(long, value_name = "HOST:PORT|unix:PATH", conflicts_with_all = ["implementations", "fault"])]
     pub target: Option<String>,

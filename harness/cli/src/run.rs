@@ -12,7 +12,7 @@ use reusespec_core::judge::{judge, stale_deviations};
 use reusespec_core::protocol::{Finished, Hello, Implementation, Target};
 use reusespec_core::table::{Comparison, Scope, Table};
 use reusespec_core::{Case, CaseKey, Deviation, Judgement, Outcome, System, Timing};
-use reusespec_platforms::AgentCommand;
+use reusespec_platforms::Starter;
 
 use crate::capture;
 use crate::event::{Event, ScenarioResult, Summary};
@@ -22,12 +22,11 @@ use crate::plan::{KERNEL, Portion, REFERENCE, TARGET, own_implementation};
 use crate::session::{Progress, Session, broken};
 
 /// Where cases run.
-#[derive(Clone, Debug)]
 pub struct Platform {
     /// Its name in reports.
     pub name: String,
-    /// Starts its agent.
-    pub agent: AgentCommand,
+    /// Starts its agents.
+    pub starter: Box<dyn Starter>,
     /// Its known disagreements.
     pub deviations: Vec<Deviation>,
 }
@@ -78,21 +77,83 @@ fn run_at_once(
             Collector::new(platform, implementation, portions, settings, deviations)
         })
         .collect();
+    let shared = platform.starter.manner().costs_a_machine;
+    let agents = share(&subjects, shared);
     thread::scope(|scope| {
         let (tell, heard) = channel();
-        for (index, ((_, portions), subject)) in work.iter().zip(&subjects).enumerate() {
+        for agent in &agents {
             let tell = tell.clone();
+            let portions = agent.iter().flat_map(|index| work[*index].1).collect();
+            // The reference answers what is asked of it, and leaves raw system calls alone.
+            let subject = agent.iter().map(|index| &subjects[*index]).next_back();
             scope.spawn(move || {
                 // Who hears the news outlives this thread.
-                let tell = |news| drop(tell.send((index, news)));
-                run_session(platform, subject, portions, settings, &tell);
+                let tell = |news| drop(tell.send((agent, news)));
+                run_session(
+                    platform,
+                    subject.expect("no agent without work"),
+                    portions,
+                    settings,
+                    &tell,
+                );
             });
         }
         drop(tell);
-        for (index, news) in heard {
-            collectors[index].hear(news, summary, report);
+        for (agent, news) in heard {
+            hear(news, agent, &mut collectors, summary, report);
         }
     });
+}
+
+/// Which of the subjects, by index, one agent answers for: each its own, but where an agent costs a machine the kernel
+/// and the reference share one. Order is kept.
+fn share(subjects: &[Subject], shared: bool) -> Vec<Vec<usize>> {
+    let ours = |subject: &Subject| {
+        matches!(
+            subject,
+            Ok((Implementation::Kernel | Implementation::Reference { .. }, _))
+        )
+    };
+    let mut agents: Vec<Vec<usize>> = Vec::new();
+    for (index, subject) in subjects.iter().enumerate() {
+        let partner = agents
+            .iter_mut()
+            .find(|agent| shared && ours(subject) && agent.iter().all(|other| ours(&subjects[*other])));
+        match partner {
+            Some(agent) => agent.push(index),
+            None => agents.push(vec![index]),
+        }
+    }
+    agents
+}
+
+/// Takes news of an agent and passes on what follows from it.
+fn hear(
+    news: News,
+    agent: &[usize],
+    collectors: &mut [Collector<'_, '_>],
+    summary: &mut Summary,
+    report: &mut dyn FnMut(Event<'_>),
+) {
+    let platform = &collectors[agent[0]].platform.name;
+    match news {
+        News::Hello(hello) => {
+            report(Event::PlatformReady {
+                platform,
+                hello: &hello,
+            });
+            for index in agent {
+                collectors[*index].hello = Some((*hello).clone());
+            }
+        }
+        News::Note(note) => report(Event::Note(format!("{platform}: {note}"))),
+        News::Finished(finished) => {
+            let is_its = |index: &&usize| collectors[**index].has(&finished.key);
+            if let Some(index) = agent.iter().find(is_its) {
+                collectors[*index].finished(*finished, summary, report);
+            }
+        }
+    }
 }
 
 /// What a session tells across threads.
@@ -105,7 +166,7 @@ enum News {
 fn run_session(
     platform: &Platform,
     subject: &Subject,
-    portions: &[Portion<'_>],
+    portions: Vec<&Portion<'_>>,
     settings: &Settings<'_>,
     tell: &dyn Fn(News),
 ) {
@@ -124,9 +185,8 @@ fn run_session(
             return;
         }
     };
-    let start = || platform.agent.start().map_err(|error| with_causes(&error));
     let session = Session {
-        start: &start,
+        starter: &*platform.starter,
         jobs: settings.jobs,
         implementation: answers,
         capture: settings.capture.is_some(),
@@ -179,6 +239,8 @@ struct Collector<'c, 'l> {
     implementation: &'c str,
     portions: &'c [Portion<'l>],
     settings: &'c Settings<'c>,
+    /// What is tested and its release, where it has a profile.
+    profiled: Option<(implementations::Implementation, Option<String>)>,
     /// Those of the platform and of the implementation.
     deviations: Vec<Deviation>,
     hello: Option<Hello>,
@@ -205,6 +267,10 @@ impl<'c, 'l> Collector<'c, 'l> {
             implementation,
             portions,
             settings,
+            profiled: implementations::find(settings.root, implementation).map(|found| {
+                let release = found.release();
+                (found, release)
+            }),
             deviations,
             hello: None,
             outcomes: HashMap::new(),
@@ -213,28 +279,22 @@ impl<'c, 'l> Collector<'c, 'l> {
         }
     }
 
-    /// Takes news of the session and passes on what follows from it.
-    fn hear(&mut self, news: News, summary: &mut Summary, report: &mut dyn FnMut(Event<'_>)) {
-        let platform = &self.platform.name;
-        match news {
-            News::Hello(hello) => {
-                let hello = self.hello.insert(*hello);
-                report(Event::PlatformReady { platform, hello });
-            }
-            News::Note(note) => report(Event::Note(format!("{platform}: {note}"))),
-            News::Finished(finished) => {
-                report(Event::CaseFinished { key: &finished.key });
-                if let Err(error) = self.keep_capture(&finished) {
-                    report(Event::Note(format!(
-                        "{}: the capture is lost: {error}",
-                        finished.key
-                    )));
-                }
-                for result in self.add(*finished) {
-                    summary.add(&result);
-                    report(Event::ScenarioFinished(result));
-                }
-            }
+    fn has(&self, key: &CaseKey) -> bool {
+        self.missing.contains_key(key.scenario.as_str())
+    }
+
+    /// Takes the outcome of a case.
+    fn finished(&mut self, finished: Finished, summary: &mut Summary, report: &mut dyn FnMut(Event<'_>)) {
+        report(Event::CaseFinished { key: &finished.key });
+        if let Err(error) = self.keep_capture(&finished) {
+            report(Event::Note(format!(
+                "{}: the capture is lost: {error}",
+                finished.key
+            )));
+        }
+        for result in self.add(finished) {
+            summary.add(&result);
+            report(Event::ScenarioFinished(result));
         }
     }
 
@@ -297,7 +357,13 @@ impl<'c, 'l> Collector<'c, 'l> {
 
     fn compare(&self, portion: &Portion<'_>, judgements: &[&Judgement], system: &System) -> Comparison {
         let scenario = portion.scenario;
-        let table = Table::of_run(scenario, judgements, &system.series());
+        let varies = |(found, _): &(implementations::Implementation, _)| found.profile.varies_in(&scenario.id);
+        if self.profiled.as_ref().is_some_and(varies) {
+            return Comparison::Same;
+        }
+        let release = self.profiled.as_ref().and_then(|(_, release)| release.as_deref());
+        let reviewed = reviewed_as(system, release);
+        let table = Table::of_run(scenario, judgements, &reviewed);
         let keys = snapshot_keys(system, self.implementation, own_implementation(scenario));
         let old = find_snapshot(self.settings.root, &scenario.id, &keys).map(|(_, table)| table);
         let whole = portion.cases.len() == scenario.cases.len();
@@ -348,18 +414,21 @@ impl<'c, 'l> Collector<'c, 'l> {
 /// The name of the platform that is this machine.
 pub const HOST: &str = "host";
 
-/// Names of the snapshots that may hold a kernel's rows, most particular first: `linux-6.18`, then `linux`,
-/// each followed by `+implementation` where it is not the scenario's own.
+/// Names of the snapshots that may hold a kernel's rows, most particular first: `linux-6.18`, then `linux`. For an
+/// implementation that is not the scenario's own, those with `+implementation` come before: it has a table of its own
+/// only where it is not as the scenario's own one.
 pub fn snapshot_keys(system: &System, implementation: &str, own: &str) -> Vec<String> {
-    let suffix = if implementation == own {
-        String::new()
-    } else {
-        format!("+{implementation}")
-    };
-    [system.series(), system.name.clone()]
-        .into_iter()
-        .map(|key| format!("{key}{suffix}"))
-        .collect()
+    let keys = [system.series(), system.name.clone()];
+    let particular = keys.iter().map(|key| format!("{key}+{implementation}"));
+    let particular: Vec<_> = particular.filter(|_| implementation != own).collect();
+    particular.into_iter().chain(keys.iter().cloned()).collect()
+}
+
+/// What a snapshot's head calls that whose rows it holds: the kernel's series, and the version of an implementation
+/// that has one.
+pub fn reviewed_as(system: &System, version: Option<&str>) -> String {
+    let with = version.map(|version| format!(" with {version}"));
+    format!("{}{}", system.series(), with.unwrap_or_default())
 }
 
 /// Stands in for the system of an agent that never said hello; no claim is judged on it.

@@ -66,6 +66,20 @@ pub struct Profile {
     /// Where it is known not to do what a claim says.
     #[serde(default)]
     pub deviation: Vec<Deviation>,
+    /// Where what it does is a race of its own, so that rows are not compared with a snapshot. Claims are judged all
+    /// the same.
+    #[serde(default)]
+    pub varies: Vec<Varies>,
+}
+
+/// A scenario in which an implementation does now this, now that.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Varies {
+    /// Id of the scenario.
+    pub scenario: String,
+    /// What races with what, in a sentence.
+    pub because: String,
 }
 
 /// How an implementation is talked to.
@@ -143,6 +157,11 @@ impl Profile {
             return Err(ProfileError::NothingToStart);
         }
         Ok(profile)
+    }
+
+    /// Whether its rows in this scenario are the outcome of a race.
+    pub fn varies_in(&self, scenario: &str) -> bool {
+        self.varies.iter().any(|varies| varies.scenario == scenario)
     }
 
     /// Whether a scenario of this id can be asked of it.

@@ -16,9 +16,9 @@ use tempfile::TempDir;
 
 use super::{
     command::{self, Choice},
-    find_program,
     monitor::Monitor,
     process::{self, Running},
+    require_program,
     warm::{Key, Slot},
 };
 use crate::{
@@ -188,12 +188,12 @@ impl Guest {
     fn restore(files: &Files, state: &Path) -> Result<(Running, Duration), GuestError> {
         let started = Instant::now();
         let mut arguments = files.arguments.clone();
-        arguments.extend(["-incoming".to_owned(), format!("file:{}", state.display())]);
+        arguments.extend(["-incoming", "defer"].map(String::from));
         let mut running = files.run(&arguments)?;
         let mut monitor =
             Monitor::new(&running.monitor, RESTORE_BUDGET).map_err(host("reach QEMU's monitor"))?;
         monitor
-            .await_running(RESTORE_BUDGET)
+            .restore(&state.to_string_lossy(), RESTORE_BUDGET)
             .map_err(host("restore the saved state"))?;
         files.go(&mut running)?;
         files.expect_line(&mut running, GOING, RESTORE_BUDGET)?;
@@ -281,10 +281,7 @@ struct Files {
 impl Files {
     fn prepare(launch: &Launch<'_>) -> Result<Self, GuestError> {
         let qemu = launch.profile.qemu();
-        let program = find_program(&qemu.emulator).ok_or_else(|| GuestError::NoQemu {
-            program: format!("qemu-system-{}", qemu.emulator),
-            package: debian_package(&qemu.emulator),
-        })?;
+        let program = require_program(&qemu.emulator)?;
         let folder = TempDir::with_prefix("reusespec-").map_err(host("make a temporary folder"))?;
         let archive = pack(launch)?;
         let initramfs = folder.path().join("initramfs");

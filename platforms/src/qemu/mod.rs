@@ -15,6 +15,17 @@ pub use accelerator::{Verdict as AcceleratorVerdict, decide as decide_accelerato
 pub(crate) use guest::debian_package;
 pub use guest::{Guest, GuestError, Launch, Start};
 
+/// The emulator's full path.
+///
+/// # Errors
+/// When it is not installed; the text says which package has it.
+pub fn require_program(emulator: &str) -> Result<PathBuf, GuestError> {
+    find_program(emulator).ok_or_else(|| GuestError::NoQemu {
+        program: format!("qemu-system-{emulator}"),
+        package: debian_package(emulator),
+    })
+}
+
 use std::path::PathBuf;
 
 /// The emulator's full path, if it is installed.

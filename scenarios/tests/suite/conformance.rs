@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use reusespec::event::{Event, Summary};
 use reusespec::library::{find_snapshot, load_file};
 use reusespec::plan::{Portion, own_implementation};
-use reusespec::run::{Settings, run_portions, snapshot_keys};
+use reusespec::run::{Settings, reviewed_as, run_portions, snapshot_keys};
 use reusespec_core::table::{Comparison, Table};
 use reusespec_core::{Judgement, Scenario, System, Verdict};
 use rstest::rstest;
@@ -71,11 +71,12 @@ fn conforms(path: &Path) {
     let (judgements, comparison): (Vec<Judgement>, Comparison) = judged.expect("every case has an outcome");
     let system = system.unwrap_or_else(|| panic!("broken: {:?}", judgements[0].because));
     complain(&judgements);
-    review(&scenario, &judgements, &comparison, &system);
+    let own = own_implementation(&scenario);
+    review(&scenario, &judgements, &comparison, &system, own, None);
 }
 
 /// Says which cases failed or broke, and says of the unsupported ones why.
-fn complain(judgements: &[Judgement]) {
+pub(crate) fn complain(judgements: &[Judgement]) {
     let mut trouble = Vec::new();
     for judgement in judgements {
         let because = judgement.because.as_deref().unwrap_or_default();
@@ -102,12 +103,33 @@ fn complain(judgements: &[Judgement]) {
     assert!(trouble.is_empty(), "\n{}", trouble.join("\n"));
 }
 
-/// Lets insta compare the table with the reviewed one, where the kernel has been reviewed or is the first.
-fn review(scenario: &Scenario, judgements: &[Judgement], comparison: &Comparison, system: &System) {
+/// Lets insta compare the table with the reviewed one, where what ran has been reviewed or is the first of its kind.
+pub(crate) fn review(
+    scenario: &Scenario,
+    judgements: &[Judgement],
+    comparison: &Comparison,
+    system: &System,
+    implementation: &str,
+    version: Option<&str>,
+) {
     let all: Vec<_> = judgements.iter().collect();
-    let now = Table::of_run(scenario, &all, &system.series());
+    let now = Table::of_run(scenario, &all, &reviewed_as(system, version));
     let own = own_implementation(scenario);
-    let old = find_snapshot(&root(), &scenario.id, &snapshot_keys(system, own, own));
+    let suffix = if implementation == own {
+        String::new()
+    } else {
+        format!("+{implementation}")
+    };
+    let found = find_snapshot(
+        &root(),
+        &scenario.id,
+        &snapshot_keys(system, implementation, own),
+    );
+    // An implementation that is as the scenario's own one has no table of its own.
+    let old = found.filter(|(key, _)| key.ends_with(&suffix));
+    if *comparison == Comparison::Same && old.is_none() {
+        return;
+    }
     if let (Comparison::New(rows), true) = (comparison, old.is_some()) {
         eprintln!(
             "new: {}: {} rows are not as on the reviewed kernels",
@@ -116,7 +138,10 @@ fn review(scenario: &Scenario, judgements: &[Judgement], comparison: &Comparison
         );
         return;
     }
-    let (key, old) = old.map_or_else(|| (system.name.clone(), None), |(key, table)| (key, Some(table)));
+    let (key, old) = old.map_or_else(
+        || (format!("{}{suffix}", system.name), None),
+        |(key, table)| (key, Some(table)),
+    );
     let table = now.merged(old.as_ref(), &all);
     let (folder, name) = scenario
         .id

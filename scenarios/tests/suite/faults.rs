@@ -62,7 +62,9 @@ fn every_fault_is_caught_and_every_must_claim_catches_one(#[case] family: Family
         };
         let is_caught = match level {
             Level::Must => !red.is_empty(),
-            level => !red_claims(&scenarios, every_case, Some(fault), level).0.is_empty(),
+            level => !red_claims(&scenarios, every_case, Some(fault), level)
+                .0
+                .is_empty(),
         };
         let cannot_show = system.name == "linux" && ONLY_ON_BSDS.contains(&fault.note.name);
         assert!(
@@ -159,7 +161,11 @@ fn sample(scenario: &Scenario) -> Vec<&Case> {
         [first, cases.next_back()].into_iter().flatten()
     });
     let ends: Vec<_> = ends.map(|case| &case.key).collect();
-    scenario.cases.iter().filter(|case| ends.contains(&&case.key)).collect()
+    scenario
+        .cases
+        .iter()
+        .filter(|case| ends.contains(&&case.key))
+        .collect()
 }
 
 /// The must-claims about this system, as `scenario claim`.

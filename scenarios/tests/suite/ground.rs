@@ -13,7 +13,7 @@ pub(crate) fn host() -> Platform {
     };
     Platform {
         name: HOST.to_owned(),
-        agent,
+        starter: Box::new(agent),
         deviations: Vec::new(),
     }
 }

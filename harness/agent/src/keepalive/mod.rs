@@ -21,6 +21,7 @@ use socket2::Socket;
 
 use crate::case::Scene;
 use crate::peer::{Config, PeerError, WirePeer};
+pub(crate) use lateness::Board;
 use lateness::Witness;
 
 /// Why a step has no result.
@@ -61,11 +62,14 @@ struct Named {
 /// The peer, and what watches the clock beside it.
 struct Wire {
     peer: WirePeer,
-    witness: Witness,
+    /// Notes how late the machine is, as long as the wire is there.
+    _witness: Witness,
     /// Times count from here or from the peer's last segment, whichever is later.
     mark: Duration,
     /// When keepalive was last switched on.
     switched: Option<Duration>,
+    /// When the scenario last waited on purpose.
+    waited: Duration,
 }
 
 struct Connections<'s, 'r> {
@@ -193,9 +197,10 @@ impl Connections<'_, '_> {
             let peer = WirePeer::start(config)?;
             self.wire = Some(Wire {
                 peer,
-                witness: Witness::start(),
+                _witness: Witness::start(self.scene.board)?,
                 mark: Duration::ZERO,
                 switched: None,
+                waited: Duration::ZERO,
             });
         }
         Ok(self.wire.as_mut().expect("it was made above"))

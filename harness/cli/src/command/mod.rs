@@ -5,6 +5,7 @@ mod explain;
 mod faults;
 mod implementations;
 mod list;
+mod manual;
 mod platforms;
 mod run;
 
@@ -25,6 +26,8 @@ pub fn dispatch(arguments: &Arguments) -> i32 {
         Command::Explain { topic } => with_library(arguments, |library| explain::explain(library, topic)),
         Command::Check { files } => check::check(&root(arguments), files),
         Command::Platforms => platforms::platforms(),
+        Command::Completions { shell } => manual::completions(*shell),
+        Command::Manual => manual::manual(),
         Command::Faults => faults::faults(),
         Command::Implementations { deviations } => match root(arguments) {
             Ok(root) => implementations::implementations(&root, *deviations),

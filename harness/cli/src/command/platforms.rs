@@ -4,21 +4,19 @@ use std::io::{self, Write};
 
 use reusespec_core::protocol::{Hello, Implementation};
 
-use super::run::host;
+use super::wrong_input;
 use crate::exit;
+use crate::platforms;
 use crate::session::{Progress, Session};
 
 pub(super) fn platforms() -> io::Result<i32> {
-    let platform = host()?;
-    let mut hello = None;
-    let start = || {
-        platform
-            .agent
-            .start()
-            .map_err(|error| crate::run::with_causes(&error))
+    let platform = match platforms::host() {
+        Ok(platform) => platform,
+        Err(error) => return Ok(wrong_input(&error)),
     };
+    let mut hello = None;
     let session = Session {
-        start: &start,
+        starter: &*platform.starter,
         jobs: 1,
         implementation: Implementation::Kernel,
         capture: false,
