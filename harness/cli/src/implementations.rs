@@ -108,7 +108,9 @@ impl Implementation {
         let fill = |text: &String| self.fill(text, &cache);
         let fill_all = |texts: &[String]| texts.iter().map(fill).collect::<Vec<_>>();
         let mut files = BTreeMap::new();
-        for file in &self.profile.files {
+        let front = self.profile.front.as_ref();
+        let front_file = front.map(|front| &front.file);
+        for file in self.profile.files.iter().chain(front_file) {
             let path = self.folder.join(file);
             let text = fs::read_to_string(&path)
                 .map_err(|source| ImplementationError::Unreadable { path, source })?;
@@ -120,6 +122,7 @@ impl Implementation {
             name: self.name.clone(),
             kind: self.profile.kind,
             start: fill_all(&self.profile.start),
+            front: front.map(|front| fill_all(&front.start)),
             environment: environment
                 .map(|(name, value)| (name.clone(), fill(value)))
                 .collect(),

@@ -16,10 +16,19 @@ use crate::conformance::{complain, review};
 use crate::ground::{host, root};
 
 #[rstest]
-fn deviates_as_its_profile_says(
-    #[values("go", "php-fpm", "libfcgi", "flup")] name: &str,
-    #[values(Family::Fastcgi)] family: Family,
+fn an_application_deviates_as_its_profile_says(#[values("go", "php-fpm", "libfcgi", "flup")] name: &str) {
+    deviates_as_its_profile_says(name, Subject::Implementation);
+}
+
+#[rstest]
+fn a_web_server_deviates_as_its_profile_says(
+    #[values("nginx", "lighttpd", "apache", "haproxy", "caddy")] name: &str,
 ) {
+    deviates_as_its_profile_says(name, Subject::WebServer);
+}
+
+/// In the FastCGI scenarios about this subject.
+fn deviates_as_its_profile_says(name: &str, subject: Subject) {
     let root = root();
     let implementation = implementations::find(&root, name).expect("it has a profile");
     if let Some(missing) = implementation.missing() {
@@ -31,7 +40,7 @@ fn deviates_as_its_profile_says(
     let of_family = library
         .scenarios
         .iter()
-        .filter(|scenario| scenario.family == family && scenario.subject == Subject::Implementation);
+        .filter(|scenario| scenario.family == Family::Fastcgi && scenario.subject == subject);
     let portions: Vec<_> = of_family
         .map(|scenario| Portion {
             scenario,
