@@ -1,6 +1,8 @@
-//! The two streams to an agent, and whatever keeps it alive.
+//! A running agent as two streams, and whatever can start one again and again.
 
+use std::error::Error;
 use std::io::{Read, Write};
+use std::time::Duration;
 
 /// A running agent.
 ///
@@ -18,4 +20,72 @@ pub struct Link {
 pub trait Keeper: Send {
     /// The last lines of standard error or of the console, and how it ended if it has: for reports.
     fn last_words(&mut self) -> String;
+}
+
+/// What an agent is started for, as far as that decides how.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Errand<'e> {
+    /// More than about a hundred cases, or files: a slow channel would take longer than a slower start.
+    pub much: bool,
+    /// Everything the host will ever say, where the agent gets it before it starts ([`Manner::told_beforehand`]).
+    pub requests: &'e [u8],
+}
+
+/// What whoever talks to a platform's agents has to know about them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Manner {
+    /// By how much budgets are stretched, as the CPU is emulated.
+    pub slower: u32,
+    /// The clock skips what nobody works in. Then the agent is told everything beforehand: while it waited for a host
+    /// its clock would run ahead by an unknown amount.
+    pub told_beforehand: bool,
+    /// Each agent costs a machine, so that one is shared where two could work side by side.
+    pub costs_a_machine: bool,
+    /// What the agent's hello must report as there.
+    pub capabilities: Vec<String>,
+}
+
+impl Default for Manner {
+    fn default() -> Self {
+        Self {
+            slower: 1,
+            told_beforehand: false,
+            costs_a_machine: false,
+            capabilities: Vec::new(),
+        }
+    }
+}
+
+impl Manner {
+    /// How long to wait for a sign of an agent that may take `budget` of its own time for what it does.
+    pub fn patience(&self, budget: Duration) -> Duration {
+        /// Spare time of a real clock.
+        const SILENCE: Duration = Duration::from_secs(10);
+        /// The slowest guest measured skips 36 s in one; a third of that, and a minute for what is computed.
+        const SKIPPED: u32 = 12;
+        const COMPUTED: Duration = Duration::from_secs(60);
+        if self.told_beforehand {
+            budget / SKIPPED + COMPUTED
+        } else {
+            budget * self.slower + SILENCE
+        }
+    }
+}
+
+/// Why there is no agent, with the way out; causes are kept.
+pub type StartError = Box<dyn Error + Send + Sync>;
+
+/// Something that agents can be started on, again and again.
+pub trait Starter: Send + Sync {
+    /// Start one. The calling thread must live as long as the link. `tell` hears what a reader should know
+    /// meanwhile: a download that has begun, why the CPU is emulated.
+    ///
+    /// # Errors
+    /// When something is missing, does not come up, or dies on the way.
+    fn start(&self, errand: &Errand<'_>, tell: &mut dyn FnMut(String)) -> Result<Link, StartError>;
+
+    /// How its agents work.
+    fn manner(&self) -> Manner {
+        Manner::default()
+    }
 }

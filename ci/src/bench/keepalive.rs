@@ -125,7 +125,8 @@ fn beside(run: u32, file: &Path) -> Option<Child> {
         if let Some(process) = other.filter(wire) {
             return Command::new("nsenter")
                 .arg(format!("--net=/proc/{process}/ns/net"))
-                .args(["tcpdump", "-i", "wire0", "-U", "-w"])
+                // Without the immediate mode the last segments are still in its ring when the interface goes.
+                .args(["tcpdump", "--immediate-mode", "-i", "wire0", "-U", "-w"])
                 .arg(file)
                 .args(["--time-stamp-precision=nano", "-Z", "root"])
                 .stderr(Stdio::null())

@@ -27,7 +27,9 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::time::{ClockId, clock_gettime};
-use reusespec_wire::segment::{Behaviour, Direction, Pair, Peer, Recorded, Recorder, Recording, Segment};
+use reusespec_wire::segment::{
+    Behaviour, Direction, Pair, Peer, Recorded, Recorder, Recording, Segment, unreachable,
+};
 
 /// The addresses of the two ends, one pair a family, in networks set aside for tests (RFC 2544, RFC 3849).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -238,9 +240,19 @@ impl WirePeer {
     /// Everything on the wire up to now.
     ///
     /// # Errors
-    /// [`PeerError::Broken`].
+    /// [`PeerError::Broken`], also where some frame got lost between the two ends: what is not in the recording
+    /// would otherwise look as if it had not been sent.
     pub fn recording(&self) -> Result<Recording, PeerError> {
         self.shared.act(|_| Vec::new())?;
+        let lost = self.shared.link.lost();
+        match lost.map_err(|error| PeerError::Broken(error.to_string()))? {
+            0 => {}
+            lost => {
+                return Err(PeerError::Broken(format!(
+                    "the machine was too busy for {lost} frames"
+                )));
+            }
+        }
         Ok(self.shared.state().recorder.recording().clone())
     }
 }
@@ -325,9 +337,15 @@ impl State {
             match link.receive() {
                 Ok(Some((at, datagram))) => {
                     if let Ok(segment) = Segment::parse(&datagram) {
+                        let router = self.peer.is_unreachable().then(|| unreachable(&datagram));
                         self.record(at, Direction::FromKernel, &segment, datagram);
                         let replies = self.peer.receive(&segment);
                         self.send(link, &replies);
+                        if let Some(message) = router.flatten()
+                            && let Err(error) = link.send(&message)
+                        {
+                            return self.broken = Some(error.to_string());
+                        }
                     }
                 }
                 Ok(None) => return,
@@ -345,11 +363,10 @@ impl State {
                 Ok(datagram) => datagram,
                 Err(error) => return self.broken = Some(error.to_string()),
             };
-            let at = now();
-            if let Err(error) = link.send(&datagram) {
-                return self.broken = Some(error.to_string());
+            match link.send(&datagram) {
+                Ok(at) => self.record(at, Direction::FromPeer, segment, datagram),
+                Err(error) => return self.broken = Some(error.to_string()),
             }
-            self.record(at, Direction::FromPeer, segment, datagram);
         }
     }
 
@@ -360,7 +377,7 @@ impl State {
 }
 
 /// The clock of the kernel's receive time stamps: real time, since the Unix epoch.
-fn now() -> Duration {
+pub(crate) fn now() -> Duration {
     let now = clock_gettime(ClockId::CLOCK_REALTIME).expect("every system has a real-time clock");
     Duration::from(now)
 }

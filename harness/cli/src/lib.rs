@@ -9,6 +9,7 @@
 //! | [`arguments`] | what can be typed |
 //! | [`library`] | scenario files and snapshots on disk |
 //! | [`implementations`] | profiles, and what has to be found or built for them |
+//! | [`platforms`] | where cases can run, by name |
 //! | [`plan`] | which cases run where |
 //! | [`session`] | one agent's work, and what becomes of its cases when it dies |
 //! | [`run`] | sessions → verdicts → events |
@@ -26,6 +27,7 @@ pub mod faults;
 pub mod implementations;
 pub mod library;
 pub mod plan;
+pub mod platforms;
 pub mod report;
 pub mod run;
 pub mod session;

@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 
 use reusespec_core::judge::{judge, stale_deviations};
 use reusespec_core::protocol::{Finished, Hello, Implementation, Target};
+use reusespec_core::system::{kernel_name, kernel_names};
 use reusespec_core::table::{Comparison, Scope, Table};
 use reusespec_core::{Case, CaseKey, Deviation, Judgement, Outcome, System, Timing};
-use reusespec_platforms::AgentCommand;
+use reusespec_platforms::Starter;
 
 use crate::capture;
 use crate::event::{Event, ScenarioResult, Summary};
@@ -22,12 +23,11 @@ use crate::plan::{KERNEL, Portion, REFERENCE, TARGET, own_implementation};
 use crate::session::{Progress, Session, broken};
 
 /// Where cases run.
-#[derive(Clone, Debug)]
 pub struct Platform {
     /// Its name in reports.
     pub name: String,
-    /// Starts its agent.
-    pub agent: AgentCommand,
+    /// Starts its agents.
+    pub starter: Box<dyn Starter>,
     /// Its known disagreements.
     pub deviations: Vec<Deviation>,
 }
@@ -78,21 +78,83 @@ fn run_at_once(
             Collector::new(platform, implementation, portions, settings, deviations)
         })
         .collect();
+    let shared = platform.starter.manner().costs_a_machine;
+    let agents = share(&subjects, shared);
     thread::scope(|scope| {
         let (tell, heard) = channel();
-        for (index, ((_, portions), subject)) in work.iter().zip(&subjects).enumerate() {
+        for agent in &agents {
             let tell = tell.clone();
+            let portions = agent.iter().flat_map(|index| work[*index].1).collect();
+            // The reference answers what is asked of it, and leaves raw system calls alone.
+            let subject = agent.iter().map(|index| &subjects[*index]).next_back();
             scope.spawn(move || {
                 // Who hears the news outlives this thread.
-                let tell = |news| drop(tell.send((index, news)));
-                run_session(platform, subject, portions, settings, &tell);
+                let tell = |news| drop(tell.send((agent, news)));
+                run_session(
+                    platform,
+                    subject.expect("no agent without work"),
+                    portions,
+                    settings,
+                    &tell,
+                );
             });
         }
         drop(tell);
-        for (index, news) in heard {
-            collectors[index].hear(news, summary, report);
+        for (agent, news) in heard {
+            hear(news, agent, &mut collectors, summary, report);
         }
     });
+}
+
+/// Which of the subjects, by index, one agent answers for: each its own, but where an agent costs a machine the kernel
+/// and the reference share one. Order is kept.
+fn share(subjects: &[Subject], shared: bool) -> Vec<Vec<usize>> {
+    let ours = |subject: &Subject| {
+        matches!(
+            subject,
+            Ok((Implementation::Kernel | Implementation::Reference { .. }, _))
+        )
+    };
+    let mut agents: Vec<Vec<usize>> = Vec::new();
+    for (index, subject) in subjects.iter().enumerate() {
+        let partner = agents
+            .iter_mut()
+            .find(|agent| shared && ours(subject) && agent.iter().all(|other| ours(&subjects[*other])));
+        match partner {
+            Some(agent) => agent.push(index),
+            None => agents.push(vec![index]),
+        }
+    }
+    agents
+}
+
+/// Takes news of an agent and passes on what follows from it.
+fn hear(
+    news: News,
+    agent: &[usize],
+    collectors: &mut [Collector<'_, '_>],
+    summary: &mut Summary,
+    report: &mut dyn FnMut(Event<'_>),
+) {
+    let platform = &collectors[agent[0]].platform.name;
+    match news {
+        News::Hello(hello) => {
+            report(Event::PlatformReady {
+                platform,
+                hello: &hello,
+            });
+            for index in agent {
+                collectors[*index].hello = Some((*hello).clone());
+            }
+        }
+        News::Note(note) => report(Event::Note(format!("{platform}: {note}"))),
+        News::Finished(finished) => {
+            let is_its = |index: &&usize| collectors[**index].has(&finished.key);
+            if let Some(index) = agent.iter().find(is_its) {
+                collectors[*index].finished(*finished, summary, report);
+            }
+        }
+    }
 }
 
 /// What a session tells across threads.
@@ -105,7 +167,7 @@ enum News {
 fn run_session(
     platform: &Platform,
     subject: &Subject,
-    portions: &[Portion<'_>],
+    portions: Vec<&Portion<'_>>,
     settings: &Settings<'_>,
     tell: &dyn Fn(News),
 ) {
@@ -124,9 +186,8 @@ fn run_session(
             return;
         }
     };
-    let start = || platform.agent.start().map_err(|error| with_causes(&error));
     let session = Session {
-        start: &start,
+        starter: &*platform.starter,
         jobs: settings.jobs,
         implementation: answers,
         capture: settings.capture.is_some(),
@@ -213,28 +274,22 @@ impl<'c, 'l> Collector<'c, 'l> {
         }
     }
 
-    /// Takes news of the session and passes on what follows from it.
-    fn hear(&mut self, news: News, summary: &mut Summary, report: &mut dyn FnMut(Event<'_>)) {
-        let platform = &self.platform.name;
-        match news {
-            News::Hello(hello) => {
-                let hello = self.hello.insert(*hello);
-                report(Event::PlatformReady { platform, hello });
-            }
-            News::Note(note) => report(Event::Note(format!("{platform}: {note}"))),
-            News::Finished(finished) => {
-                report(Event::CaseFinished { key: &finished.key });
-                if let Err(error) = self.keep_capture(&finished) {
-                    report(Event::Note(format!(
-                        "{}: the capture is lost: {error}",
-                        finished.key
-                    )));
-                }
-                for result in self.add(*finished) {
-                    summary.add(&result);
-                    report(Event::ScenarioFinished(result));
-                }
-            }
+    fn has(&self, key: &CaseKey) -> bool {
+        self.missing.contains_key(key.scenario.as_str())
+    }
+
+    /// Takes the outcome of a case.
+    fn finished(&mut self, finished: Finished, summary: &mut Summary, report: &mut dyn FnMut(Event<'_>)) {
+        report(Event::CaseFinished { key: &finished.key });
+        if let Err(error) = self.keep_capture(&finished) {
+            report(Event::Note(format!(
+                "{}: the capture is lost: {error}",
+                finished.key
+            )));
+        }
+        for result in self.add(finished) {
+            summary.add(&result);
+            report(Event::ScenarioFinished(result));
         }
     }
 
@@ -283,10 +338,11 @@ impl<'c, 'l> Collector<'c, 'l> {
         let judgements: Vec<&Judgement> = cases.iter().map(|(judgement, _)| judgement).collect();
         let stale = stale_deviations(scenario, &judgements, &system, deviations);
         let stale = stale.into_iter().cloned().collect();
-        let comparison = self.compare(portion, &judgements, &system);
+        let comparison = self.compare(portion, &judgements);
         ScenarioResult {
             scenario,
             platform: &self.platform.name,
+            kernel: self.kernel(),
             implementation: self.implementation,
             comparison,
             stale,
@@ -295,10 +351,20 @@ impl<'c, 'l> Collector<'c, 'l> {
         }
     }
 
-    fn compare(&self, portion: &Portion<'_>, judgements: &[&Judgement], system: &System) -> Comparison {
+    /// What snapshots call the kernel.
+    fn kernel(&self) -> String {
+        let name = |hello: &Hello| kernel_name(&hello.system, &hello.machine);
+        self.hello.as_ref().map_or_else(|| unknown_system().name, name)
+    }
+
+    fn compare(&self, portion: &Portion<'_>, judgements: &[&Judgement]) -> Comparison {
         let scenario = portion.scenario;
-        let table = Table::of_run(scenario, judgements, &system.series());
-        let keys = snapshot_keys(system, self.implementation, own_implementation(scenario));
+        let table = Table::of_run(scenario, judgements, &self.kernel());
+        let kernels = self
+            .hello
+            .as_ref()
+            .map_or_else(Vec::new, |hello| kernel_names(&hello.system, &hello.machine));
+        let keys = snapshot_keys(&kernels, self.implementation, own_implementation(scenario));
         let old = find_snapshot(self.settings.root, &scenario.id, &keys).map(|(_, table)| table);
         let whole = portion.cases.len() == scenario.cases.len();
         let scope = if whole {
@@ -348,18 +414,15 @@ impl<'c, 'l> Collector<'c, 'l> {
 /// The name of the platform that is this machine.
 pub const HOST: &str = "host";
 
-/// Names of the snapshots that may hold a kernel's rows, most particular first: `linux-6.18`, then `linux`,
-/// each followed by `+implementation` where it is not the scenario's own.
-pub fn snapshot_keys(system: &System, implementation: &str, own: &str) -> Vec<String> {
+/// Names of the snapshots that may hold a kernel's rows, most particular first, each followed by `+implementation`
+/// where it is not the scenario's own.
+pub fn snapshot_keys(kernels: &[String], implementation: &str, own: &str) -> Vec<String> {
     let suffix = if implementation == own {
         String::new()
     } else {
         format!("+{implementation}")
     };
-    [system.series(), system.name.clone()]
-        .into_iter()
-        .map(|key| format!("{key}{suffix}"))
-        .collect()
+    kernels.iter().map(|kernel| format!("{kernel}{suffix}")).collect()
 }
 
 /// Stands in for the system of an agent that never said hello; no claim is judged on it.

@@ -14,12 +14,14 @@ use reusespec_core::protocol::{
     Finished, Hello, Implementation, LONGEST_LINE_BYTES, PROTOCOL, Reply, Request, Start,
 };
 use reusespec_core::{Case, CaseKey, Outcome};
-use reusespec_platforms::Link;
+use reusespec_platforms::{Errand, Link, Manner, Starter};
+
+use crate::run::with_causes;
 
 /// How long an agent may take to say hello.
 const HELLO_WITHIN: Duration = Duration::from_secs(30);
-/// How much longer than the longest budget an agent may be silent.
-const SILENCE: Duration = Duration::from_secs(10);
+/// More cases than this take a slow channel longer than a slower start does.
+const MANY: usize = 100;
 /// How often an interruption is looked for.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -39,8 +41,8 @@ pub enum Progress<'p> {
 
 /// How to work.
 pub struct Session<'s> {
-    /// Starts an agent; may be called again after one has died.
-    pub start: &'s dyn Fn() -> Result<Link, String>,
+    /// Starts an agent; is called again after one has died.
+    pub starter: &'s dyn Starter,
     /// How many cases may be busy at once; the agent's processors if 0.
     pub jobs: usize,
     /// What answers implementation steps.
@@ -55,10 +57,7 @@ impl Session<'_> {
         let mut left: Vec<&Case> = cases.to_vec();
         while !left.is_empty() {
             let before = left.len();
-            let because = match (self.start)() {
-                Ok(link) => self.with_agent(link, &mut left, tell),
-                Err(because) => Some(because),
-            };
+            let because = self.with_fresh_agent(&mut left, tell);
             if left.len() == before || INTERRUPTED.load(Ordering::Relaxed) {
                 let because = because.unwrap_or_else(|| "the agent did not answer".to_owned());
                 for case in left.drain(..) {
@@ -73,15 +72,39 @@ impl Session<'_> {
         }
     }
 
+    fn with_fresh_agent(&self, left: &mut Vec<&Case>, tell: &mut dyn FnMut(Progress<'_>)) -> Option<String> {
+        let manner = self.starter.manner();
+        let requests = if manner.told_beforehand {
+            match self.requests(left, 1, &manner) {
+                Ok(requests) => requests,
+                Err(because) => return Some(because),
+            }
+        } else {
+            String::new()
+        };
+        let errand = Errand {
+            much: left.len() > MANY,
+            requests: requests.as_bytes(),
+        };
+        match self
+            .starter
+            .start(&errand, &mut |note| tell(Progress::Note(note)))
+        {
+            Ok(link) => self.with_agent(link, &manner, left, tell),
+            Err(error) => Some(with_causes(&*error)),
+        }
+    }
+
     /// Works with one agent until it is done or gone. Returns why it is gone.
     fn with_agent(
         &self,
         mut link: Link,
+        manner: &Manner,
         left: &mut Vec<&Case>,
         tell: &mut dyn FnMut(Progress<'_>),
     ) -> Option<String> {
         let replies = replies(std::mem::replace(&mut link.replies, Box::new(std::io::empty())));
-        let hello = match self.greet(&mut link, &replies, tell) {
+        let hello = match self.greet(&mut link, &replies, manner, tell) {
             Ok(hello) => hello,
             Err(because) => return Some(because),
         };
@@ -98,7 +121,7 @@ impl Session<'_> {
                 false
             }
         });
-        let _open = match self.give(&mut link, &hello, left) {
+        let _open = match self.give(&mut link, &hello, manner, left) {
             Ok(open) => open,
             Err(because) => return Some(because),
         };
@@ -107,16 +130,21 @@ impl Session<'_> {
             .map(|case| Duration::from_millis(case.budget_ms))
             .max()
             .unwrap_or_default();
+        let patience = manner.patience(longest);
         let mut started = HashSet::new();
         let because = loop {
-            match next(&replies, longest + SILENCE) {
+            match next(&replies, patience) {
                 Ok(Line::Reply(Reply::Started(key))) => {
                     started.insert(key);
                 }
                 Ok(Line::Reply(Reply::Finished(finished))) => {
                     started.remove(&finished.key);
+                    let before = left.len();
+                    // An agent that was told beforehand also answers what is known to be unsupported.
                     left.retain(|case| case.key != finished.key);
-                    tell(Progress::Finished(finished));
+                    if left.len() < before {
+                        tell(Progress::Finished(finished));
+                    }
                 }
                 Ok(Line::Reply(Reply::Done { .. })) if left.is_empty() => return None,
                 Ok(Line::Reply(Reply::Done { count })) => {
@@ -126,6 +154,9 @@ impl Session<'_> {
                     );
                 }
                 Ok(Line::Reply(Reply::Hello(_))) => break "the agent has started anew".to_owned(),
+                Ok(Line::Reply(Reply::Output { .. } | Reply::Ended(_))) => {
+                    break "the agent speaks of a program".to_owned();
+                }
                 Ok(Line::Garbage(line)) => tell(Progress::Note(format!("not from the agent: {line:.120}"))),
                 Err(because) => break because,
             }
@@ -145,11 +176,13 @@ impl Session<'_> {
         &self,
         link: &mut Link,
         replies: &Receiver<Line>,
+        manner: &Manner,
         tell: &mut dyn FnMut(Progress<'_>),
     ) -> Result<Hello, String> {
         loop {
-            match next(replies, HELLO_WITHIN) {
+            match next(replies, HELLO_WITHIN * manner.slower) {
                 Ok(Line::Reply(Reply::Hello(hello))) if hello.protocol == PROTOCOL => {
+                    let hello = as_promised(hello, manner)?;
                     tell(Progress::Hello(&hello));
                     return Ok(hello);
                 }
@@ -171,22 +204,36 @@ impl Session<'_> {
         }
     }
 
-    /// Writes all cases from a thread of its own: neither side can then block the other. The stream comes back
-    /// through the receiver and must be kept, because its end would mean that the host is gone.
-    fn give(&self, link: &mut Link, hello: &Hello, cases: &[&Case]) -> Result<Receiver<Requests>, String> {
-        let jobs = if self.jobs == 0 {
-            hello.processors
+    fn give(
+        &self,
+        link: &mut Link,
+        hello: &Hello,
+        manner: &Manner,
+        cases: &[&Case],
+    ) -> Result<Receiver<Requests>, String> {
+        let text = if manner.told_beforehand {
+            String::new()
         } else {
-            self.jobs
+            self.requests(cases, hello.processors, manner)?
         };
+        Ok(write_all(link, text.into_bytes()))
+    }
+
+    /// Everything an agent is told, a line a request.
+    fn requests(&self, cases: &[&Case], processors: usize, manner: &Manner) -> Result<String, String> {
         let start = Start {
             protocol: PROTOCOL,
-            jobs,
+            jobs: if self.jobs == 0 { processors } else { self.jobs },
             implementation: self.implementation.clone(),
             capture: self.capture,
         };
+        let stretched = |case: &&Case| {
+            let mut case = (*case).clone();
+            case.budget_ms *= u64::from(manner.slower);
+            Request::Run(case)
+        };
         let requests = std::iter::once(Request::Start(start))
-            .chain(cases.iter().map(|case| Request::Run((*case).clone())))
+            .chain(cases.iter().map(stretched))
             .chain([Request::Finish]);
         let mut text = String::new();
         for request in requests {
@@ -194,14 +241,28 @@ impl Session<'_> {
             text.push_str(&line);
             text.push('\n');
         }
-        let mut stream = std::mem::replace(&mut link.requests, Box::new(std::io::sink()));
-        let (written, whole) = channel();
-        std::thread::spawn(move || {
-            // An agent that is gone cannot be written to; that it is gone is heard on the other stream.
-            let _ = stream.write_all(text.as_bytes()).and_then(|()| stream.flush());
-            let _ = written.send(stream);
-        });
-        Ok(whole)
+        Ok(text)
+    }
+}
+
+/// The hello of an agent whose platform has kept its promises, with what only the platform can know.
+fn as_promised(mut hello: Hello, manner: &Manner) -> Result<Hello, String> {
+    if manner.told_beforehand {
+        for capability in &mut hello.capabilities {
+            if capability.name == VIRTUAL_TIME {
+                capability.missing = None;
+            }
+        }
+    }
+    let lost = manner
+        .capabilities
+        .iter()
+        .find_map(|name| hello.lacks(name).map(|because| format!("{name}: {because}")));
+    match lost {
+        Some(lost) => Err(format!(
+            "the platform promises what its agent does not find: {lost}"
+        )),
+        None => Ok(hello),
     }
 }
 
@@ -222,15 +283,34 @@ pub(crate) fn broken(key: &CaseKey, because: &str) -> Finished {
     }
 }
 
-type Requests = Box<dyn Write + Send>;
+/// The capability that no kernel can tell its programs of.
+const VIRTUAL_TIME: &str = "virtual-time";
 
-enum Line {
+pub(crate) type Requests = Box<dyn Write + Send>;
+
+/// A line of an agent's stream.
+pub(crate) enum Line {
+    /// The agent's.
     Reply(Reply),
+    /// Somebody else's.
     Garbage(String),
 }
 
+/// Writes from a thread of its own: neither side can then block the other. The stream comes back through the receiver
+/// and must be kept, because its end would mean that the host is gone.
+pub(crate) fn write_all(link: &mut Link, requests: Vec<u8>) -> Receiver<Requests> {
+    let mut stream = std::mem::replace(&mut link.requests, Box::new(std::io::sink()));
+    let (written, whole) = channel();
+    std::thread::spawn(move || {
+        // An agent that is gone cannot be written to; that it is gone is heard on the other stream.
+        let _ = stream.write_all(&requests).and_then(|()| stream.flush());
+        let _ = written.send(stream);
+    });
+    whole
+}
+
 /// Reads lines in a thread, so that waiting for one can have an end.
-fn replies(stream: Box<dyn Read + Send>) -> Receiver<Line> {
+pub(crate) fn replies(stream: Box<dyn Read + Send>) -> Receiver<Line> {
     let (sender, receiver) = channel();
     std::thread::spawn(move || {
         let mut stream = BufReader::new(stream);
@@ -254,7 +334,8 @@ fn replies(stream: Box<dyn Read + Send>) -> Receiver<Line> {
     receiver
 }
 
-fn next(replies: &Receiver<Line>, within: Duration) -> Result<Line, String> {
+/// The next line, or why there is none.
+pub(crate) fn next(replies: &Receiver<Line>, within: Duration) -> Result<Line, String> {
     let deadline = Instant::now() + within;
     loop {
         match replies.recv_timeout(TICK.min(deadline.saturating_duration_since(Instant::now()))) {
@@ -274,9 +355,6 @@ fn next(replies: &Receiver<Line>, within: Duration) -> Result<Line, String> {
 impl Session<'_> {
     /// Lets an agent say hello and sends it away again. Returns why it did not.
     pub fn ask(&self, tell: &mut dyn FnMut(Progress<'_>)) -> Option<String> {
-        match (self.start)() {
-            Ok(link) => self.with_agent(link, &mut Vec::new(), tell),
-            Err(because) => Some(because),
-        }
+        self.with_fresh_agent(&mut Vec::new(), tell)
     }
 }

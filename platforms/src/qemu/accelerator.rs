@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     cache::sha256,
-    profile::{Accelerator, Clock},
+    profile::{Accelerator, Clock, KernelSource},
 };
 
 /// Real KVM needs half a second.
@@ -65,12 +65,16 @@ fn try_kvm(launch: Launch<'_>) -> Result<(), String> {
         .write(true)
         .open("/dev/kvm")
         .map_err(|error| refusal(&error))?;
-    // A trial's outcome depends on host, QEMU and kernel; the cache forgets it with the host's next boot.
+    // A trial's outcome depends on host and QEMU; the cache forgets it with the host's next boot. A kernel of one's own
+    // may fail for reasons of its own, and then says nothing about the others.
+    let kernel = match launch.profile.qemu().kernel {
+        KernelSource::Path { .. } => launch.kernel.sha256.as_str(),
+        KernelSource::Debian { .. } | KernelSource::Pinned { .. } => "",
+    };
     let name = host_boot().map(|boot| {
         let key = format!(
-            "{:?} {}",
-            super::find_program(&launch.profile.qemu().emulator),
-            launch.kernel.sha256
+            "{:?} {kernel}",
+            super::find_program(&launch.profile.qemu().emulator)
         );
         format!("kvm/{boot}-{}", &sha256(key.as_bytes())[..16])
     });

@@ -9,10 +9,14 @@ use std::{
 
 use serde_json::{Value, json};
 
+/// From this version on QEMU itself writes and reads a file; before, a shell's `cat` has to stand between.
+const KNOWS_FILES: (u64, u64) = (8, 2);
+
 /// A connection in command mode.
 pub(super) struct Monitor {
     reader: BufReader<UnixStream>,
     writer: UnixStream,
+    version: (u64, u64),
 }
 
 impl Monitor {
@@ -22,8 +26,11 @@ impl Monitor {
         let mut monitor = Self {
             reader: BufReader::new(stream.try_clone()?),
             writer: stream.try_clone()?,
+            version: (0, 0),
         };
-        monitor.line()?;
+        let greeting = monitor.line()?;
+        let number = |name| greeting["QMP"]["version"]["qemu"][name].as_u64().unwrap_or(0);
+        monitor.version = (number("major"), number("minor"));
         monitor.command("qmp_capabilities", json!({}))?;
         Ok(monitor)
     }
@@ -35,7 +42,7 @@ impl Monitor {
     pub(super) fn save(&mut self, path: &str, budget: Duration) -> io::Result<()> {
         let deadline = Instant::now() + budget;
         self.command("migrate-set-parameters", json!({ "max-bandwidth": 1_u64 << 40 }))?;
-        self.command("migrate", json!({ "uri": format!("file:{path}") }))?;
+        self.command("migrate", json!({ "uri": self.place(path, "cat >") }))?;
         loop {
             let state = self.command("query-migrate", json!({}))?;
             match state["status"].as_str() {
@@ -51,9 +58,25 @@ impl Monitor {
         self.command("cont", json!({})).map(drop)
     }
 
+    /// Read the machine's state from `path`. The machine must have been started with `-incoming defer`.
+    pub(super) fn restore(&mut self, path: &str, budget: Duration) -> io::Result<()> {
+        let uri = self.place(path, "cat");
+        self.command("migrate-incoming", json!({ "uri": uri }))?;
+        self.await_running(budget)
+    }
+
+    /// Where a state goes to or comes from; `cat` is what a shell does with the file's name.
+    fn place(&self, path: &str, cat: &str) -> String {
+        if self.version >= KNOWS_FILES {
+            format!("file:{path}")
+        } else {
+            format!("exec:{cat} '{}'", path.replace('\'', r"'\''"))
+        }
+    }
+
     /// Wait until a machine that is being restored runs. Before that, what is sent to it is lost: a UART takes bytes
     /// at once, and its restored state then overwrites them.
-    pub(super) fn await_running(&mut self, budget: Duration) -> io::Result<()> {
+    fn await_running(&mut self, budget: Duration) -> io::Result<()> {
         let deadline = Instant::now() + budget;
         loop {
             match self.command("query-status", json!({}))?["status"].as_str() {

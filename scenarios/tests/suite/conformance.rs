@@ -9,6 +9,7 @@ use reusespec::event::{Event, Summary};
 use reusespec::library::{find_snapshot, load_file};
 use reusespec::plan::{Portion, own_implementation};
 use reusespec::run::{Settings, run_portions, snapshot_keys};
+use reusespec_core::system::{kernel_name, kernel_names};
 use reusespec_core::table::{Comparison, Table};
 use reusespec_core::{Judgement, Scenario, System, Verdict};
 use rstest::rstest;
@@ -48,7 +49,7 @@ fn conforms(path: &Path) {
         target: None,
         capture: None,
     };
-    let mut system = None;
+    let mut kernel = None;
     let mut judged = None;
     run_portions(
         &host(),
@@ -57,7 +58,9 @@ fn conforms(path: &Path) {
         &settings,
         &mut Summary::default(),
         &mut |event| match event {
-            Event::PlatformReady { hello, .. } => system = Some(hello.system.clone()),
+            Event::PlatformReady { hello, .. } => {
+                kernel = Some((hello.system.clone(), hello.machine.clone()));
+            }
             Event::ScenarioFinished(result) => {
                 judged = Some((
                     result.cases.into_iter().map(|(judgement, _)| judgement).collect(),
@@ -69,9 +72,9 @@ fn conforms(path: &Path) {
         },
     );
     let (judgements, comparison): (Vec<Judgement>, Comparison) = judged.expect("every case has an outcome");
-    let system = system.unwrap_or_else(|| panic!("broken: {:?}", judgements[0].because));
+    let (system, machine) = kernel.unwrap_or_else(|| panic!("broken: {:?}", judgements[0].because));
     complain(&judgements);
-    review(&scenario, &judgements, &comparison, &system);
+    review(&scenario, &judgements, &comparison, (&system, &machine));
 }
 
 /// Says which cases failed or broke, and says of the unsupported ones why.
@@ -103,16 +106,36 @@ fn complain(judgements: &[Judgement]) {
 }
 
 /// Lets insta compare the table with the reviewed one, where the kernel has been reviewed or is the first.
-fn review(scenario: &Scenario, judgements: &[Judgement], comparison: &Comparison, system: &System) {
+fn review(
+    scenario: &Scenario,
+    judgements: &[Judgement],
+    comparison: &Comparison,
+    (system, machine): (&System, &str),
+) {
     let all: Vec<_> = judgements.iter().collect();
-    let now = Table::of_run(scenario, &all, &system.series());
+    let kernel = kernel_name(system, machine);
+    let now = Table::of_run(scenario, &all, &kernel);
     let own = own_implementation(scenario);
-    let old = find_snapshot(&root(), &scenario.id, &snapshot_keys(system, own, own));
+    let old = find_snapshot(
+        &root(),
+        &scenario.id,
+        &snapshot_keys(&kernel_names(system, machine), own, own),
+    );
     if let (Comparison::New(rows), true) = (comparison, old.is_some()) {
         eprintln!(
             "new: {}: {} rows are not as on the reviewed kernels",
             scenario.id,
             rows.len()
+        );
+        return;
+    }
+    if old
+        .as_ref()
+        .is_some_and(|(_, old)| !old.kernels.contains(&kernel))
+    {
+        eprintln!(
+            "same: {}: {kernel} is not reviewed, and as those that are",
+            scenario.id
         );
         return;
     }

@@ -12,6 +12,7 @@ use reusespec_core::{Case, Outcome, Steps};
 pub(crate) use report::{Note, Reporter, answer_mapped};
 
 use crate::isolate::{Ground, Isolation};
+use crate::keepalive::Board;
 use crate::{fastcgi, http, keepalive, socket};
 
 /// What a case may lean on while it executes.
@@ -24,8 +25,22 @@ pub(crate) struct Scene<'r> {
     pub(crate) deadline: Instant,
     /// Whether what was on its wire is wanted.
     pub(crate) capture: bool,
+    /// Where it says, and reads, how late this machine was.
+    pub(crate) board: Board,
     /// How it tells the loop that it only waits.
     pub(crate) reporter: &'r mut Reporter,
+}
+
+/// What the loop gives each case to run with.
+pub(crate) struct Terms {
+    /// Which implementation answers its implementation steps.
+    pub(crate) implementation: Implementation,
+    /// How it is kept apart from the machine and from other cases.
+    pub(crate) isolation: Isolation,
+    /// Whether what was on its wire is wanted.
+    pub(crate) capture: bool,
+    /// Where it says, and reads, how late this machine was.
+    pub(crate) board: Board,
 }
 
 impl Scene<'_> {
@@ -36,17 +51,11 @@ impl Scene<'_> {
 }
 
 /// Runs a case to its end in this process, which must be a fresh one. Never returns.
-pub(crate) fn run_and_exit(
-    case: &Case,
-    implementation: Implementation,
-    isolation: Isolation,
-    capture: bool,
-    to_loop: OwnedFd,
-) -> ! {
+pub(crate) fn run_and_exit(case: &Case, terms: Terms, to_loop: OwnedFd) -> ! {
     let mut reporter = Reporter::new(to_loop);
     name_process();
     // A panic must not unwind into the loop's frames: they own the other cases.
-    let execution = AssertUnwindSafe(|| execute(case, implementation, isolation, capture, &mut reporter));
+    let execution = AssertUnwindSafe(|| execute(case, terms, &mut reporter));
     let outcome = catch_unwind(execution).unwrap_or_else(|panic| {
         let words = panic.downcast_ref::<String>().map(String::as_str);
         let words = words
@@ -68,13 +77,13 @@ fn name_process() {
 #[cfg(not(target_os = "linux"))]
 fn name_process() {}
 
-fn execute(
-    case: &Case,
-    implementation: Implementation,
-    isolation: Isolation,
-    capture: bool,
-    reporter: &mut Reporter,
-) -> Outcome {
+fn execute(case: &Case, terms: Terms, reporter: &mut Reporter) -> Outcome {
+    let Terms {
+        implementation,
+        isolation,
+        capture,
+        board,
+    } = terms;
     let isolation = match implementation {
         // What runs already runs in this network.
         Implementation::Target(_) => isolation.none(),
@@ -90,6 +99,7 @@ fn execute(
         implementation,
         deadline,
         capture,
+        board,
         reporter,
     };
     match &case.steps {

@@ -21,6 +21,7 @@ use socket2::Socket;
 
 use crate::case::Scene;
 use crate::peer::{Config, PeerError, WirePeer};
+pub(crate) use lateness::Board;
 use lateness::Witness;
 
 /// Why a step has no result.
@@ -61,11 +62,14 @@ struct Named {
 /// The peer, and what watches the clock beside it.
 struct Wire {
     peer: WirePeer,
-    witness: Witness,
+    /// Notes how late the machine is, as long as the wire is there.
+    _witness: Witness,
     /// Times count from here or from the peer's last segment, whichever is later.
     mark: Duration,
     /// When keepalive was last switched on.
     switched: Option<Duration>,
+    /// When the scenario last waited on purpose.
+    waited: Duration,
 }
 
 struct Connections<'s, 'r> {
@@ -174,6 +178,7 @@ impl Connections<'_, '_> {
             vocabulary::Behaviour::AnsweringSome => Behaviour::AnsweringSome(step.pattern.clone()),
             vocabulary::Behaviour::HoldingData => Behaviour::HoldingData,
             vocabulary::Behaviour::WindowShut => Behaviour::WindowShut,
+            vocabulary::Behaviour::Unreachable => Behaviour::Unreachable,
         };
         self.wire()?.peer.behave(behaviour)?;
         Ok(Observed::ok())
@@ -193,9 +198,10 @@ impl Connections<'_, '_> {
             let peer = WirePeer::start(config)?;
             self.wire = Some(Wire {
                 peer,
-                witness: Witness::start(),
+                _witness: Witness::start(self.scene.board)?,
                 mark: Duration::ZERO,
                 switched: None,
+                waited: Duration::ZERO,
             });
         }
         Ok(self.wire.as_mut().expect("it was made above"))

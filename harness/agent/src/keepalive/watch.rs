@@ -17,14 +17,11 @@ use socket2::Socket;
 
 use super::connection::received;
 use super::option::pending_error;
-use super::{Answer, Connections, Stop, Wire};
-use crate::peer::PeerError;
+use super::{Answer, Board, Connections, Stop, Wire};
+use crate::peer::{PeerError, now};
 
 const ALIVE: &str = "alive";
 const EOF: &str = "eof";
-/// A kernel may count from the peer's last segment or from the moment keepalive was switched on. What lies
-/// between is the case's own slowness, up to this; beyond it the scenario has waited on purpose.
-const PREPARATION: Duration = Duration::from_millis(250);
 /// How long the RST of an end may be on its way to the recording after the application has heard of the end.
 const RESET_WITHIN: Duration = Duration::from_millis(100);
 
@@ -36,6 +33,8 @@ struct Origin {
     at: Duration,
     /// Segments before this are not looked at.
     from: Duration,
+    /// Nor those after this: what the case sees because it was woken late is not part of what it waited for.
+    until: Duration,
 }
 
 /// A segment of the kernel with a sequence number it has had acknowledged: a probe, whatever its form.
@@ -98,8 +97,8 @@ fn cause<'r>(outcome: &str, segments: impl Iterator<Item = &'r Recorded>) -> Opt
 
 impl Origin {
     fn segments<'r>(&self, recording: &'r Recording) -> impl Iterator<Item = &'r Recorded> {
-        let (pair, from) = (self.pair, self.from);
-        let meant = move |segment: &&Recorded| segment.pair == pair && segment.at >= from;
+        let (pair, window) = (self.pair, self.from..=self.until);
+        let meant = move |segment: &&Recorded| segment.pair == pair && window.contains(&segment.at);
         recording.segments.iter().filter(meant)
     }
 
@@ -108,7 +107,38 @@ impl Origin {
         us(at) - us(self.at)
     }
 
-    fn timed(&self, outcome: String, at: Option<Duration>, wire: &Wire) -> Result<Timed, PeerError> {
+    /// What the case itself took between the two moments a kernel may count from: the peer's last segment, and
+    /// when keepalive was switched on. What the scenario waits on purpose is not slowness.
+    fn preparation(&self, wire: &Wire) -> Duration {
+        let begun = self.at.max(wire.waited);
+        let switched = wire.switched.and_then(|switched| switched.checked_sub(begun));
+        switched.unwrap_or_default()
+    }
+
+    /// What the peer took to answer probes, all together: each answer moves what comes after it.
+    fn answering(&self, recording: &Recording) -> Duration {
+        let mut asked = None;
+        let mut sum = Duration::ZERO;
+        for segment in self.segments(recording) {
+            match segment.direction {
+                Direction::FromKernel => asked = is_probe(segment).then_some(segment.at),
+                Direction::FromPeer => {
+                    sum += asked
+                        .take()
+                        .map_or(Duration::ZERO, |asked| segment.at.saturating_sub(asked));
+                }
+            }
+        }
+        sum
+    }
+
+    fn timed(
+        &self,
+        outcome: String,
+        at: Option<Duration>,
+        wire: &Wire,
+        board: Board,
+    ) -> Result<Timed, PeerError> {
         let recording = wire.peer.recording()?;
         let probes: Vec<_> = self.segments(&recording).filter(|each| is_probe(each)).collect();
         let mut forms: Vec<String> = Vec::new();
@@ -120,15 +150,14 @@ impl Origin {
         let reset = self.segments(&recording).find(|each| is_reset(each));
         let reset_us = reset.map(|reset| self.since_us(reset.at));
         let cause = cause(&outcome, self.segments(&recording)).map(|segment| segment.at);
-        let prepared = wire.switched.and_then(|switched| switched.checked_sub(self.at));
-        let preparation = prepared.filter(|time| *time <= PREPARATION).unwrap_or_default();
+        let own = self.preparation(wire) + self.answering(&recording);
         Ok(Timed {
             at_us: at.map(|at| self.since_us(cause.unwrap_or(at))),
             outcome,
             probes_us: probes.iter().map(|probe| self.since_us(probe.at)).collect(),
             forms,
             reset_us,
-            late_us: wire.witness.latest_us() + preparation.as_micros() as u64,
+            late_us: board.latest_us(recording.began + self.at, now()) + own.as_micros() as u64,
             cell: String::new(),
         })
     }
@@ -146,17 +175,26 @@ impl Connections<'_, '_> {
             .iter()
             .rfind(|segment| segment.pair == pair && segment.direction == Direction::FromPeer);
         let at = last.map_or(Duration::ZERO, |segment| segment.at).max(wire.mark);
-        Ok(Origin { pair, at, from: at })
+        Ok(Origin {
+            pair,
+            at,
+            from: at,
+            until: Duration::MAX,
+        })
     }
 
     pub(super) fn quiet(&mut self, step: &Quiet) -> Answer {
+        let board = self.scene.board;
         let Some(name) = &step.socket else {
             self.scene.reporter.waiting(|| std::thread::sleep(step.r#for.0))?;
+            self.note_wait();
             return Ok(Observed::ok());
         };
         let mut origin = self.origin(name)?;
         origin.from = self.wire()?.peer.elapsed().max(origin.at);
+        origin.until = origin.from + step.r#for.0;
         self.scene.reporter.waiting(|| std::thread::sleep(step.r#for.0))?;
+        self.note_wait();
         let wire = self.wire()?;
         let mut kinds: Vec<&str> = Vec::new();
         for kind in origin.segments(&wire.peer.recording()?).filter_map(kind) {
@@ -169,29 +207,49 @@ impl Connections<'_, '_> {
         } else {
             kinds.join("+")
         };
-        Ok(Observed::Timed(origin.timed(outcome, None, wire)?))
+        Ok(Observed::Timed(origin.timed(outcome, None, wire, board)?))
+    }
+
+    /// Notes that the scenario has waited on purpose up to now.
+    fn note_wait(&mut self) {
+        if let Some(wire) = &mut self.wire {
+            wire.waited = wire.peer.elapsed();
+        }
     }
 
     pub(super) fn await_probes(&mut self, step: &AwaitProbes) -> Answer {
-        let origin = self.origin(&step.socket)?;
+        let board = self.scene.board;
+        let mut origin = self.origin(&step.socket)?;
         let number = (step.count as usize).saturating_sub(1);
         let wire = self.wire.as_ref().expect("an origin is on a wire");
         let found = self.scene.reporter.waiting(|| {
             wire.peer.await_segment(step.within.0, |recording| {
                 let mut probes = origin.segments(recording).filter(|each| is_probe(each));
-                probes.nth(number).map(|_| ())
+                probes.nth(number).map(|probe| probe.at)
             })
         })?;
+        self.note_wait();
+        let wire = self.wire.as_ref().expect("an origin is on a wire");
         let outcome = match found {
-            Ok(()) => "ok",
+            Ok(at) => {
+                origin.until = at;
+                "ok"
+            }
             Err(PeerError::Late { .. }) => "too few",
             Err(error) => return Err(error.into()),
         };
-        Ok(Observed::Timed(origin.timed(outcome.to_owned(), None, wire)?))
+        Ok(Observed::Timed(origin.timed(
+            outcome.to_owned(),
+            None,
+            wire,
+            board,
+        )?))
     }
 
     pub(super) fn await_close(&mut self, step: &AwaitClose) -> Answer {
-        let origin = self.origin(&step.socket)?;
+        let board = self.scene.board;
+        let mut origin = self.origin(&step.socket)?;
+        let begun = self.wire()?.peer.elapsed();
         let socket = self.socket(&step.socket)?.try_clone()?;
         let end = self
             .scene
@@ -207,8 +265,11 @@ impl Connections<'_, '_> {
                 .reporter
                 .waiting(|| wire.peer.await_segment(RESET_WITHIN, caused))?;
         }
+        if end.is_none() {
+            origin.until = begun + step.within.0;
+        }
         let outcome = end.unwrap_or_else(|| ALIVE.to_owned());
-        Ok(Observed::Timed(origin.timed(outcome, at, wire)?))
+        Ok(Observed::Timed(origin.timed(outcome, at, wire, board)?))
     }
 }
 

@@ -59,6 +59,11 @@ impl Link {
         Ok((Self { device }, addresses))
     }
 
+    /// How many frames got lost on the way: the device does not tell.
+    pub(super) fn lost(&self) -> io::Result<u64> {
+        Ok(0)
+    }
+
     /// The next datagram the kernel sent and the time now; `None` if none waits.
     pub(super) fn receive(&self) -> io::Result<Option<(Duration, Vec<u8>)>> {
         let mut packet = vec![0; FAMILY + DATAGRAM];
@@ -75,8 +80,8 @@ impl Link {
         Ok(Some((at, packet)))
     }
 
-    /// Sends one IP datagram to the kernel.
-    pub(super) fn send(&self, datagram: &[u8]) -> io::Result<()> {
+    /// Sends one IP datagram to the kernel and gives the time just before: the device has no stamps.
+    pub(super) fn send(&self, datagram: &[u8]) -> io::Result<Duration> {
         let family = if datagram[0] >> 4 == 6 {
             libc::AF_INET6
         } else {
@@ -85,8 +90,10 @@ impl Link {
         let mut packet = Vec::with_capacity(FAMILY + datagram.len());
         packet.extend(family.to_be_bytes());
         packet.extend(datagram);
+        let at = now();
         // The device takes a datagram whole or not at all.
-        (&self.device).write_all(&packet)
+        (&self.device).write_all(&packet)?;
+        Ok(at)
     }
 }
 

@@ -6,7 +6,13 @@
 //!
 //! A packet socket and not `/dev/net/tun`: the device file is often only root's, while a packet socket needs
 //! no more than the case's own namespace.
+//!
+//! Both directions carry the kernel's time stamps: what is received is stamped on arrival, and what is sent is
+//! stamped by the device and read back from the socket's error queue (Documentation/networking/timestamping.rst).
+//! A peer that is not let run between a look at the clock and its send would otherwise move the origin of every
+//! time.
 
+mod losses;
 mod netlink;
 
 use std::io::{self, IoSliceMut};
@@ -17,8 +23,9 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::net::if_::if_nametoindex;
 use nix::sys::socket::{
-    AddressFamily, ControlMessageOwned, MsgFlags, SockFlag, SockType, recvmsg, send, setsockopt, socket,
-    sockopt::ReceiveTimestampns,
+    AddressFamily, ControlMessageOwned, MsgFlags, SockFlag, SockType, TimestampingFlag, recvmsg, send,
+    setsockopt, socket,
+    sockopt::{ReceiveTimestampns, Timestamping},
 };
 use nix::sys::time::TimeSpec;
 
@@ -32,11 +39,17 @@ const PEER_MAC: [u8; 6] = [0x02, 0, 0, 0, 0, 2];
 const ETHERNET_HEADER: usize = 14;
 /// The longest frame: the kernel segments nothing itself once check sums are its own business.
 const FRAME: usize = ETHERNET_HEADER + 65_535;
+/// Room for a `sock_extended_err` and the address behind it, which come with each stamp of a sent frame.
+const EXTENDED_ERROR: usize = 64;
 
 /// The peer's end of the pair.
 #[derive(Debug)]
 pub(super) struct Link {
     socket: OwnedFd,
+    /// The names of the kernel's end and the peer's.
+    ends: [String; 2],
+    /// What the ends had dropped before the first segment.
+    dropped_before: u64,
 }
 
 impl Link {
@@ -45,9 +58,10 @@ impl Link {
         let routes = netlink::Routes::open().map_err(during("open a netlink socket"))?;
         let number = make_pair(&routes).map_err(during("make a veth pair"))?;
         let addresses = Addresses::of_wire(number);
-        let [kernel_end, peer_end] = names(number);
-        let index =
-            if_nametoindex(&*kernel_end).map_err(|errno| during("find the veth pair")(errno.into()))?;
+        let ends = names(number);
+        let [kernel_end, peer_end] = &ends;
+        let index = if_nametoindex(kernel_end.as_str())
+            .map_err(|errno| during("find the veth pair")(errno.into()))?;
         let v4 = addresses.host(false, 1);
         routes
             .add_address(index, v4, 24)
@@ -58,16 +72,29 @@ impl Link {
                 .add_address(index, v6, 64)
                 .map_err(during("give the wire an IPv6 address"))?;
         }
-        let link = packet_socket(&peer_end).map_err(|errno| during("open a packet socket")(errno.into()))?;
-        sum_in_software(&link, &kernel_end)
+        let link = packet_socket(peer_end).map_err(|errno| during("open a packet socket")(errno.into()))?;
+        sum_in_software(&link, kernel_end)
             .map_err(|errno| during("switch check sum offload off")(errno.into()))?;
-        Ok((Self { socket: link }, addresses))
+        let dropped_before = losses::on_the_wire(&ends).map_err(during("read what the wire dropped"))?;
+        let link = Self {
+            socket: link,
+            ends,
+            dropped_before,
+        };
+        Ok((link, addresses))
+    }
+
+    /// How many frames got lost on the way, in either direction.
+    pub(super) fn lost(&self) -> io::Result<u64> {
+        let dropped = losses::on_the_wire(&self.ends)?.saturating_sub(self.dropped_before);
+        Ok(dropped + losses::before_the_socket(&self.socket)?)
     }
 
     /// The next datagram the kernel sent, with the time the kernel stamped on it; `None` if none waits.
     pub(super) fn receive(&self) -> io::Result<Option<(Duration, Vec<u8>)>> {
         let mut frame = vec![0; FRAME];
-        let mut control = nix::cmsg_space!(TimeSpec);
+        // Both kinds of stamp come with a segment once the stamps of sent ones are asked for.
+        let mut control = nix::cmsg_space!(TimeSpec, [TimeSpec; 3]);
         let mut parts = [IoSliceMut::new(&mut frame)];
         let received = recvmsg::<()>(
             self.socket.as_raw_fd(),
@@ -90,8 +117,8 @@ impl Link {
         Ok(Some((stamped.unwrap_or_else(now), frame)))
     }
 
-    /// Sends one IP datagram to the kernel.
-    pub(super) fn send(&self, datagram: &[u8]) -> io::Result<()> {
+    /// Sends one IP datagram to the kernel and gives the time the device stamped on it.
+    pub(super) fn send(&self, datagram: &[u8]) -> io::Result<Duration> {
         let ethertype = if datagram[0] >> 4 == 6 {
             libc::ETH_P_IPV6
         } else {
@@ -104,7 +131,30 @@ impl Link {
         frame.extend(ethertype.to_be_bytes());
         frame.extend(datagram);
         send(self.socket.as_raw_fd(), &frame, MsgFlags::empty())?;
-        Ok(())
+        self.sent_at()
+    }
+
+    /// The stamp of what was sent last. The device queues it before the send returns.
+    fn sent_at(&self) -> io::Result<Duration> {
+        let mut control = nix::cmsg_space!([TimeSpec; 3], [u8; EXTENDED_ERROR]);
+        let mut last = None;
+        loop {
+            let flags = MsgFlags::MSG_ERRQUEUE | MsgFlags::MSG_DONTWAIT;
+            match recvmsg::<()>(self.socket.as_raw_fd(), &mut [], Some(&mut control), flags) {
+                Ok(stamp) => {
+                    let stamps = stamp.cmsgs()?.find_map(|message| match message {
+                        ControlMessageOwned::ScmTimestampsns(stamps) => Some(Duration::from(stamps.system)),
+                        _ => None,
+                    });
+                    last = stamps.or(last);
+                }
+                Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) => {
+                    return last.ok_or_else(|| io::Error::other("the device did not stamp what was sent"));
+                }
+                Err(errno) => return Err(errno.into()),
+            }
+        }
     }
 }
 
@@ -138,6 +188,10 @@ fn packet_socket(peer_end: &str) -> nix::Result<OwnedFd> {
     // Protocol 0 receives nothing until the socket is bound to the one interface.
     let link = socket(AddressFamily::Packet, SockType::Raw, flags, None)?;
     setsockopt(&link, ReceiveTimestampns, &true)?;
+    let of_sent = TimestampingFlag::SOF_TIMESTAMPING_TX_SOFTWARE
+        | TimestampingFlag::SOF_TIMESTAMPING_SOFTWARE
+        | TimestampingFlag::SOF_TIMESTAMPING_OPT_TSONLY;
+    setsockopt(&link, Timestamping, &of_sent)?;
     bypass_queue(&link)?;
     let index = if_nametoindex(peer_end)?;
     // SAFETY: all-zero bytes are a valid sockaddr_ll.

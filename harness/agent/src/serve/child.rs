@@ -8,13 +8,12 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
-use reusespec_core::protocol::{Finished, Implementation, LONGEST_LINE_BYTES};
+use reusespec_core::protocol::{Finished, LONGEST_LINE_BYTES};
 use reusespec_core::{Case, CaseKey, Outcome};
 
 use super::GRACE;
 use super::lines::Lines;
-use crate::case::{self, Note};
-use crate::isolate::Isolation;
+use crate::case::{self, Note, Terms};
 
 pub(super) struct Child {
     key: CaseKey,
@@ -32,12 +31,7 @@ pub(super) struct Child {
 }
 
 impl Child {
-    pub(super) fn start(
-        case: &Case,
-        implementation: Implementation,
-        isolation: Isolation,
-        capture: bool,
-    ) -> io::Result<Self> {
+    pub(super) fn start(case: &Case, terms: Terms) -> io::Result<Self> {
         let (ours, theirs) = socketpair(
             AddressFamily::Unix,
             SockType::Stream,
@@ -51,7 +45,7 @@ impl Child {
             ForkResult::Child => {
                 drop(ours);
                 die_with(parent);
-                case::run_and_exit(case, implementation, isolation, capture, theirs)
+                case::run_and_exit(case, terms, theirs)
             }
             ForkResult::Parent { child } => {
                 let budget = Duration::from_millis(case.budget_ms);

@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use reusespec_core::protocol::Target;
-use reusespec_platforms::AgentCommand;
 
 use super::wrong_input;
 use crate::arguments::{Format, Run};
@@ -13,11 +12,13 @@ use crate::event::Event;
 use crate::implementations::{self, ImplementationError};
 use crate::library::Library;
 use crate::plan::{PlanError, Selection, TARGET, plan};
+use crate::platforms::{self, OwnKernel, PlatformError};
 use crate::report::Reporter;
+use crate::report::html::HtmlReporter;
 use crate::report::json::JsonReporter;
 use crate::report::junit::JunitReporter;
 use crate::report::terminal::TerminalReporter;
-use crate::run::{HOST, Platform, Settings};
+use crate::run::{Platform, Settings};
 use crate::session::INTERRUPTED;
 
 #[derive(Debug, thiserror::Error)]
@@ -28,29 +29,15 @@ enum RunError {
     Implementation(#[from] ImplementationError),
     #[error("unknown fault `{0}`; `reusespec faults` prints them all")]
     UnknownFault(String),
-    #[error("unknown platform `{0}`; `reusespec platforms` prints them all")]
-    UnknownPlatform(String),
-}
-
-/// This machine, with this program as the agent.
-pub(super) fn host() -> io::Result<Platform> {
-    let program = std::env::current_exe()?.into_os_string();
-    let agent = AgentCommand {
-        program,
-        arguments: vec!["agent".into()],
-    };
-    Ok(Platform {
-        name: HOST.to_owned(),
-        agent,
-        deviations: Vec::new(),
-    })
+    #[error(transparent)]
+    Platform(#[from] PlatformError),
 }
 
 pub(super) fn run(library: &Library, options: &Run) -> io::Result<i32> {
-    match checked(library, options) {
-        Ok(()) => {}
+    let platforms = match checked(library, options) {
+        Ok(platforms) => platforms,
         Err(error) => return Ok(wrong_input(&error)),
-    }
+    };
     // A second Ctrl-C while reports are written is not an emergency either: everything has a time limit.
     let _ = ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed));
     let profiles = match implementations::load(&library.root) {
@@ -61,7 +48,6 @@ pub(super) fn run(library: &Library, options: &Run) -> io::Result<i32> {
         Ok(work) => work,
         Err(error) => return Ok(wrong_input(&error)),
     };
-    let platforms = [host()?];
     let settings = Settings {
         root: &library.root,
         jobs: options.jobs,
@@ -84,17 +70,21 @@ pub(super) fn run(library: &Library, options: &Run) -> io::Result<i32> {
     }
 }
 
-fn checked(library: &Library, options: &Run) -> Result<(), RunError> {
+/// The platforms to run on, once everything that was typed is known to mean something.
+fn checked(library: &Library, options: &Run) -> Result<Vec<Platform>, RunError> {
     let profiles = implementations::load(&library.root)?;
     plan(&library.scenarios, &selection(options), &profiles)?;
-    if let Some(unknown) = options.platforms.iter().find(|name| *name != HOST) {
-        return Err(RunError::UnknownPlatform(unknown.clone()));
-    }
+    let own = OwnKernel {
+        image: options.kernel.clone(),
+        modules: options.modules.clone(),
+    };
+    let platforms = options.platforms.iter().map(|name| platforms::find(name, &own));
+    let platforms = platforms.collect::<Result<_, _>>()?;
     match &options.fault {
         Some(fault) if !crate::faults::all().iter().any(|known| known.note.name == fault) => {
             Err(RunError::UnknownFault(fault.clone()))
         }
-        _ => Ok(()),
+        _ => Ok(platforms),
     }
 }
 
@@ -124,6 +114,9 @@ fn reporters(options: &Run, root: &Path) -> Vec<Box<dyn Reporter>> {
     }
     if let Some(file) = &options.junit {
         reporters.push(Box::new(JunitReporter::new(file)));
+    }
+    if let Some(folder) = &options.html {
+        reporters.push(Box::new(HtmlReporter::new(folder)));
     }
     reporters
 }

@@ -1,5 +1,6 @@
 //! Events → text. A reporter hears every event and writes what its readers need.
 
+pub mod html;
 pub mod json;
 pub mod junit;
 mod matrix;

@@ -152,6 +152,7 @@ fn headline(result: &ScenarioResult<'_>) -> String {
         .collect();
     let changed = match &result.comparison {
         Comparison::Same => "",
+        Comparison::New(rows) if rows.is_empty() => "",
         Comparison::Changed(_) => ", snapshot changed",
         Comparison::New(_) => ", new for this kernel",
     };
@@ -191,6 +192,8 @@ fn problems(result: &ScenarioResult<'_>, root: &Path) -> Vec<String> {
     match &result.comparison {
         Comparison::Same => {}
         Comparison::Changed(rows) => lines.push(changes("changed", rows, result, root)),
+        // Nothing was observed.
+        Comparison::New(rows) if rows.is_empty() => {}
         Comparison::New(rows) => lines.push(changes("new", rows, result, root)),
     }
     lines

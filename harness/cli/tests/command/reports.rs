@@ -57,7 +57,11 @@ fn a_failure_says_expected_observed_source_and_again() {
 fn the_reports_agree_about_every_case() {
     let ground = Ground::with(&[("sharing", &half_wrong())]);
     let file = ground.path().join("report.xml");
-    let answer = ground.run(&["run", "--format", "json", "--junit", &file.display().to_string()]);
+    let pages = ground.path().join("pages");
+    let (file_name, folder) = (file.display().to_string(), pages.display().to_string());
+    let answer = ground.run(&[
+        "run", "--format", "json", "--junit", &file_name, "--html", &folder,
+    ]);
     let junit = std::fs::read_to_string(&file).unwrap();
     let verdicts: Vec<_> = answer
         .json()
@@ -69,12 +73,55 @@ fn the_reports_agree_about_every_case() {
         junit.contains("tests=\"2\" skipped=\"0\" failures=\"1\" errors=\"0\""),
         "{junit}"
     );
+    let page = |name: &str| std::fs::read_to_string(pages.join(name)).unwrap();
+    let index = page("index.html");
+    assert!(
+        index.contains("1 pass, 1 fail, 0 deviates, 0 unsupported, 0 broken"),
+        "{index}"
+    );
+    let scenario = page("port-reuse/sharing@host+kernel.html");
+    for text in [
+        "<td>plain<td>pass",
+        "<td>reuse-port<td>fail",
+        "<b>wrong</b> (must)",
+    ] {
+        assert!(scenario.contains(text), "{text} is not in {scenario}");
+    }
     let terminal = ground.run(&["run"]).stdout;
     assert!(terminal.contains("(1 pass, 1 fail"), "{terminal}");
     assert!(
         terminal.contains("1 pass, 1 fail, 0 deviates, 0 unsupported, 0 broken"),
         "{terminal}"
     );
+}
+
+#[test]
+fn what_an_author_writes_is_text_in_a_page() {
+    let scenario = SHARING.replacen("title = \"", "title = \"<b>bold</b> ", 1);
+    let ground = Ground::with(&[("sharing", &scenario)]);
+    let pages = ground.path().join("pages");
+    ground.run(&["run", "--html", &pages.display().to_string()]);
+    let index = std::fs::read_to_string(pages.join("index.html")).unwrap();
+    assert!(index.contains("&lt;b&gt;bold"), "{index}");
+}
+
+#[test]
+fn completions_and_the_manual_know_every_command() {
+    let ground = Ground::with(&[("sharing", SHARING)]);
+    for arguments in [
+        &["completions", "bash"][..],
+        &["completions", "fish"],
+        &["manual"],
+    ] {
+        let answer = ground.run(arguments);
+        assert_eq!(answer.status, 0, "{answer:?}");
+        for command in ["run", "list", "check", "explain", "platforms", "faults"] {
+            assert!(
+                answer.stdout.to_lowercase().contains(command),
+                "{command}: {arguments:?}"
+            );
+        }
+    }
 }
 
 #[test]

@@ -208,7 +208,7 @@ mod tests {
             reset_us: Some(3_075_000),
             ..Timed::default()
         };
-        seen.normalise(&ruler());
+        seen.normalise(&ruler()).unwrap();
         seen
     }
 
@@ -231,8 +231,29 @@ mod tests {
             at_us: Some(2_440_000),
             ..Timed::default()
         };
-        late.normalise(&ruler());
+        late.normalise(&ruler()).unwrap();
         assert_eq!(late.cell, "ETIMEDOUT at about 2.5 s, no probe");
+    }
+
+    #[test]
+    fn lateness_does_not_blur_a_time_that_is_right() {
+        let mut late = Timed {
+            late_us: 900_000,
+            ..seen()
+        };
+        late.normalise(&ruler()).unwrap();
+        assert_eq!(late.cell, seen().cell);
+    }
+
+    #[test]
+    fn a_time_near_no_moment_has_no_name_when_the_machine_was_late() {
+        let mut late = Timed {
+            outcome: "ETIMEDOUT".to_owned(),
+            at_us: Some(5_900_000),
+            late_us: 300_000,
+            ..Timed::default()
+        };
+        assert_eq!(late.normalise(&ruler()), Err(crate::timing::TooLate(300_000)));
     }
 
     #[test]

@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 pub use happening::Happening;
 pub use schedule::{Moment, Schedule};
-pub use timed::Timed;
+pub use timed::{Timed, TooLate};
 
 /// What a platform found out about its clocks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -134,6 +134,14 @@ impl Ruler {
         let mut ruler = self.clone();
         ruler.timing.lateness_us = ruler.timing.lateness_us.max(late_us);
         ruler
+    }
+
+    /// The rulers to hold a time of a case against, the finer one first.
+    ///
+    /// Lateness only ever blurs: a time that is right by the platform's own ruler is right however late the
+    /// machine was, and only what is not is held against the coarser one.
+    pub fn rulers(&self, late_us: u64) -> [Self; 2] {
+        [self.clone(), self.in_case(late_us)]
     }
 
     /// Whether the machine was later than a quarter of the shortest time between two moments: one of them could

@@ -29,28 +29,47 @@ pub struct Timed {
 }
 
 impl Timed {
-    /// Gives the times their names.
-    pub fn normalise(&mut self, ruler: &Ruler) {
+    /// Gives the times their names. A time that only the case's own lateness could explain may have no name:
+    /// then the machine was too late to tell.
+    ///
+    /// # Errors
+    /// [`TooLate`].
+    pub fn normalise(&mut self, ruler: &Ruler) -> Result<(), TooLate> {
+        let [fine, coarse] = ruler.rulers(self.late_us);
+        let late = TooLate(self.late_us);
+        // A ruler as coarse as the times it is to tell apart names nothing.
+        let usable = (!coarse.proves_nothing()).then_some(&coarse);
+        let rulers: Vec<_> = std::iter::once(&fine).chain(usable).collect();
+        let late_us = crate::timing::signed(self.late_us.into());
+        let name = |at| match name(at, &rulers) {
+            Some(name) => Ok(name),
+            // What comes late may have been due a half second earlier.
+            None if usable.is_none() || halves(at) != halves(at - late_us) => Err(late),
+            None => Ok(format!("about {:.1} s", halves(at) / 2.0)),
+        };
         let mut parts = vec![match self.at_us {
-            Some(at) => format!("{} at {}", self.outcome, name(at, ruler)),
+            Some(at) => format!("{} at {}", self.outcome, name(at)?),
             None => self.outcome.clone(),
         }];
         match self.probes_us.as_slice() {
             [] if self.outcome == "nothing" => {}
             [] => parts.push("no probe".to_owned()),
-            [one] => parts.push(format!("1 probe at {}", name(*one, ruler))),
+            [one] => parts.push(format!("1 probe at {}", name(*one)?)),
             [first, ..] => {
                 let count = self.probes_us.len();
-                let how = if self.is_on_schedule(ruler) {
+                let how = if rulers.iter().any(|ruler| self.is_on_schedule(ruler)) {
                     "on schedule".to_owned()
+                } else if usable.is_none() && self.is_on_schedule(&coarse) {
+                    return Err(late);
                 } else {
-                    format!("from {}", name(*first, ruler))
+                    format!("from {}", name(*first)?)
                 };
                 parts.push(format!("{count} probes {how}"));
             }
         }
         parts.extend(self.reset_us.map(|_| "RST".to_owned()));
         self.cell = parts.join(", ");
+        Ok(())
     }
 
     /// Whether every probe is where the schedule has the probe of its number.
@@ -69,17 +88,26 @@ impl Timed {
     }
 }
 
-/// The moment a time belongs to, or the time to half a second.
-fn name(seen_us: i64, ruler: &Ruler) -> String {
+/// The machine was this many microseconds late, and what was seen could be due to that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooLate(pub u64);
+
+/// How many half seconds, rounded.
+fn halves(us: i64) -> f64 {
+    (us as f64 / 500_000.0).round()
+}
+
+/// The moment a time belongs to by the first ruler that has one for it.
+fn name(seen_us: i64, rulers: &[&Ruler]) -> Option<String> {
     /// More probes than any scenario waits for.
     const MOST_PROBES: u32 = 16;
-    let fits = |moment: &Moment| {
-        ruler
-            .bounds(*moment)
-            .is_some_and(|bounds| bounds.margin_us(seen_us) >= 0)
-    };
-    match ruler.schedule.moments(MOST_PROBES).into_iter().find(fits) {
-        Some(moment) => moment.to_string(),
-        None => format!("about {:.1} s", (seen_us as f64 / 500_000.0).round() / 2.0),
-    }
+    rulers.iter().find_map(|ruler| {
+        let fits = |moment: &Moment| {
+            ruler
+                .bounds(*moment)
+                .is_some_and(|bounds| bounds.margin_us(seen_us) >= 0)
+        };
+        let moment = ruler.schedule.moments(MOST_PROBES).into_iter().find(fits)?;
+        Some(moment.to_string())
+    })
 }

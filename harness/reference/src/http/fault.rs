@@ -62,7 +62,7 @@ faults! {
             "nodejs/node#57722",
             "takes `Proxy-Connection` for `Connection`";
         RepliesOutOfOrder = "http-replies-out-of-order",
-            "hypothetical: RFC 9112 §9.3.2",
+            "guzba/mummy#142",
             "answers the second of two pipelined requests first";
         ProcessesAfterClose = "http-processes-after-close",
             "oven-sh/bun#33005",
@@ -128,7 +128,7 @@ faults! {
             "K0M15/webserv#41",
             "waits for content the client holds back until it gets 100";
         ContinueTo10 = "http-continue-to-1.0",
-            "hypothetical: RFC 9110 §10.1.1",
+            "mongrel2/mongrel2#153",
             "sends 100 to an HTTP/1.0 client";
         ExpectCaseSensitive = "http-expect-case-sensitive",
             "hypothetical: RFC 9110 §10.1.1",
@@ -143,7 +143,7 @@ faults! {
             "hyperium/hyper#3777",
             "serves HTTP/1.1 requests with no `Host` or two";
         BadFieldNamesSkipped = "http-bad-field-names-skipped",
-            "hypothetical: RFC 9112 §5.1",
+            "nodejs/node#3093",
             "skips a field line with a space before its colon";
         NewerMinorRefused = "http-newer-minor-refused",
             "hypothetical: RFC 9110 §2.5",

@@ -1,0 +1,135 @@
+//! Platforms by name: this machine, guests, and what a file describes.
+//!
+//! Whether a name exists is checked before anything runs; whether the platform works is found when its first agent
+//! is asked for, so that one that does not is `broken` in the reports and the others still run.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use reusespec_core::Deviation;
+use reusespec_platforms::profile::{self, Profile, ProfileError};
+use reusespec_platforms::{AgentCommand, Elsewhere, GuestStarter, elsewhere};
+
+use crate::run::{HOST, Platform};
+
+/// A kernel of one's own instead of the profile's.
+#[derive(Clone, Debug, Default)]
+pub struct OwnKernel {
+    /// bzImage, Image or ELF.
+    pub image: Option<PathBuf>,
+    /// The `lib/modules/VERSION` that belongs to it.
+    pub modules: Option<PathBuf>,
+}
+
+/// Why there is no such platform.
+#[derive(Debug, thiserror::Error)]
+pub enum PlatformError {
+    /// This program cannot be started again.
+    #[error("cannot tell where this program is")]
+    OwnProgram(#[source] io::Error),
+    /// The name or the file.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
+    /// `--kernel` for what has none to replace.
+    #[error("--kernel is for guests, and {0} is none")]
+    NoGuest(String),
+    /// The file of `--kernel` or `--modules`.
+    #[error("cannot read {path}")]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+}
+
+/// The platform called `name`.
+///
+/// # Errors
+/// When there is none, its file has mistakes, or the kernel given for it is not there.
+pub fn find(name: &str, own: &OwnKernel) -> Result<Platform, PlatformError> {
+    if name == HOST {
+        return match own.image {
+            None => host(),
+            Some(_) => Err(PlatformError::NoGuest(name.to_owned())),
+        };
+    }
+    if let Some(elsewhere) = Elsewhere::find(name) {
+        let elsewhere = elsewhere?;
+        if own.image.is_some() {
+            return Err(PlatformError::NoGuest(elsewhere.name));
+        }
+        return Ok(Platform {
+            name: elsewhere.name.clone(),
+            deviations: elsewhere.deviations.iter().map(deviation).collect(),
+            starter: Box::new(elsewhere),
+        });
+    }
+    let profile = Profile::find(name)?;
+    let deviations = profile.deviations.iter().map(deviation).collect();
+    let name = profile.name.clone();
+    Ok(Platform {
+        name,
+        starter: Box::new(guest(profile, own)?),
+        deviations,
+    })
+}
+
+/// The guest of a profile, with the kernel it is to have.
+///
+/// # Errors
+/// When the kernel given for it is not there.
+pub fn guest(profile: Profile, own: &OwnKernel) -> Result<GuestStarter, PlatformError> {
+    for path in own.image.iter().chain(&own.modules) {
+        readable(path)?;
+    }
+    let starter = GuestStarter::new(profile);
+    Ok(match &own.image {
+        None => starter,
+        Some(image) => starter.with_kernel(image, own.modules.as_deref()),
+    })
+}
+
+fn readable(path: &Path) -> Result<(), PlatformError> {
+    std::fs::metadata(path)
+        .map(drop)
+        .map_err(|source| PlatformError::Unreadable {
+            path: path.to_owned(),
+            source,
+        })
+}
+
+/// This machine, with this program as the agent.
+///
+/// # Errors
+/// When the system does not say where this program is.
+pub fn host() -> Result<Platform, PlatformError> {
+    let program = std::env::current_exe()
+        .map_err(PlatformError::OwnProgram)?
+        .into_os_string();
+    let agent = AgentCommand::new(program, ["agent".into()]);
+    Ok(Platform {
+        name: HOST.to_owned(),
+        starter: Box::new(agent),
+        deviations: Vec::new(),
+    })
+}
+
+/// Every name that `--platform` takes without a file.
+pub fn names() -> impl Iterator<Item = String> {
+    std::iter::once(HOST.to_owned())
+        .chain(profile::names())
+        .chain(elsewhere::names())
+}
+
+/// A profile is read without the crate that knows what a deviation is for.
+fn deviation(deviation: &profile::Deviation) -> Deviation {
+    Deviation {
+        scenario: deviation.scenario.clone(),
+        claim: deviation.claim.clone(),
+        because: deviation.because.clone(),
+        link: deviation.link.clone(),
+        until: Some(deviation.until.clone()),
+        on: Vec::new(),
+    }
+}

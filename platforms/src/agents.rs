@@ -1,0 +1,95 @@
+//! The agent's executables for other machines than this one: found, never built.
+//!
+//! A folder has one folder a Rust target: `agents/x86_64-unknown-linux-musl/reusespec-agent`. It is looked for beside
+//! the program (an installation), beside the folder of the program (`target/release/reusespec` and `target/agents`),
+//! and in `target` of the working directory and those above it. The price of not building is that an agent can be
+//! older than the program; the protocol's number is the only thing that tells.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+/// What the executable is called in each target's folder.
+pub const PROGRAM: &str = "reusespec-agent";
+
+/// There is no agent for a target.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "no agent for {target}: build it with `cargo run -p ci -- agents {target}`, or name in REUSESPEC_AGENTS the folder \
+     that has {target}/{PROGRAM}"
+)]
+pub struct NoAgent {
+    /// The Rust target.
+    pub target: String,
+}
+
+/// The agent for `target`.
+///
+/// # Errors
+/// When no folder has it.
+pub fn find(target: &str) -> Result<PathBuf, NoAgent> {
+    let named = env::var_os("REUSESPEC_AGENTS").map(PathBuf::from);
+    let folders = match named {
+        Some(folder) => vec![folder],
+        None => folders(
+            env::current_exe().ok().as_deref(),
+            env::current_dir().ok().as_deref(),
+        ),
+    };
+    find_in(&folders, target)
+}
+
+fn folders(program: Option<&Path>, here: Option<&Path>) -> Vec<PathBuf> {
+    let beside = program
+        .into_iter()
+        .flat_map(|program| program.ancestors().skip(1).take(3));
+    let above = here
+        .into_iter()
+        .flat_map(Path::ancestors)
+        .map(|folder| folder.join("target"));
+    beside
+        .map(Path::to_owned)
+        .chain(above)
+        .map(|folder| folder.join("agents"))
+        .collect()
+}
+
+fn find_in(folders: &[PathBuf], target: &str) -> Result<PathBuf, NoAgent> {
+    let candidates = folders.iter().map(|folder| folder.join(target).join(PROGRAM));
+    candidates
+        .into_iter()
+        .find(|path| path.is_file())
+        .ok_or_else(|| NoAgent {
+            target: target.to_owned(),
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_agent_is_found_beside_the_program_and_in_the_target_folder_above() {
+        let tree = tempfile::TempDir::new().unwrap();
+        let put = |folder: &str| {
+            let folder = tree.path().join(folder).join("agents/t");
+            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::write(folder.join(PROGRAM), "").unwrap();
+            folder.join(PROGRAM)
+        };
+        let (program, here) = (
+            tree.path().join("target/debug/reusespec"),
+            tree.path().join("a/b"),
+        );
+        let look = |program: &Path, here: &Path| find_in(&folders(Some(program), Some(here)), "t").ok();
+        assert_eq!(look(&program, &here), None);
+        let built = put("target");
+        assert_eq!(look(&program, Path::new("/nowhere")), Some(built.clone()));
+        assert_eq!(look(Path::new("/usr/bin/reusespec"), &here), Some(built));
+    }
+
+    #[test]
+    fn what_is_missing_is_said_with_two_ways_to_get_it() {
+        let error = find_in(&[], "s390x-unknown-linux-gnu").unwrap_err();
+        insta::assert_snapshot!(error, @"no agent for s390x-unknown-linux-gnu: build it with `cargo run -p ci -- agents s390x-unknown-linux-gnu`, or name in REUSESPEC_AGENTS the folder that has s390x-unknown-linux-gnu/reusespec-agent");
+    }
+}

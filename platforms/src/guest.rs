@@ -1,0 +1,159 @@
+//! A guest as a platform: from its profile to an agent that serves, everything it needs fetched on the way.
+//!
+//! Neighbours: `kernel` has the kernel, `agents` the agent, `qemu` the machine. What is missing is found when the
+//! first agent is asked for, and kept: a run over several platforms must not fail at its start because the last one's
+//! emulator is not installed.
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use crate::agents;
+use crate::cache::Cache;
+use crate::kernel::{self, Kernel, Progress};
+use crate::link::{Errand, Link, Manner, StartError, Starter};
+use crate::profile::{Accelerator, Boot, Clock, KernelSource, Profile};
+use crate::qemu::{Guest, GuestError, Launch, decide_accelerator, require_program};
+
+/// Decides what would otherwise be random in a guest. One number for all: what differs between two runs is then the
+/// kernel's doing or the clock's.
+const SEED: u64 = 7;
+
+/// A guest that can be started again and again.
+#[derive(Debug)]
+pub struct GuestStarter {
+    profile: Profile,
+    /// Whether a saved state may be restored.
+    warm: bool,
+    ready: Mutex<Option<Ready>>,
+}
+
+/// What a guest is made of, once it is there.
+#[derive(Clone, Debug)]
+struct Ready {
+    cache: Cache,
+    kernel: Kernel,
+    agent: PathBuf,
+    accelerator: Accelerator,
+}
+
+impl GuestStarter {
+    /// A guest of this profile. Nothing is looked for yet.
+    pub fn new(profile: Profile) -> Self {
+        Self {
+            profile,
+            warm: true,
+            ready: Mutex::default(),
+        }
+    }
+
+    /// The same with a kernel of one's own, and the `lib/modules/VERSION` that belongs to it.
+    #[must_use]
+    pub fn with_kernel(mut self, image: &Path, modules: Option<&Path>) -> Self {
+        let Boot::Qemu(qemu) = &mut self.profile.boot;
+        qemu.kernel = KernelSource::Path {
+            image: image.to_owned(),
+            modules: modules.map(Path::to_owned),
+        };
+        if modules.is_none() {
+            // Without a folder nothing is known to be there: what a kernel of one's own has is built in.
+            qemu.modules.clear();
+            qemu.channel_modules.clear();
+        }
+        self
+    }
+
+    /// The same, booted each time instead of restored.
+    #[must_use]
+    pub fn cold(mut self) -> Self {
+        self.warm = false;
+        self
+    }
+
+    /// The profile.
+    pub fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
+    fn ready(&self, tell: &mut dyn FnMut(String)) -> Result<Ready, StartError> {
+        let mut ready = self.ready.lock().expect("preparing does not panic");
+        if let Some(ready) = &*ready {
+            return Ok(ready.clone());
+        }
+        let prepared = self.prepare(tell)?;
+        Ok(ready.insert(prepared).clone())
+    }
+
+    fn prepare(&self, tell: &mut dyn FnMut(String)) -> Result<Ready, StartError> {
+        require_program(&self.profile.qemu().emulator)?;
+        let agent = agents::find(&self.profile.target)?;
+        let cache = Cache::from_environment()?;
+        let mut told = String::new();
+        let kernel = kernel::fetch(&self.profile, &cache, &mut |progress| {
+            let text = match progress {
+                Progress::Listing(suite) => format!("reading the package lists of {suite}"),
+                Progress::Downloading(what, _) => format!("fetching {what}"),
+                Progress::Unpacking(what) => format!("unpacking {what}"),
+            };
+            if text != told {
+                told.clone_from(&text);
+                tell(text);
+            }
+        })?;
+        let mut ready = Ready {
+            cache,
+            kernel,
+            agent,
+            accelerator: Accelerator::Tcg,
+        };
+        let verdict = decide_accelerator(self.launch(&ready, &Errand::default()));
+        if let Some(because) = verdict.because {
+            tell(format!("the CPU is emulated: {because}"));
+        }
+        ready.accelerator = verdict.accelerator;
+        Ok(ready)
+    }
+
+    fn launch<'l>(&'l self, ready: &'l Ready, errand: &Errand<'l>) -> Launch<'l> {
+        Launch {
+            profile: &self.profile,
+            kernel: &ready.kernel,
+            agent: &ready.agent,
+            accelerator: ready.accelerator,
+            input: self.manner().told_beforehand.then_some(errand.requests),
+            bulk: errand.much,
+            warm: self.warm,
+            seed: SEED,
+            console: None,
+            cache: &ready.cache,
+        }
+    }
+
+    /// Start the machine and wait until its agent serves.
+    ///
+    /// # Errors
+    /// When something it is made of is missing, or it does not come up.
+    pub fn boot(&self, errand: &Errand<'_>, tell: &mut dyn FnMut(String)) -> Result<Guest, StartError> {
+        let ready = self.ready(tell)?;
+        let guest: Result<Guest, GuestError> = Guest::start(self.launch(&ready, errand));
+        Ok(guest?)
+    }
+}
+
+impl Starter for GuestStarter {
+    fn start(&self, errand: &Errand<'_>, tell: &mut dyn FnMut(String)) -> Result<Link, StartError> {
+        Ok(self.boot(errand, tell)?.into_link()?)
+    }
+
+    fn manner(&self) -> Manner {
+        Manner {
+            // A virtual clock counts instructions: its CPU is never late.
+            slower: match self.profile.clock {
+                Clock::Real => self.profile.timing.slower,
+                Clock::Virtual => 1,
+            },
+            told_beforehand: self.profile.clock == Clock::Virtual,
+            costs_a_machine: true,
+            capabilities: self.profile.capabilities.clone(),
+        }
+    }
+}
