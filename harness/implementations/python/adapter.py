@@ -1,7 +1,7 @@
 """The Python adapter: http.server in HTTP/1.1 mode with the handlers of ../HANDLERS.md.
 
-See ../ADAPTERS.md for the lines. `shutdown` stops the accepting loop: http.server knows nothing of the
-connections that are left, and neither does this file. http.server leaves content to the handler; this one
+See ../ADAPTERS.md for the lines. There is no `shutdown`: what http.server calls so ends the accepting loop
+alone. http.server leaves content to the handler; this one
 reads what Content-Length says, as its documentation shows it, and refuses a length that is no number and
 content that does not come.
 """
@@ -121,24 +121,15 @@ class Handler(BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = answer
 
 
-SERVER = None
-
-
 def serve(keys):
-    global SERVER
     if keys.get("requests_max") is not None:
         return {"unsupported": "http.server has no limit of requests on a connection"}
     host, port = keys["at"].rsplit(":", 1)
     if keys.get("idle_ms") is not None:
         Handler.timeout = keys["idle_ms"] / 1000
-    SERVER = ThreadingHTTPServer((host, int(port)), Handler)
-    threading.Thread(target=SERVER.serve_forever, daemon=True).start()
+    server = ThreadingHTTPServer((host, int(port)), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
     return "ok"
-
-
-def shutdown():
-    SERVER.shutdown()
-    SERVER.server_close()
 
 
 def answer(line):
@@ -151,9 +142,6 @@ def answer(line):
             return serve(keys)
         except OSError as error:
             return {"failed": str(error)}
-    if name == "shutdown":
-        threading.Thread(target=shutdown, daemon=True).start()
-        return "ok"
     if name == "count":
         return {"count": counted(keys["key"])}
     return {"unsupported": f"http.server has no such thing: {name}"}
