@@ -32,7 +32,8 @@ pub enum FastcgiStep {
     Connect(Connect),
     /// Write records; observed is `ok`, also where the application has gone, which `receive` then shows.
     Send(Send),
-    /// Read records; observed is the transcript, `< FIN` or `< RST` where the connection ended, `open` where
+    /// Read records; observed is the transcript, `< FIN` or `< RST` where the connection ended (`< closed` where it
+    /// ended before what was sent had been answered: it is then a race which of the two comes), `open` where
     /// nothing more came.
     Receive(Receive),
     /// Say that nothing more will be sent, and go on reading.
@@ -204,6 +205,9 @@ pub enum Show {
     Everything,
     /// Only how the stream ends: for handlers that write until they are stopped.
     End,
+    /// As `body`, but the lines `part 1`, `part 2`, … of `/stream` are one `part …`: how many come is a question of
+    /// time.
+    Once,
 }
 
 impl Vocabulary for FastcgiStep {
