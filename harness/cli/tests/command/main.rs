@@ -9,3 +9,4 @@ mod input;
 mod isolation;
 mod reports;
 mod snapshots;
+mod targets;
