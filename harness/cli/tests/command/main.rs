@@ -10,3 +10,4 @@ mod input;
 mod isolation;
 mod reports;
 mod snapshots;
+mod targets;
