@@ -4,7 +4,9 @@
 
 mod captures;
 mod deaths;
+mod elsewhere;
 mod ground;
+mod guests;
 mod input;
 mod isolation;
 mod reports;
