@@ -5,7 +5,9 @@
 mod accept;
 mod captures;
 mod deaths;
+mod elsewhere;
 mod ground;
+mod guests;
 mod hostile;
 mod input;
 mod isolation;
