@@ -16,7 +16,7 @@ mod recipe;
 mod tools;
 
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -33,22 +33,23 @@ const PROGRAM: &str = "reusespec-agent";
 pub(crate) fn build(names: &[String]) -> io::Result<bool> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let root = fs::canonicalize(root)?;
+    let mut out = io::stdout();
     let mut complete = true;
     for recipe in recipe::chosen(names)? {
         let missing = tools::missing(recipe);
         if !missing.is_empty() {
             complete &= names.is_empty();
-            println!("{:32} not built", recipe.target);
+            writeln!(out, "{:32} not built", recipe.target)?;
             for advice in missing {
-                println!("{:32}   {advice}", "");
+                writeln!(out, "{:32}   {advice}", "")?;
             }
             continue;
         }
         match build_one(recipe, &root) {
-            Ok(line) => println!("{:32} {line}", recipe.target),
+            Ok(line) => writeln!(out, "{:32} {line}", recipe.target)?,
             Err(error) => {
                 complete = false;
-                println!("{:32} {error}", recipe.target);
+                writeln!(out, "{:32} {error}", recipe.target)?;
             }
         }
     }

@@ -194,7 +194,7 @@ mod tests {
     fn every_platform_has_an_agent() {
         for profile in Profile::all() {
             assert!(
-                chosen(&[profile.target.clone()]).is_ok(),
+                chosen(std::slice::from_ref(&profile.target)).is_ok(),
                 "{} wants an agent for {}",
                 profile.name,
                 profile.target

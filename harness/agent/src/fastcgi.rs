@@ -5,6 +5,7 @@
 
 mod application;
 mod bytes;
+mod clients;
 mod connection;
 mod many;
 mod transcript;
@@ -21,6 +22,7 @@ use crate::case::Scene;
 use crate::stop::{Answer, Stop};
 use application::{Application, CONNECT_WITHIN};
 use bytes::Writer;
+use clients::Front;
 use connection::Connection;
 
 /// Time a case keeps for its report.
@@ -33,6 +35,8 @@ struct Probe<'s, 'r> {
     scene: &'s mut Scene<'r>,
     application: Option<Application>,
     connections: BTreeMap<String, Connection>,
+    /// The web server, where one is tested.
+    front: Option<Front>,
 }
 
 /// Executes the steps of a case.
@@ -45,6 +49,7 @@ pub(crate) fn execute(steps: &[Step<FastcgiStep>], scene: &mut Scene<'_>) -> Out
         scene,
         application: None,
         connections: BTreeMap::new(),
+        front: None,
     };
     let mut observations = Vec::new();
     for (index, step) in steps.iter().enumerate() {
@@ -113,6 +118,12 @@ impl Probe<'_, '_> {
             }
             FastcgiStep::Repeat(step) => self.repeat(step),
             FastcgiStep::BeginMany(step) => self.begin_many(step),
+            FastcgiStep::WebServer(step) => {
+                self.front = Some(Front::start(step, self.scene)?);
+                Ok(Observed::ok())
+            }
+            FastcgiStep::Visit(step) => self.front()?.visit(step).map(Observed::Transcript),
+            FastcgiStep::Recorded(step) => Ok(Observed::Transcript(self.front()?.recorded(step))),
         }
     }
 
@@ -143,6 +154,11 @@ impl Probe<'_, '_> {
             .reporter
             .waiting(|| connection.receive(step, deadline))?;
         Ok(lines)
+    }
+
+    fn front(&self) -> Result<&Front, Stop> {
+        let none = || Stop::Broken("no `web-server` has been started".to_owned());
+        self.front.as_ref().ok_or_else(none)
     }
 
     fn application(&mut self) -> Result<&mut Application, Stop> {

@@ -100,4 +100,4 @@ def application(environ, start_response):
 
 
 if __name__ == "__main__":
-    WSGIServer(application, bindAddress=("127.0.0.1", int(sys.argv[1])), multiplexed=True).run()
+    WSGIServer(application, bindAddress=("127.0.0.1", int(sys.argv[1])), multiplexed=True, minSpare=8, maxSpare=16).run()

@@ -9,7 +9,7 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use reusespec_core::step::fastcgi::Receive;
+use reusespec_core::step::fastcgi::{Receive, Show};
 use reusespec_wire::fastcgi::{Decoder, VERSION};
 use socket2::Socket;
 
@@ -20,6 +20,8 @@ use super::transcript::{Answering, Transcript};
 const BUDGET: Duration = Duration::from_secs(3);
 /// How long nothing may happen before there is silence.
 pub(super) const QUIET: Duration = Duration::from_millis(120);
+/// How long nothing may happen on a connection where an awaited answer has not come before.
+const AFTER_HANG: Duration = Duration::from_millis(500);
 /// How long a peer may not read before `send` leaves the rest for later.
 const STALL: Duration = Duration::from_millis(100);
 /// More than any scenario asks for; whoever sends more will not stop.
@@ -41,6 +43,8 @@ pub(super) struct Connection {
     answering: Answering,
     ended: Option<Ending>,
     received: usize,
+    /// Something has been sent, and nothing has come since.
+    unanswered: bool,
     /// A budget has run out once: it is not spent a second time.
     hung: bool,
 }
@@ -65,6 +69,7 @@ impl Connection {
             answering: Answering::default(),
             ended: None,
             received: 0,
+            unanswered: false,
             hung: false,
         })
     }
@@ -72,6 +77,7 @@ impl Connection {
     /// Writes as far as the application reads; the rest goes out while `receive` waits.
     pub(super) fn send(&mut self, writes: Vec<Vec<u8>>, deadline: Instant) {
         self.outgoing.extend(writes);
+        self.unanswered = true;
         let patience = Patience {
             idle: STALL,
             deadline,
@@ -82,21 +88,27 @@ impl Connection {
     /// Says that nothing follows what has been sent.
     pub(super) fn half_close(&mut self) {
         self.half_close = true;
+        self.unanswered = false;
         self.shut_down_if_written();
     }
 
     /// What a `receive` waits for without anything happening.
     pub(super) fn budget(&self, step: &Receive) -> Duration {
-        if self.hung || step.until == "silence" {
-            QUIET
-        } else {
-            BUDGET
+        match step.until.as_str() {
+            "silence" => QUIET,
+            _ if self.hung => AFTER_HANG,
+            _ => BUDGET,
         }
     }
 
     /// Reads until what the step waits for, the end of the connection, or silence.
     pub(super) fn receive(&mut self, step: &Receive, deadline: Instant) -> Vec<String> {
         let idle = self.budget(step);
+        // Where output may never end, waiting must.
+        let deadline = match step.show {
+            Show::End | Show::Once => deadline.min(Instant::now() + idle),
+            _ => deadline,
+        };
         let patience = Patience { idle, deadline };
         let mut transcript = Transcript::new(step.show);
         let mut missing = step.count;
@@ -112,10 +124,7 @@ impl Connection {
                 if let Err(cut) = self.decoder.finish() {
                     transcript.say(format!("cut record ({cut})"));
                 }
-                transcript.say(match ending {
-                    Ending::Fin => "FIN",
-                    Ending::Rst => "RST",
-                });
+                transcript.say(self.how_it_ended(ending));
                 break;
             }
             if !self.turn(patience) {
@@ -125,6 +134,16 @@ impl Connection {
             }
         }
         transcript.lines(step.order)
+    }
+
+    /// An application that closes before it has answered what was sent may or may not have read it by then, and so
+    /// sends FIN or RST: which of them says who was faster, nothing about the application.
+    fn how_it_ended(&self, ending: Ending) -> &'static str {
+        match ending {
+            _ if self.unanswered => "closed",
+            Ending::Fin => "FIN",
+            Ending::Rst => "RST",
+        }
     }
 
     /// Lets come in what comes within the time.
@@ -158,6 +177,7 @@ impl Connection {
             let Some(record) = self.decoder.next_record() else {
                 break;
             };
+            self.unanswered = false;
             if transcript.take(&record, &mut self.answering, until) {
                 *missing = missing.saturating_sub(1);
                 if *missing == 0 {
@@ -216,6 +236,10 @@ impl Connection {
     }
 
     fn read(&mut self) -> bool {
+        // An application that writes a response in pieces would otherwise wait 40 ms for each acknowledgement, and a
+        // thousand requests for most of a minute. Where the system has no such option, they do.
+        #[cfg(target_os = "linux")]
+        let _ = self.socket.set_tcp_quickack(true);
         let mut buffer = [0; 32 << 10];
         match (&self.socket).read(&mut buffer) {
             Ok(0) => self.ended = Some(Ending::Fin),

@@ -1,11 +1,13 @@
 //! Steps that say the same thing many times: a request on one id, BEGIN on many.
 
+use std::time::Instant;
+
 use reusespec_core::Observed;
 use reusespec_core::step::fastcgi::{BeginMany, Receive, Repeat};
 
 use super::Probe;
 use super::bytes::begins;
-use crate::stop::Answer;
+use crate::stop::{Answer, Stop};
 
 /// Ids begun between two looks at what has come.
 const BATCH: usize = 64;
@@ -23,6 +25,12 @@ impl Probe<'_, '_> {
             let lines = connection.receive(&until_end, deadline);
             let first = first.get_or_insert_with(|| lines.clone());
             let ended = lines.last().is_some_and(|line| line.starts_with("< END"));
+            if !ended && Instant::now() >= deadline {
+                let (done, times) = (round, step.times);
+                return Err(Stop::Broken(format!(
+                    "only {done} of {times} requests fitted into the time"
+                )));
+            }
             if *first != lines || !ended {
                 let answered = std::iter::once(format!("{round} of {}, then:", step.times));
                 return Ok(Observed::Transcript(answered.chain(lines).collect()));

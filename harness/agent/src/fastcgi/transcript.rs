@@ -30,6 +30,21 @@ enum Text {
     Stdout(Stdout),
 }
 
+impl Entry {
+    /// Whether this and the one before it are STDOUT of one id, which are then put together.
+    fn continues(&self, earlier: &mut Self) -> bool {
+        let (Text::Stdout(later), Text::Stdout(stdout)) = (&self.text, &mut earlier.text) else {
+            return false;
+        };
+        let same = self.id == earlier.id;
+        if same {
+            stdout.take(&later.bytes);
+            stdout.len += later.len - later.bytes.len();
+        }
+        same
+    }
+}
+
 /// STDOUT records that followed each other.
 struct Stdout {
     bytes: Vec<u8>,
@@ -106,6 +121,7 @@ impl Transcript {
         if order == Order::ById {
             // A stable sort; what is no record comes last.
             self.entries.sort_by_key(|entry| entry.id);
+            self.entries.dedup_by(|later, earlier| later.continues(earlier));
         }
         let show = self.show;
         let line = |entry: &Entry| match &entry.text {
@@ -127,6 +143,9 @@ impl Stdout {
     fn line(&self, id: u16, show: Show) -> String {
         // A second response under an id whose first one has not ended begins with headers, too.
         let begins = self.first || self.bytes.starts_with(b"Status: ");
+        if show == Show::Once && self.bytes.windows(5).any(|window| window == b"part ") {
+            return format!("STDOUT id={id} {}", quoted(&parts_once(&self.bytes), 0));
+        }
         if !begins || show == Show::Everything {
             return format!("STDOUT id={id} {}", quoted(&self.bytes, self.len));
         }
@@ -163,6 +182,21 @@ fn split(bytes: &[u8]) -> Option<(Option<String>, usize)> {
             status = Some(String::from_utf8_lossy(number).into_owned());
         }
     }
+}
+
+/// The lines, where those of `/stream` that follow each other are one without a number. Headers of another response in
+/// the middle are left out, as they are elsewhere: of all that handlers write, they alone end in CR LF.
+fn parts_once(bytes: &[u8]) -> Vec<u8> {
+    let lines = bytes.split_inclusive(|byte| *byte == b'\n');
+    let mut lines: Vec<&[u8]> = lines.filter(|line| !line.ends_with(b"\r\n")).collect();
+    for line in &mut lines {
+        // The last one may have been cut where bytes are no longer kept.
+        if line.starts_with(b"part ") || b"part ".starts_with(line) {
+            *line = b"part ...\n";
+        }
+    }
+    lines.dedup();
+    lines.concat()
 }
 
 fn quoted(bytes: &[u8], len: usize) -> String {
@@ -211,6 +245,31 @@ mod tests {
             lines(&records, Show::Body, Order::Arrival),
             [r#"< STDOUT id=1 404 "nothing\n""#, "< STDOUT id=1 end"]
         );
+    }
+
+    #[test]
+    fn stdout_that_others_interrupted_is_one_line_where_lines_are_ordered_by_id() {
+        let records = [
+            record(Stream::Stdout, 1, b"Status: 200 OK\r\n\r\n"),
+            record(Stream::Stdout, 2, b"X: y\r\n\r\nother"),
+            record(Stream::Stdout, 1, b"body"),
+        ];
+        assert_eq!(
+            lines(&records, Show::Body, Order::ById),
+            [r#"< STDOUT id=1 "body""#, r#"< STDOUT id=2 "other""#]
+        );
+    }
+
+    #[test]
+    fn parts_of_a_stream_are_one_line_however_many_came() {
+        let few = [record(Stream::Stdout, 1, b"part 7\npart 8\nstdin=0\n")];
+        let many = [
+            record(Stream::Stdout, 1, b"part 17\npart 18\n"),
+            record(Stream::Stdout, 1, b"part 19\nstdin=0\n"),
+        ];
+        let expected = [r#"< STDOUT id=1 "part ...\nstdin=0\n""#];
+        assert_eq!(lines(&few, Show::Once, Order::Arrival), expected);
+        assert_eq!(lines(&many, Show::Once, Order::Arrival), expected);
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod deaths;
 mod elsewhere;
 mod ground;
 mod guests;
+mod hostile;
 mod input;
 mod isolation;
 mod reports;
