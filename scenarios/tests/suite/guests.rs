@@ -36,13 +36,13 @@ fn is_here(name: &str) -> bool {
 /// What a run came to, its observations, and what went wrong in it.
 fn observe(platform: &str, filters: &[&str]) -> (Summary, Vec<Observation>, Vec<String>) {
     let root = root();
-    let library = Library::load(&root).unwrap();
+    let library = Library::load(&root).expect("the scenarios have no mistakes");
     let selection = Selection {
         filters: filters.iter().map(ToString::to_string).collect(),
         ..Selection::default()
     };
-    let work = plan(&library.scenarios, &selection, &[]).unwrap();
-    let platforms = [platforms::find(platform, &OwnKernel::default()).unwrap()];
+    let work = plan(&library.scenarios, &selection, &[]).expect("the filters fit");
+    let platforms = [platforms::find(platform, &OwnKernel::default()).expect("it comes with the program")];
     let settings = Settings {
         root: &root,
         jobs: 0,
