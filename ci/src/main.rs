@@ -1,5 +1,6 @@
 //! Automation: `cargo run -p ci --release -- TASK`. Workflows and `.ci/run` only call these tasks.
 
+mod agents;
 mod bench;
 mod flakes;
 mod schema;
@@ -22,6 +23,11 @@ struct Arguments {
 enum Task {
     /// Write the JSON Schema of scenario files anew.
     Schema,
+    /// Build the agent for other machines, into target/agents.
+    Agents {
+        /// Rust targets; all that can be built here if left out.
+        targets: Vec<String>,
+    },
     /// Measure, and print ratios. Needs `cargo build --release` first.
     Bench {
         /// What to measure; everything if left out.
@@ -43,6 +49,7 @@ enum Task {
 fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Schema => schema::write().map(|()| true),
+        Task::Agents { targets } => agents::build(&targets),
         Task::Bench { figures } => bench::measure(&figures).map(|()| true),
         Task::Flakes {
             filters,

@@ -5,9 +5,11 @@
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
-use std::io::{self, BufRead, BufReader};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::process::{Child, ChildStderr, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -25,6 +27,8 @@ pub struct AgentCommand {
     pub program: OsString,
     /// Its arguments.
     pub arguments: Vec<OsString>,
+    /// What it is given before the requests: an executable that a remote shell is waiting for.
+    pub first: Vec<u8>,
 }
 
 /// The command could not be started.
@@ -36,6 +40,22 @@ pub struct StartError {
 }
 
 impl AgentCommand {
+    /// This program with these arguments.
+    pub fn new(program: impl Into<OsString>, arguments: impl IntoIterator<Item = OsString>) -> Self {
+        Self {
+            program: program.into(),
+            arguments: arguments.into_iter().collect(),
+            first: Vec::new(),
+        }
+    }
+
+    /// The same, given `first` before the requests.
+    #[must_use]
+    pub fn after(mut self, first: Vec<u8>) -> Self {
+        self.first = first;
+        self
+    }
+
     /// Starts it. The calling thread must live as long as the link.
     ///
     /// # Errors
@@ -62,6 +82,11 @@ impl AgentCommand {
         let (Some(requests), Some(replies)) = (stdin, stdout) else {
             return Err(failed(io::Error::other("its standard streams were not piped")));
         };
+        if !self.first.is_empty() {
+            // In a thread, because who takes it may be slow or gone; requests follow the hello, which follows this.
+            let (first, mut stdin) = (self.first.clone(), File::from(dup(&requests).map_err(failed)?));
+            std::thread::spawn(move || stdin.write_all(&first));
+        }
         Ok(Link {
             requests: Box::new(requests),
             replies: Box::new(replies),
@@ -74,6 +99,10 @@ impl Starter for AgentCommand {
     fn start(&self, _: &Errand<'_>, _: &mut dyn FnMut(String)) -> Result<Link, LinkError> {
         Ok(Self::start(self)?)
     }
+}
+
+fn dup(stdin: &ChildStdin) -> io::Result<OwnedFd> {
+    stdin.as_fd().try_clone_to_owned()
 }
 
 #[cfg(target_os = "linux")]

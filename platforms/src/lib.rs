@@ -4,11 +4,14 @@
 //! |---|---|
 //! | [`link`] | a running agent as two streams, and whatever can start one |
 //! | [`command`] | any command whose standard input and output are an agent; this machine is the simplest one |
+//! | [`elsewhere`] | somebody's command, a machine reached by ssh, an emulated CPU |
 //! | [`guest`] | a machine of our own, from its profile to an agent that serves |
 //! | [`profile`] | guests as data: `platforms/*.toml` |
 //! | [`agents`] | the agent's executables for other machines |
 //! | [`kernel`] | kernels from Debian packages, local paths or pinned addresses, as an ELF that boots |
 //! | [`initramfs`] | the archive a guest boots into, written the same byte for byte |
+//! | [`executable`] | what a program file says about itself |
+//! | [`root_image`] | the root file system of a guest without an initramfs |
 //! | [`qemu`] | the command line, the guest, its data channel, and states to start warm from |
 //! | [`cache`] | what was fetched and built, under a hash of what it was made from |
 //! | [`doctor`] | what is here, what is missing and how to get it |
@@ -18,6 +21,8 @@ pub mod agents;
 pub mod cache;
 pub mod command;
 pub mod doctor;
+pub mod elsewhere;
+pub mod executable;
 pub mod guest;
 pub mod initramfs;
 pub mod kernel;
@@ -25,7 +30,9 @@ pub mod link;
 pub mod process;
 pub mod profile;
 pub mod qemu;
+pub mod root_image;
 
 pub use command::AgentCommand;
+pub use elsewhere::Elsewhere;
 pub use guest::GuestStarter;
 pub use link::{Errand, Keeper, Link, Manner, StartError, Starter};

@@ -15,6 +15,7 @@
 //! | [`socket`] | executes the socket vocabulary |
 //! | [`http`] | executes the HTTP vocabulary |
 //! | [`fastcgi`] | executes the FastCGI vocabulary |
+//! | [`exec`] | runs somebody's program instead of cases, in a guest |
 //! | [`program`] | starts somebody's program for a case, and ends it |
 //! | [`keepalive`] | executes the keepalive vocabulary |
 //!
@@ -28,6 +29,7 @@ mod capabilities;
 mod case;
 mod clocks;
 mod errno;
+mod exec;
 mod fastcgi;
 mod http;
 #[cfg(target_os = "linux")]

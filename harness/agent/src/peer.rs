@@ -27,7 +27,9 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::time::{ClockId, clock_gettime};
-use reusespec_wire::segment::{Behaviour, Direction, Pair, Peer, Recorded, Recorder, Recording, Segment};
+use reusespec_wire::segment::{
+    Behaviour, Direction, Pair, Peer, Recorded, Recorder, Recording, Segment, unreachable,
+};
 
 /// The addresses of the two ends, one pair a family, in networks set aside for tests (RFC 2544, RFC 3849).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -335,9 +337,15 @@ impl State {
             match link.receive() {
                 Ok(Some((at, datagram))) => {
                     if let Ok(segment) = Segment::parse(&datagram) {
+                        let router = self.peer.is_unreachable().then(|| unreachable(&datagram));
                         self.record(at, Direction::FromKernel, &segment, datagram);
                         let replies = self.peer.receive(&segment);
                         self.send(link, &replies);
+                        if let Some(message) = router.flatten()
+                            && let Err(error) = link.send(&message)
+                        {
+                            return self.broken = Some(error.to_string());
+                        }
                     }
                 }
                 Ok(None) => return,

@@ -14,14 +14,14 @@ use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use reusespec_core::protocol::{
-    Finished, Hello, Implementation, LONGEST_LINE_BYTES, PROTOCOL, Reply, Request,
+    Ended, Exec, Finished, Hello, Implementation, LONGEST_LINE_BYTES, PROTOCOL, Reply, Request,
 };
 use reusespec_core::{Case, Outcome};
 
 use crate::case::Terms;
 use crate::isolate::Isolation;
 use crate::keepalive::Board;
-use crate::{capabilities, clocks, system};
+use crate::{capabilities, clocks, exec, system};
 use child::Child;
 use lines::Lines;
 
@@ -68,6 +68,7 @@ pub fn serve<R: AsFd, W: Write>(input: &R, mut output: W) -> io::Result<()> {
             Some(line) => match serde_json::from_str(&line) {
                 Ok(Request::Start(start)) => break start,
                 Ok(Request::Finish) => return send(&mut output, &Reply::Done { count: 0 }),
+                Ok(Request::Exec(exec)) => return run_program(&exec, lines, input, output),
                 _ => return Err(io::Error::other("the host's first line is not a start")),
             },
             None if lines.fill(input.as_fd())? == 0 => return Ok(()),
@@ -94,6 +95,30 @@ pub fn serve<R: AsFd, W: Write>(input: &R, mut output: W) -> io::Result<()> {
     state.run(input, lines)
 }
 
+/// A stream that is read as a file, whatever it is.
+struct Bytes<'i, R>(&'i R);
+
+impl<R: AsFd> io::Read for Bytes<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        Ok(nix::unistd::read(self.0, buffer)?)
+    }
+}
+
+fn run_program<R: AsFd, W: Write>(exec: &Exec, lines: Lines, input: &R, mut output: W) -> io::Result<()> {
+    if !is_guest() {
+        let because = "programs are run in guests only: their files are placed anywhere".to_owned();
+        return send(&mut output, &Reply::Ended(Ended::NotStarted(because)));
+    }
+    let rest = lines.into_rest();
+    let mut content = io::Read::chain(&rest[..], Bytes(input));
+    exec::execute(exec, &mut content, &mut |reply| send(&mut output, reply))
+}
+
+/// The child of a guest's first process.
+fn is_guest() -> bool {
+    nix::unistd::getppid().as_raw() == 1 && std::env::var_os("REUSESPEC_CHANNEL").is_some()
+}
+
 fn send(output: &mut impl Write, reply: &Reply) -> io::Result<()> {
     let mut line = serde_json::to_string(reply)?;
     line.push('\n');
@@ -109,7 +134,9 @@ impl<W: Write> Loop<W> {
                 match serde_json::from_str(&line) {
                     Ok(Request::Run(case)) => self.queue.push_back(case),
                     Ok(Request::Finish) => finishing = true,
-                    Ok(Request::Start(_)) | Err(_) => eprintln!("reusespec-agent: not a request: {line:.80}"),
+                    Ok(Request::Start(_) | Request::Exec(_)) | Err(_) => {
+                        eprintln!("reusespec-agent: not a request: {line:.80}");
+                    }
                 }
             }
             self.start_cases()?;

@@ -10,6 +10,7 @@ const EXAMPLES: &str = "Examples:
   reusespec run port-reuse --case old=plain        only cases with this axis value
   reusespec run --implementation reference --fault no-reuse-addr
   reusespec run keepalive --platform linux-6.12    in a guest with this kernel
+  reusespec diff linux-5.10 linux-6.12             where two kernels differ, and why
   reusespec explain port-reuse/time-wait           a scenario, its sources, how to repeat it
 
 Exit status:
@@ -17,6 +18,14 @@ Exit status:
   1   a claim failed, a deviation is stale, or a snapshot changed
   2   wrong input: arguments, a scenario, a profile
   69  a platform or implementation was broken, and nothing failed";
+
+const EXEC_EXAMPLES: &str = "Examples:
+  reusespec exec linux-6.12 -- target/x86_64-unknown-linux-musl/debug/program --its-option
+  export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_RUNNER='reusespec exec linux-arm64 --'
+  cargo test --target aarch64-unknown-linux-musl
+
+Exit status: the program's own; 124 at its time limit, 126 if it cannot be started, 128 and the number of the signal
+that ended it; 69 if the guest was broken.";
 
 /// Conformance and regression tests for the reuse and lifetime of network endpoints.
 #[derive(Debug, Parser)]
@@ -47,8 +56,18 @@ pub enum Command {
         /// A step, a family or a scenario.
         topic: String,
     },
-    /// Print the platforms and what they can do.
-    Platforms,
+    /// Print where two kernels or implementations differ, by their reviewed tables, row by row.
+    Diff(Diff),
+    /// Print the platforms and what is missing for them; with a name, start it and print what it can do.
+    Platforms {
+        /// The platform to start.
+        platform: Option<String>,
+    },
+    /// Print what this machine has for running guests, and how to get the rest.
+    Doctor,
+    /// Run a program in a guest: what it prints appears here, and this command ends as the program did.
+    #[command(after_help = EXEC_EXAMPLES)]
+    Exec(Exec),
     /// Print the known bugs that the reference can be started with.
     Faults,
     /// Print the implementations that can be tested, and what is missing.
@@ -101,7 +120,7 @@ pub struct Run {
     /// Also write pages for a browser.
     #[arg(long, value_name = "DIR")]
     pub html: Option<PathBuf>,
-    /// Test a FastCGI application that runs already: `127.0.0.1:9000` or `unix:/run/app.sock`.
+    /// Test a FastCGI application or HTTP server that runs already: `127.0.0.1:9000` or `unix:/run/app.sock`.
     #[arg(long, value_name = "HOST:PORT|unix:PATH", conflicts_with_all = ["implementations", "fault"])]
     pub target: Option<String>,
     /// SCRIPT_FILENAME of every request to the target.
@@ -113,6 +132,68 @@ pub struct Run {
     /// Start the reference with a known bug; see `reusespec faults`.
     #[arg(long, value_name = "NAME")]
     pub fault: Option<String>,
+}
+
+/// What `diff` takes.
+#[derive(Debug, Args)]
+pub struct Diff {
+    /// A platform or kernel (`linux-6.12`, `linux-6.1-s390x`), an implementation, or both (`host+go`).
+    pub a: String,
+    /// The other.
+    pub b: String,
+    /// Scenarios whose id contains one of these; all if left out.
+    pub filters: Vec<String>,
+}
+
+/// What `exec` takes.
+#[derive(Debug, Args)]
+pub struct Exec {
+    /// The guest.
+    pub platform: String,
+    /// The program, static or with --sysroot.
+    pub program: PathBuf,
+    /// Its arguments.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub arguments: Vec<String>,
+    /// Pass this variable on, or set it; what begins with RUST_ is passed on by itself.
+    #[arg(long = "env", value_name = "NAME[=VALUE]", value_parser = variable)]
+    pub environment: Vec<(String, Option<String>)>,
+    /// Copy a file or folder into the guest: beside the program, or to TO.
+    #[arg(long = "copy", value_name = "FROM[:TO]", value_parser = copy)]
+    pub copies: Vec<Copy>,
+    /// Copy everything in this folder to the guest's root: the libraries of a dynamic program.
+    #[arg(long, value_name = "DIR")]
+    pub sysroot: Option<PathBuf>,
+    /// Kill the program after this many seconds.
+    #[arg(long = "limit", value_name = "SECS", default_value_t = 600)]
+    pub limit_secs: u64,
+    /// Boot this kernel instead of the platform's own.
+    #[arg(long, value_name = "FILE")]
+    pub kernel: Option<PathBuf>,
+    /// The lib/modules/VERSION that belongs to --kernel.
+    #[arg(long, value_name = "DIR", requires = "kernel")]
+    pub modules: Option<PathBuf>,
+}
+
+/// A file or folder to copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Copy {
+    /// Here.
+    pub from: PathBuf,
+    /// In the guest; beside the program if left out.
+    pub to: Option<String>,
+}
+
+impl Copy {
+    /// Where it goes, if the program goes into `folder`.
+    pub fn to(&self, folder: &str) -> String {
+        let name = self.from.file_name().unwrap_or_default().to_string_lossy();
+        match &self.to {
+            Some(to) if to.starts_with('/') => to.clone(),
+            Some(to) => format!("{folder}/{to}"),
+            None => format!("{folder}/{name}"),
+        }
+    }
 }
 
 /// What `list` takes.
@@ -137,4 +218,29 @@ pub enum Format {
 fn axis_value(text: &str) -> Result<(String, String), String> {
     let (axis, value) = text.split_once('=').ok_or("expected AXIS=VALUE")?;
     Ok((axis.trim().to_owned(), value.trim().to_owned()))
+}
+
+fn variable(text: &str) -> Result<(String, Option<String>), String> {
+    let (name, value) = match text.split_once('=') {
+        Some((name, value)) => (name, Some(value.to_owned())),
+        None => (text, None),
+    };
+    if name.is_empty() {
+        return Err("expected NAME or NAME=VALUE".to_owned());
+    }
+    Ok((name.to_owned(), value))
+}
+
+fn copy(text: &str) -> Result<Copy, String> {
+    let (from, to) = match text.split_once(':') {
+        Some((from, to)) => (from, Some(to.to_owned())),
+        None => (text, None),
+    };
+    if from.is_empty() || to.as_ref().is_some_and(String::is_empty) {
+        return Err("expected FROM or FROM:TO".to_owned());
+    }
+    Ok(Copy {
+        from: from.into(),
+        to,
+    })
 }

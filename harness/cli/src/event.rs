@@ -44,6 +44,8 @@ pub struct ScenarioResult<'l> {
     pub scenario: &'l Scenario,
     /// The platform's name.
     pub platform: &'l str,
+    /// What snapshots call its kernel: `linux-6.18`, `linux-6.1-s390x`.
+    pub kernel: String,
     /// The implementation's name.
     pub implementation: &'l str,
     /// Verdict and time of each case, in the file's order.

@@ -176,7 +176,9 @@ impl Implementation {
         let all = self.folder.parent().unwrap_or(&self.folder);
         let programs = self.profile.programs.iter();
         let found: Vec<(&str, String)> = programs
-            .filter_map(|(name, candidates)| Some((name.as_str(), program(candidates)?.display().to_string())))
+            .filter_map(|(name, candidates)| {
+                Some((name.as_str(), program(candidates)?.display().to_string()))
+            })
             .chain([
                 ("folder", self.folder.display().to_string()),
                 ("implementations", all.display().to_string()),

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use reusespec_core::Deviation;
 use reusespec_platforms::profile::{self, Profile, ProfileError};
-use reusespec_platforms::{AgentCommand, GuestStarter};
+use reusespec_platforms::{AgentCommand, Elsewhere, GuestStarter, elsewhere};
 
 use crate::run::{HOST, Platform};
 
@@ -54,6 +54,17 @@ pub fn find(name: &str, own: &OwnKernel) -> Result<Platform, PlatformError> {
             Some(_) => Err(PlatformError::NoGuest(name.to_owned())),
         };
     }
+    if let Some(elsewhere) = Elsewhere::find(name) {
+        let elsewhere = elsewhere?;
+        if own.image.is_some() {
+            return Err(PlatformError::NoGuest(elsewhere.name));
+        }
+        return Ok(Platform {
+            name: elsewhere.name.clone(),
+            deviations: elsewhere.deviations.iter().map(deviation).collect(),
+            starter: Box::new(elsewhere),
+        });
+    }
     let profile = Profile::find(name)?;
     let deviations = profile.deviations.iter().map(deviation).collect();
     let name = profile.name.clone();
@@ -96,10 +107,7 @@ pub fn host() -> Result<Platform, PlatformError> {
     let program = std::env::current_exe()
         .map_err(PlatformError::OwnProgram)?
         .into_os_string();
-    let agent = AgentCommand {
-        program,
-        arguments: vec!["agent".into()],
-    };
+    let agent = AgentCommand::new(program, ["agent".into()]);
     Ok(Platform {
         name: HOST.to_owned(),
         starter: Box::new(agent),
@@ -109,7 +117,9 @@ pub fn host() -> Result<Platform, PlatformError> {
 
 /// Every name that `--platform` takes without a file.
 pub fn names() -> impl Iterator<Item = String> {
-    std::iter::once(HOST.to_owned()).chain(profile::names())
+    std::iter::once(HOST.to_owned())
+        .chain(profile::names())
+        .chain(elsewhere::names())
 }
 
 /// A profile is read without the crate that knows what a deviation is for.

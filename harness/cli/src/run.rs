@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use reusespec_core::judge::{judge, stale_deviations};
 use reusespec_core::protocol::{Finished, Hello, Implementation, Target};
+use reusespec_core::system::{kernel_name, kernel_names};
 use reusespec_core::table::{Comparison, Scope, Table};
 use reusespec_core::{Case, CaseKey, Deviation, Judgement, Outcome, System, Timing};
 use reusespec_platforms::Starter;
@@ -347,10 +348,11 @@ impl<'c, 'l> Collector<'c, 'l> {
         let judgements: Vec<&Judgement> = cases.iter().map(|(judgement, _)| judgement).collect();
         let stale = stale_deviations(scenario, &judgements, &system, deviations);
         let stale = stale.into_iter().cloned().collect();
-        let comparison = self.compare(portion, &judgements, &system);
+        let comparison = self.compare(portion, &judgements);
         ScenarioResult {
             scenario,
             platform: &self.platform.name,
+            kernel: self.kernel(),
             implementation: self.implementation,
             comparison,
             stale,
@@ -359,18 +361,28 @@ impl<'c, 'l> Collector<'c, 'l> {
         }
     }
 
-    fn compare(&self, portion: &Portion<'_>, judgements: &[&Judgement], system: &System) -> Comparison {
+    /// What snapshots call the kernel.
+    fn kernel(&self) -> String {
+        let name = |hello: &Hello| kernel_name(&hello.system, &hello.machine);
+        self.hello.as_ref().map_or_else(|| unknown_system().name, name)
+    }
+
+    fn compare(&self, portion: &Portion<'_>, judgements: &[&Judgement]) -> Comparison {
         let scenario = portion.scenario;
-        let varies = |(found, _): &(implementations::Implementation, _)| found.profile.varies_in(&scenario.id);
+        let varies =
+            |(found, _): &(implementations::Implementation, _)| found.profile.varies_in(&scenario.id);
         if self.profiled.as_ref().is_some_and(varies) {
             return Comparison::Same;
         }
         let profiled = self.profiled.as_ref().and_then(|(_, release)| release.as_deref());
         // What somebody has started is compared with the reference, but nobody has reviewed it.
         let release = profiled.or((self.implementation == TARGET).then_some(TARGET));
-        let reviewed = reviewed_as(system, release);
-        let table = Table::of_run(scenario, judgements, &reviewed);
-        let keys = snapshot_keys(system, self.implementation, own_implementation(scenario));
+        let table = Table::of_run(scenario, judgements, &reviewed_as(&self.kernel(), release));
+        let kernels = self
+            .hello
+            .as_ref()
+            .map_or_else(Vec::new, |hello| kernel_names(&hello.system, &hello.machine));
+        let keys = snapshot_keys(&kernels, self.implementation, own_implementation(scenario));
         let old = find_snapshot(self.settings.root, &scenario.id, &keys).map(|(_, table)| table);
         let whole = portion.cases.len() == scenario.cases.len();
         let scope = if whole {
@@ -420,21 +432,20 @@ impl<'c, 'l> Collector<'c, 'l> {
 /// The name of the platform that is this machine.
 pub const HOST: &str = "host";
 
-/// Names of the snapshots that may hold a kernel's rows, most particular first: `linux-6.18`, then `linux`. For an
-/// implementation that is not the scenario's own, those with `+implementation` come before: it has a table of its own
-/// only where it is not as the scenario's own one.
-pub fn snapshot_keys(system: &System, implementation: &str, own: &str) -> Vec<String> {
-    let keys = [system.series(), system.name.clone()];
-    let particular = keys.iter().map(|key| format!("{key}+{implementation}"));
+/// Names of the snapshots that may hold a kernel's rows, most particular first. For an implementation that is not the
+/// scenario's own, those with `+implementation` come before: it has a table of its own only where it is not as the
+/// scenario's own one.
+pub fn snapshot_keys(kernels: &[String], implementation: &str, own: &str) -> Vec<String> {
+    let particular = kernels.iter().map(|kernel| format!("{kernel}+{implementation}"));
     let particular: Vec<_> = particular.filter(|_| implementation != own).collect();
-    particular.into_iter().chain(keys.iter().cloned()).collect()
+    particular.into_iter().chain(kernels.iter().cloned()).collect()
 }
 
-/// What a snapshot's head calls that whose rows it holds: the kernel's series, and the version of an implementation
-/// that has one.
-pub fn reviewed_as(system: &System, version: Option<&str>) -> String {
+/// What a snapshot's head calls that whose rows it holds: the kernel, and the version of an implementation that has
+/// one.
+pub fn reviewed_as(kernel: &str, version: Option<&str>) -> String {
     let with = version.map(|version| format!(" with {version}"));
-    format!("{}{}", system.series(), with.unwrap_or_default())
+    format!("{kernel}{}", with.unwrap_or_default())
 }
 
 /// Stands in for the system of an agent that never said hello; no claim is judged on it.

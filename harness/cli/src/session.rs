@@ -154,6 +154,9 @@ impl Session<'_> {
                     );
                 }
                 Ok(Line::Reply(Reply::Hello(_))) => break "the agent has started anew".to_owned(),
+                Ok(Line::Reply(Reply::Output { .. } | Reply::Ended(_))) => {
+                    break "the agent speaks of a program".to_owned();
+                }
                 Ok(Line::Garbage(line)) => tell(Progress::Note(format!("not from the agent: {line:.120}"))),
                 Err(because) => break because,
             }
@@ -201,8 +204,6 @@ impl Session<'_> {
         }
     }
 
-    /// Writes all cases from a thread of its own: neither side can then block the other. The stream comes back
-    /// through the receiver and must be kept, because its end would mean that the host is gone.
     fn give(
         &self,
         link: &mut Link,
@@ -215,14 +216,7 @@ impl Session<'_> {
         } else {
             self.requests(cases, hello.processors, manner)?
         };
-        let mut stream = std::mem::replace(&mut link.requests, Box::new(std::io::sink()));
-        let (written, whole) = channel();
-        std::thread::spawn(move || {
-            // An agent that is gone cannot be written to; that it is gone is heard on the other stream.
-            let _ = stream.write_all(text.as_bytes()).and_then(|()| stream.flush());
-            let _ = written.send(stream);
-        });
-        Ok(whole)
+        Ok(write_all(link, text.into_bytes()))
     }
 
     /// Everything an agent is told, a line a request.
@@ -292,15 +286,31 @@ pub(crate) fn broken(key: &CaseKey, because: &str) -> Finished {
 /// The capability that no kernel can tell its programs of.
 const VIRTUAL_TIME: &str = "virtual-time";
 
-type Requests = Box<dyn Write + Send>;
+pub(crate) type Requests = Box<dyn Write + Send>;
 
-enum Line {
+/// A line of an agent's stream.
+pub(crate) enum Line {
+    /// The agent's.
     Reply(Reply),
+    /// Somebody else's.
     Garbage(String),
 }
 
+/// Writes from a thread of its own: neither side can then block the other. The stream comes back through the receiver
+/// and must be kept, because its end would mean that the host is gone.
+pub(crate) fn write_all(link: &mut Link, requests: Vec<u8>) -> Receiver<Requests> {
+    let mut stream = std::mem::replace(&mut link.requests, Box::new(std::io::sink()));
+    let (written, whole) = channel();
+    std::thread::spawn(move || {
+        // An agent that is gone cannot be written to; that it is gone is heard on the other stream.
+        let _ = stream.write_all(&requests).and_then(|()| stream.flush());
+        let _ = written.send(stream);
+    });
+    whole
+}
+
 /// Reads lines in a thread, so that waiting for one can have an end.
-fn replies(stream: Box<dyn Read + Send>) -> Receiver<Line> {
+pub(crate) fn replies(stream: Box<dyn Read + Send>) -> Receiver<Line> {
     let (sender, receiver) = channel();
     std::thread::spawn(move || {
         let mut stream = BufReader::new(stream);
@@ -324,7 +334,8 @@ fn replies(stream: Box<dyn Read + Send>) -> Receiver<Line> {
     receiver
 }
 
-fn next(replies: &Receiver<Line>, within: Duration) -> Result<Line, String> {
+/// The next line, or why there is none.
+pub(crate) fn next(replies: &Receiver<Line>, within: Duration) -> Result<Line, String> {
     let deadline = Instant::now() + within;
     loop {
         match replies.recv_timeout(TICK.min(deadline.saturating_duration_since(Instant::now()))) {

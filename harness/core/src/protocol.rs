@@ -32,6 +32,51 @@ pub enum Request {
     Run(Case),
     /// No more cases: finish what is running, say `done` and end.
     Finish,
+    /// Instead of a start: run a program. The bytes of its files follow the line, one file after the other.
+    Exec(Exec),
+}
+
+/// A program to run in a machine of ours.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Exec {
+    /// Path of the program there.
+    pub program: String,
+    /// Its arguments.
+    pub arguments: Vec<String>,
+    /// Its whole environment.
+    pub environment: Vec<(String, String)>,
+    /// Its working directory.
+    pub folder: String,
+    /// How long it may take.
+    pub limit_ms: u64,
+    /// What to place before it starts, in the order of the bytes.
+    pub files: Vec<Placed>,
+}
+
+/// A file to place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Placed {
+    /// Where; folders are made.
+    pub path: String,
+    /// What.
+    pub content: Content,
+}
+
+/// What a placed file is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Content {
+    /// A symbolic link to this.
+    Link(String),
+    /// The next bytes of the stream.
+    Bytes {
+        /// How many.
+        count: u64,
+        /// Permissions, as chmod(2) takes them.
+        mode: u32,
+    },
 }
 
 /// How to work.
@@ -91,6 +136,50 @@ pub enum Reply {
         /// How many cases were finished.
         count: usize,
     },
+    /// What a program has printed, as it prints it.
+    Output {
+        /// Where to.
+        stream: Stream,
+        /// The bytes.
+        hexadecimal: String,
+    },
+    /// How a program ended: the last line.
+    Ended(Ended),
+}
+
+/// A stream of a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+/// How a program ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ended {
+    /// By itself, with this status.
+    Exited(i32),
+    /// By this signal.
+    Signalled(i32),
+    /// It was killed when its time was over.
+    TooLate,
+    /// It could not be placed or started; the text says why.
+    NotStarted(String),
+}
+
+/// Bytes as pairs of hexadecimal digits: what crosses is lines, and twice the size is little for what is sent.
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The bytes again; `None` where it is not pairs of hexadecimal digits.
+pub fn from_hexadecimal(text: &str) -> Option<Vec<u8>> {
+    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    text.as_bytes().chunks(2).map(byte).collect()
 }
 
 /// Who the agent is and what it can do there.
@@ -150,4 +239,18 @@ pub struct Finished {
     /// What was on the case's wire as a pcapng file in hexadecimal, where that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capture: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hexadecimal_is_bytes_again() {
+        assert_eq!(
+            from_hexadecimal(&hexadecimal(&[10, 13, 255])),
+            Some(vec![10, 13, 255])
+        );
+        assert_eq!(from_hexadecimal("0x"), None);
+    }
 }

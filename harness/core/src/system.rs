@@ -36,6 +36,26 @@ impl System {
     }
 }
 
+/// The machine most kernels are reviewed on; what is reviewed on another one says so.
+const USUAL_MACHINES: [&str; 2] = ["x86_64", "amd64"];
+
+/// The name of a kernel in the heads of snapshots and as a snapshot's own: `linux-6.18`, `linux-6.1-s390x`.
+pub fn kernel_name(system: &System, machine: &str) -> String {
+    if USUAL_MACHINES.contains(&machine) {
+        system.series()
+    } else {
+        format!("{}-{machine}", system.series())
+    }
+}
+
+/// The names of snapshots that may hold a kernel's rows, most particular first: its own, that of its series, and that
+/// of its system.
+pub fn kernel_names(system: &System, machine: &str) -> Vec<String> {
+    let mut names = vec![kernel_name(system, machine), system.series(), system.name.clone()];
+    names.dedup();
+    names
+}
+
 impl fmt::Display for System {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.name, self.release)
@@ -254,6 +274,16 @@ mod tests {
     fn equality_means_the_series() {
         assert!(contains("linux = 6.12", "linux", "6.12.94+deb13"));
         assert!(!contains("linux = 6.12", "linux", "6.1.94"));
+    }
+
+    #[test]
+    fn a_kernel_of_another_machine_has_a_name_of_its_own_and_falls_back_to_its_series() {
+        let linux = system("linux", "6.1.0-50-s390x");
+        assert_eq!(
+            kernel_names(&linux, "s390x"),
+            ["linux-6.1-s390x", "linux-6.1", "linux"]
+        );
+        assert_eq!(kernel_names(&linux, "x86_64"), ["linux-6.1", "linux"]);
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod flags;
 pub mod pcapng;
 mod peer;
 mod recording;
+mod unreachable;
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -20,6 +21,7 @@ use etherparse::{IpNumber, IpSlice, PacketBuilder, TcpOptionElement, TcpSlice};
 pub use flags::Flags;
 pub use peer::{Behaviour, Peer};
 pub use recording::{Direction, Pair, Recorded, Recorder, Recording};
+pub use unreachable::unreachable;
 
 /// One TCP segment, with the addresses of the datagram it came in.
 #[derive(Debug, Clone, PartialEq, Eq)]

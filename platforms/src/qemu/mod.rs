@@ -1,19 +1,23 @@
 //! Guests under QEMU: from a profile, a kernel and an agent to a byte channel.
 //!
 //! `command` builds the line (pure), `process` runs it, `accelerator` decides who executes, `warm` keeps states,
-//! `guest` puts them together. Nothing here knows the protocol spoken on the channel.
+//! `files` and `pack` prepare a guest, `guest` puts them together. Nothing here knows the protocol spoken on the channel.
 
 mod accelerator;
 mod command;
+mod error;
+mod files;
 mod guest;
 mod monitor;
+mod pack;
 mod process;
 mod warm;
 
 pub(crate) use accelerator::refusal as kvm_refusal;
 pub use accelerator::{Verdict as AcceleratorVerdict, decide as decide_accelerator};
-pub(crate) use guest::debian_package;
-pub use guest::{Guest, GuestError, Launch, Start};
+pub use error::GuestError;
+pub(crate) use error::debian_package;
+pub use guest::{Guest, Launch, Start};
 
 /// The emulator's full path.
 ///
@@ -30,9 +34,13 @@ use std::path::PathBuf;
 
 /// The emulator's full path, if it is installed.
 pub fn find_program(emulator: &str) -> Option<PathBuf> {
-    let name = format!("qemu-system-{emulator}");
+    find_in_path(&format!("qemu-system-{emulator}"))
+}
+
+/// The full path of a program, if it is installed.
+pub(crate) fn find_in_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path)
-        .map(|folder| folder.join(&name))
+        .map(|folder| folder.join(name))
         .find(|file| file.is_file())
 }

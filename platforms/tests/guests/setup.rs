@@ -143,6 +143,12 @@ fn left_out(name: &str, why: &str) {
 /// The static executable of `package` for `target`, built if it is not there.
 pub(crate) fn agent(package: &str, target: &str) -> Result<PathBuf, String> {
     static BUILDING: Mutex<()> = Mutex::new(());
+    // Rustup ships no library of these two for musl; a drill is the same program against glibc.
+    let target = match target {
+        "riscv64gc-unknown-linux-musl" => "riscv64gc-unknown-linux-gnu",
+        "s390x-unknown-linux-musl" => "s390x-unknown-linux-gnu",
+        target => target,
+    };
     let _one_at_a_time = BUILDING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("guest-agents");
     let variable = |suffix: &str| {

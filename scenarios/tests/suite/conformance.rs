@@ -9,6 +9,7 @@ use reusespec::event::{Event, Summary};
 use reusespec::library::{find_snapshot, load_file};
 use reusespec::plan::{Portion, own_implementation};
 use reusespec::run::{Settings, reviewed_as, run_portions, snapshot_keys};
+use reusespec_core::system::{kernel_name, kernel_names};
 use reusespec_core::table::{Comparison, Table};
 use reusespec_core::{Judgement, Scenario, System, Verdict};
 use rstest::rstest;
@@ -50,7 +51,7 @@ fn conforms(path: &Path) {
         target: None,
         capture: None,
     };
-    let mut system = None;
+    let mut kernel = None;
     let mut judged = None;
     run_portions(
         &host(),
@@ -59,7 +60,9 @@ fn conforms(path: &Path) {
         &settings,
         &mut Summary::default(),
         &mut |event| match event {
-            Event::PlatformReady { hello, .. } => system = Some(hello.system.clone()),
+            Event::PlatformReady { hello, .. } => {
+                kernel = Some((hello.system.clone(), hello.machine.clone()));
+            }
             Event::ScenarioFinished(result) => {
                 judged = Some((
                     result.cases.into_iter().map(|(judgement, _)| judgement).collect(),
@@ -71,10 +74,17 @@ fn conforms(path: &Path) {
         },
     );
     let (judgements, comparison): (Vec<Judgement>, Comparison) = judged.expect("every case has an outcome");
-    let system = system.unwrap_or_else(|| panic!("broken: {:?}", judgements[0].because));
+    let (system, machine) = kernel.unwrap_or_else(|| panic!("broken: {:?}", judgements[0].because));
     complain(&judgements);
     let own = own_implementation(&scenario);
-    review(&scenario, &judgements, &comparison, &system, own, None);
+    review(
+        &scenario,
+        &judgements,
+        &comparison,
+        (&system, &machine),
+        own,
+        None,
+    );
 }
 
 /// Says which cases failed or broke, and says of the unsupported ones why.
@@ -110,23 +120,21 @@ pub(crate) fn review(
     scenario: &Scenario,
     judgements: &[Judgement],
     comparison: &Comparison,
-    system: &System,
+    (system, machine): (&System, &str),
     implementation: &str,
     version: Option<&str>,
 ) {
     let all: Vec<_> = judgements.iter().collect();
-    let now = Table::of_run(scenario, &all, &reviewed_as(system, version));
+    let reviewed = reviewed_as(&kernel_name(system, machine), version);
+    let now = Table::of_run(scenario, &all, &reviewed);
     let own = own_implementation(scenario);
     let suffix = if implementation == own {
         String::new()
     } else {
         format!("+{implementation}")
     };
-    let found = find_snapshot(
-        &root(),
-        &scenario.id,
-        &snapshot_keys(system, implementation, own),
-    );
+    let keys = snapshot_keys(&kernel_names(system, machine), implementation, own);
+    let found = find_snapshot(&root(), &scenario.id, &keys);
     // An implementation that is as the scenario's own one has no table of its own.
     let old = found.filter(|(key, _)| key.ends_with(&suffix));
     if *comparison == Comparison::Same && old.is_none() {
@@ -137,6 +145,16 @@ pub(crate) fn review(
             "new: {}: {} rows are not as on the reviewed kernels",
             scenario.id,
             rows.len()
+        );
+        return;
+    }
+    if old
+        .as_ref()
+        .is_some_and(|(_, old)| !old.kernels.contains(&reviewed))
+    {
+        eprintln!(
+            "same: {}: {reviewed} is not reviewed, and as those that are",
+            scenario.id
         );
         return;
     }

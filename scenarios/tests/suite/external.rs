@@ -36,7 +36,7 @@ fn deviates_as_its_profile_says(name: &str, subject: Subject) {
         return;
     }
     let release = implementation.release();
-    let library = Library::load(&root).unwrap();
+    let library = Library::load(&root).expect("the library has no mistakes");
     let of_family = library
         .scenarios
         .iter()
@@ -54,7 +54,7 @@ fn deviates_as_its_profile_says(name: &str, subject: Subject) {
         target: None,
         capture: None,
     };
-    let mut system = None;
+    let mut kernel = None;
     let mut results = Vec::new();
     run_portions(
         &host(),
@@ -63,13 +63,11 @@ fn deviates_as_its_profile_says(name: &str, subject: Subject) {
         &settings,
         &mut Summary::default(),
         &mut |event| match event {
-            Event::PlatformReady { hello, .. } => system = Some(hello.system.clone()),
+            Event::PlatformReady { hello, .. } => {
+                kernel = Some((hello.system.clone(), hello.machine.clone()));
+            }
             Event::ScenarioFinished(result) => {
-                let judgements: Vec<_> = result
-                    .cases
-                    .into_iter()
-                    .map(|(judgement, _)| judgement)
-                    .collect();
+                let judgements: Vec<_> = result.cases.into_iter().map(|(judgement, _)| judgement).collect();
                 results.push((
                     result.scenario.id.clone(),
                     judgements,
@@ -81,7 +79,7 @@ fn deviates_as_its_profile_says(name: &str, subject: Subject) {
             _ => {}
         },
     );
-    let system = system.expect("the agent said hello");
+    let (system, machine) = kernel.expect("the agent said hello");
     for (id, judgements, comparison, stale) in results {
         let scenario = library.scenarios.iter().find(|scenario| scenario.id == id);
         let scenario = scenario.expect("a result is a scenario's");
@@ -94,7 +92,7 @@ fn deviates_as_its_profile_says(name: &str, subject: Subject) {
             scenario,
             &judgements,
             &comparison,
-            &system,
+            (&system, &machine),
             name,
             release.as_deref(),
         );

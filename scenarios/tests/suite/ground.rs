@@ -6,11 +6,7 @@ use reusespec::run::{HOST, Platform};
 use reusespec_platforms::AgentCommand;
 
 pub(crate) fn host() -> Platform {
-    let program = env!("CARGO_BIN_EXE_scenarios-agent").into();
-    let agent = AgentCommand {
-        program,
-        arguments: Vec::new(),
-    };
+    let agent = AgentCommand::new(env!("CARGO_BIN_EXE_scenarios-agent"), []);
     Platform {
         name: HOST.to_owned(),
         starter: Box::new(agent),

@@ -5,6 +5,7 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::os::fd::OwnedFd;
 
 use reusespec_core::Outcome;
+use reusespec_core::protocol::hexadecimal;
 
 const MAP_USERS: &str = "map-users";
 const MAPPED: &str = "mapped";
@@ -76,8 +77,7 @@ impl Reporter {
 
     /// Hands over what was on the wire.
     pub(crate) fn capture(&mut self, file: &[u8]) -> io::Result<()> {
-        let hexadecimal: String = file.iter().map(|octet| format!("{octet:02x}")).collect();
-        self.say(&format!("{CAPTURE}{hexadecimal}"))
+        self.say(&format!("{CAPTURE}{}", hexadecimal(file)))
     }
 
     pub(crate) fn outcome(&mut self, outcome: &Outcome) -> io::Result<()> {

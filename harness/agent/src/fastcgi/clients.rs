@@ -89,6 +89,8 @@ fn web_server(implementation: &Implementation) -> Result<External, Stop> {
             }),
             None => Err(Stop::Unsupported(format!("{} is no web server", external.name))),
         },
-        _ => Err(Stop::Unsupported("there is no web server to be tested".to_owned())),
+        _ => Err(Stop::Unsupported(
+            "there is no web server to be tested".to_owned(),
+        )),
     }
 }

@@ -178,6 +178,7 @@ impl Connections<'_, '_> {
             vocabulary::Behaviour::AnsweringSome => Behaviour::AnsweringSome(step.pattern.clone()),
             vocabulary::Behaviour::HoldingData => Behaviour::HoldingData,
             vocabulary::Behaviour::WindowShut => Behaviour::WindowShut,
+            vocabulary::Behaviour::Unreachable => Behaviour::Unreachable,
         };
         self.wire()?.peer.behave(behaviour)?;
         Ok(Observed::ok())
@@ -197,7 +198,7 @@ impl Connections<'_, '_> {
             let peer = WirePeer::start(config)?;
             self.wire = Some(Wire {
                 peer,
-                _witness: Witness::start(self.scene.board)?,
+                _witness: Witness::start(self.scene.board, self.scene.left())?,
                 mark: Duration::ZERO,
                 switched: None,
                 waited: Duration::ZERO,

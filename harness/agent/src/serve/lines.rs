@@ -39,6 +39,11 @@ impl Lines {
         }
     }
 
+    /// What has been read and is no line yet: the beginning of something else.
+    pub(super) fn into_rest(self) -> Vec<u8> {
+        self.buffer
+    }
+
     /// The next whole line, without its end.
     pub(super) fn next(&mut self) -> Option<String> {
         let end = self.buffer[self.searched..]

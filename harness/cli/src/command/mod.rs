@@ -1,6 +1,9 @@
 //! The commands, one a file. Each returns the exit status.
 
 mod check;
+mod diff;
+mod doctor;
+mod exec;
 mod explain;
 mod faults;
 mod implementations;
@@ -24,8 +27,12 @@ pub fn dispatch(arguments: &Arguments) -> i32 {
         Command::Run(options) => with_library(arguments, |library| run::run(library, options)),
         Command::List(options) => with_library(arguments, |library| list::list(library, options)),
         Command::Explain { topic } => with_library(arguments, |library| explain::explain(library, topic)),
+        Command::Exec(options) => exec::exec(options),
         Command::Check { files } => check::check(&root(arguments), files),
-        Command::Platforms => platforms::platforms(),
+        Command::Diff(options) => with_library(arguments, |library| diff::diff(library, options)),
+        Command::Platforms { platform: None } => platforms::all(),
+        Command::Platforms { platform: Some(name) } => platforms::one(name),
+        Command::Doctor => doctor::doctor(),
         Command::Completions { shell } => manual::completions(*shell),
         Command::Manual => manual::manual(),
         Command::Faults => faults::faults(),

@@ -3,14 +3,55 @@
 use std::io::{self, Write};
 
 use reusespec_core::protocol::{Hello, Implementation};
+use reusespec_platforms::cache::Cache;
+use reusespec_platforms::profile::Profile;
+use reusespec_platforms::{agents, elsewhere, kernel, qemu};
 
 use super::wrong_input;
 use crate::exit;
-use crate::platforms;
+use crate::platforms::{self, OwnKernel};
+use crate::run::HOST;
 use crate::session::{Progress, Session};
 
-pub(super) fn platforms() -> io::Result<i32> {
-    let platform = match platforms::host() {
+/// Prints every platform that needs no file, without starting one.
+pub(super) fn all() -> io::Result<i32> {
+    let cache = match Cache::from_environment() {
+        Ok(cache) => cache,
+        Err(error) => return Ok(wrong_input(&error)),
+    };
+    let mut stdout = anstream::stdout();
+    writeln!(stdout, "{HOST:14} this machine")?;
+    for profile in Profile::all() {
+        let (system, version, machine) = (&profile.system, &profile.version, &profile.machine);
+        let (name, state) = (&profile.name, readiness(&profile, &cache));
+        writeln!(stdout, "{name:14} {system} {version} on {machine}: {state}")?;
+    }
+    for name in elsewhere::names() {
+        writeln!(stdout, "{name:14} this kernel under an emulated CPU")?;
+    }
+    writeln!(
+        stdout,
+        "\nA guest's name with -virtual has a clock that skips idle time. ssh:HOST is a machine reached by ssh.\n\
+         `reusespec platforms P` starts P and prints what it can do, `reusespec doctor` what is missing."
+    )?;
+    Ok(exit::AS_EXPECTED)
+}
+
+/// What a guest still needs, or what it will boot.
+fn readiness(profile: &Profile, cache: &Cache) -> String {
+    let emulator = qemu::require_program(&profile.qemu().emulator).err();
+    let agent = agents::find(&profile.target).err();
+    match (emulator, agent, kernel::cached(profile, cache)) {
+        (Some(error), _, _) => error.to_string(),
+        (None, Some(error), _) => error.to_string(),
+        (None, None, None) => "its kernel is fetched by the first run".to_owned(),
+        (None, None, Some(kernel)) => format!("ready with {}", kernel.origin),
+    }
+}
+
+/// Starts a platform and prints what its agent says.
+pub(super) fn one(name: &str) -> io::Result<i32> {
+    let platform = match platforms::find(name, &OwnKernel::default()) {
         Ok(platform) => platform,
         Err(error) => return Ok(wrong_input(&error)),
     };
@@ -22,8 +63,11 @@ pub(super) fn platforms() -> io::Result<i32> {
         capture: false,
     };
     let trouble = session.ask(&mut |progress| {
-        if let Progress::Hello(said) = progress {
-            hello = Some(said.clone());
+        match progress {
+            Progress::Hello(said) => hello = Some(said.clone()),
+            // Nobody reads standard error if it cannot be written.
+            Progress::Note(note) => drop(writeln!(io::stderr(), "note: {note}")),
+            Progress::Finished(_) => {}
         }
     });
     match (hello, trouble) {

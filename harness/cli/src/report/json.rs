@@ -71,6 +71,7 @@ fn case(result: &ScenarioResult<'_>, judgement: &Judgement, elapsed_ms: f64) -> 
         "scenario": result.scenario.id,
         "case": point(&judgement.key),
         "platform": result.platform,
+        "kernel": result.kernel,
         "implementation": result.implementation,
         "verdict": judgement.verdict.name(),
         "changed": result.changed(&judgement.key),

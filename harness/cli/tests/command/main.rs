@@ -5,6 +5,7 @@
 mod captures;
 mod deaths;
 mod ground;
+mod hostile;
 mod input;
 mod isolation;
 mod reports;

@@ -165,6 +165,8 @@ pub enum Behaviour {
     HoldingData,
     /// Closes its window at once and keeps it closed.
     WindowShut,
+    /// Is gone, and a router on the way says so of every segment: ICMP host unreachable, ICMPv6 address unreachable.
+    Unreachable,
 }
 
 /// How the application learns of the end of a connection.

@@ -27,6 +27,8 @@ pub enum Behaviour {
     HoldingData,
     /// Closes its window at once and keeps it closed; acknowledges only what it had.
     WindowShut,
+    /// Is gone, and a router on the way says so of every segment ([`unreachable`](super::unreachable())).
+    Unreachable,
 }
 
 /// A host with all its connections.
@@ -59,7 +61,7 @@ impl Peer {
         self.behaviour = behaviour;
         self.probes = 0;
         match self.behaviour {
-            Behaviour::Silent => Vec::new(),
+            Behaviour::Silent | Behaviour::Unreachable => Vec::new(),
             Behaviour::Rebooted => {
                 self.connections.clear();
                 Vec::new()
@@ -94,9 +96,15 @@ impl Peer {
             .any(|connection| connection.pair == pair && connection.is_open())
     }
 
+    /// Whether a router answers in the host's place.
+    #[must_use]
+    pub fn is_unreachable(&self) -> bool {
+        self.behaviour == Behaviour::Unreachable
+    }
+
     /// Takes a segment from the kernel and gives the replies to it, in order.
     pub fn receive(&mut self, segment: &Segment) -> Vec<Segment> {
-        if self.behaviour == Behaviour::Silent {
+        if matches!(self.behaviour, Behaviour::Silent | Behaviour::Unreachable) {
             return Vec::new();
         }
         let pair = Pair {

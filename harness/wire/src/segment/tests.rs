@@ -6,7 +6,10 @@ use std::time::Duration;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::{Behaviour, Direction, Flags, Pair, Peer, Recorded, Recorder, Recording, Segment, SegmentError};
+use super::{
+    Behaviour, Direction, Flags, Pair, Peer, Recorded, Recorder, Recording, Segment, SegmentError,
+    unreachable,
+};
 
 const ISS: u32 = u32::MAX - 2;
 const KERNEL_ISS: u32 = 7_000;
@@ -233,6 +236,22 @@ fn held_data_is_never_acknowledged_but_probes_are() {
         "3.000 > A seq=-1 ack=0 len=0  probe 1",
         "3.000 < A seq=0 ack=0 len=0",
     ]);
+}
+
+#[test]
+fn a_router_quotes_what_it_cannot_deliver_and_the_host_says_nothing() {
+    let mut wire = Wire::connected();
+    wire.behaves(Behaviour::Unreachable);
+    assert!(wire.peer.is_unreachable() && wire.peer.receive(&probe()).is_empty());
+    let datagram = probe().emit().unwrap();
+    let message = unreachable(&datagram).unwrap();
+    let told = etherparse::SlicedPacket::from_ip(&message).unwrap();
+    let Some(etherparse::TransportSlice::Icmpv4(icmp)) = told.transport else {
+        panic!("{told:?}")
+    };
+    assert_eq!((icmp.type_u8(), icmp.code_u8()), (3, 1));
+    assert_eq!(icmp.payload(), datagram);
+    assert_eq!(unreachable(b"no datagram"), None);
 }
 
 #[test]

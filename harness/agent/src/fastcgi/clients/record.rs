@@ -127,12 +127,13 @@ impl Log {
         }
         open.params_ended = true;
         self.requests += 1;
-        self.params.insert(match (open.params_records, open.cut_in_a_pair) {
-            (0, _) => "none",
-            (1, _) => "one-record",
-            (_, false) => "cut-between-pairs",
-            (_, true) => "cut-inside-pairs",
-        });
+        self.params
+            .insert(match (open.params_records, open.cut_in_a_pair) {
+                (0, _) => "none",
+                (1, _) => "one-record",
+                (_, false) => "cut-between-pairs",
+                (_, true) => "cut-inside-pairs",
+            });
     }
 
     fn mistake(&mut self, what: &str) {
@@ -157,10 +158,19 @@ impl Log {
             format!("requests: {}", self.requests),
             format!("ids: {ids}"),
             format!("roles: {}", words(self.roles.iter().cloned().collect())),
-            format!("flags: {}", words(self.flags.iter().map(|flag| (*flag).to_owned()).collect())),
-            format!("params: {}", words(self.params.iter().map(|how| (*how).to_owned()).collect())),
+            format!(
+                "flags: {}",
+                words(self.flags.iter().map(|flag| (*flag).to_owned()).collect())
+            ),
+            format!(
+                "params: {}",
+                words(self.params.iter().map(|how| (*how).to_owned()).collect())
+            ),
             format!("stdin: {} bytes", self.stdin_bytes),
-            format!("given up: {} by ABORT_REQUEST, {} by closing", self.aborts, self.abandoned),
+            format!(
+                "given up: {} by ABORT_REQUEST, {} by closing",
+                self.aborts, self.abandoned
+            ),
             format!("mistakes: {}", words(self.mistakes.iter().cloned().collect())),
         ]
     }

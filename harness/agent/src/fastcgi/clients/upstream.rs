@@ -28,7 +28,9 @@ impl Upstream {
     pub(super) fn start(at: SocketAddr, answer: Answering) -> std::io::Result<Self> {
         let listener = TcpListener::bind(at)?;
         let log = Arc::new(Mutex::new(Log::default()));
-        let upstream = Self { log: Arc::clone(&log) };
+        let upstream = Self {
+            log: Arc::clone(&log),
+        };
         thread::spawn(move || {
             for socket in listener.incoming().map_while(Result::ok) {
                 let log = Arc::clone(&log);

@@ -1,0 +1,138 @@
+//! The agent for every machine it is sent to: `target/agents/<target>/reusespec-agent`.
+//!
+//! | module | owns |
+//! |---|---|
+//! | [`recipe`] | how each target is linked, and the limit of its size |
+//! | [`tools`] | what that needs on this machine, and how to get it |
+//! | [`dragonfly`] | start file and libraries to link against, for a system nobody ships a sysroot of |
+//!
+//! Cargo is started once a target instead of once for all: targets differ in toolchain and linker, and one that
+//! cannot be built here must not cost the others. What is missing is said with the command that gets it, and the exit
+//! status is that of a failure only if the target was asked for by name: without names everything that can be built
+//! here is.
+
+mod dragonfly;
+mod recipe;
+mod tools;
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use recipe::{Linker, Recipe};
+use reusespec_platforms::executable::Executable;
+
+/// The program's name, in cargo's folder and in ours.
+const PROGRAM: &str = "reusespec-agent";
+
+/// Builds the agents of the named targets, or of all that can be built here. True if nothing asked for is missing.
+///
+/// # Errors
+/// When a target is unknown or a folder cannot be written.
+pub(crate) fn build(names: &[String]) -> io::Result<bool> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let root = fs::canonicalize(root)?;
+    let mut out = io::stdout();
+    let mut complete = true;
+    for recipe in recipe::chosen(names)? {
+        let missing = tools::missing(recipe);
+        if !missing.is_empty() {
+            complete &= names.is_empty();
+            writeln!(out, "{:32} not built", recipe.target)?;
+            for advice in missing {
+                writeln!(out, "{:32}   {advice}", "")?;
+            }
+            continue;
+        }
+        match build_one(recipe, &root) {
+            Ok(line) => writeln!(out, "{:32} {line}", recipe.target)?,
+            Err(error) => {
+                complete = false;
+                writeln!(out, "{:32} {error}", recipe.target)?;
+            }
+        }
+    }
+    Ok(complete)
+}
+
+/// Builds one, looks at what came out, and puts it in its place.
+fn build_one(recipe: &Recipe, root: &Path) -> io::Result<String> {
+    let folder = root.join("target/agents").join(recipe.target);
+    fs::create_dir_all(&folder)?;
+    let output = command(recipe, root, &folder)?.output()?;
+    if !output.status.success() {
+        let text = String::from_utf8_lossy(&output.stderr);
+        let errors = text.find("\nerror").map_or(&*text, |start| &text[start..]);
+        return Err(io::Error::other(format!("failed{errors}")));
+    }
+    let built = root.join(format!("target/{}/agent/{PROGRAM}", recipe.target));
+    let bytes = fs::read(&built)?;
+    let executable = Executable::read(&bytes).map_err(io::Error::other)?;
+    recipe.check(&executable, bytes.len()).map_err(io::Error::other)?;
+    install(&built, &folder.join(PROGRAM))?;
+    Ok(format!("{:>9} bytes  {executable}", bytes.len()))
+}
+
+/// By a name of its own first: a run that looks for an agent meanwhile finds the old one or the new one, whole.
+fn install(built: &Path, place: &Path) -> io::Result<()> {
+    let new = place.with_extension("new");
+    fs::copy(built, &new)?;
+    fs::rename(new, place)
+}
+
+fn command(recipe: &Recipe, root: &Path, folder: &Path) -> io::Result<Command> {
+    let mut command = match recipe.standard_library {
+        recipe::StandardLibrary::Shipped => Command::new("cargo"),
+        // Not `cargo +nightly`: below `cargo run` the name `cargo` may already be one toolchain's own.
+        recipe::StandardLibrary::Built => {
+            let mut command = Command::new("rustup");
+            command.args(["run", tools::NIGHTLY, "cargo"]);
+            command
+        }
+    };
+    for inherited in ["RUSTC", "RUSTDOC", "CARGO", "RUSTUP_TOOLCHAIN"] {
+        command.env_remove(inherited);
+    }
+    command.current_dir(root);
+    command.arg(if recipe.linker == Linker::Zig {
+        "zigbuild"
+    } else {
+        "build"
+    });
+    command.args(["--package", "reusespec-agent", "--bin", PROGRAM]);
+    command.args(["--profile", "agent", "--target", recipe.target]);
+    if recipe.standard_library == recipe::StandardLibrary::Built {
+        // Built without unwinding and backtraces: nothing of an agent that aborts reads them.
+        command.args(["-Zbuild-std=std,panic_abort", "-Zbuild-std-features="]);
+    }
+    match recipe.linker {
+        // It brings its own start files and libc.a; the linker that comes with Rust does the rest.
+        Linker::Lld => {
+            command.env(recipe.variable("LINKER"), "rust-lld");
+        }
+        Linker::Zig => {}
+        Linker::Stubs if std::env::var_os(recipe.variable("LINKER")).is_some() => {}
+        Linker::Stubs => {
+            let flags = dragonfly::prepare(&folder.join("link"))?;
+            command.env(recipe.variable("LINKER"), "rust-lld");
+            command.env(recipe.variable("RUSTFLAGS"), flags);
+        }
+    }
+    Ok(command)
+}
+
+/// The folder of compilers' own files, of the toolchain called `toolchain` or else the one of this repository.
+fn sysroot(toolchain: Option<&str>) -> Option<PathBuf> {
+    let mut command = match toolchain {
+        Some(name) => {
+            let mut command = Command::new("rustup");
+            command.args(["run", name, "rustc"]);
+            command
+        }
+        None => Command::new("rustc"),
+    };
+    let output = command.args(["--print", "sysroot"]).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    (output.status.success()).then(|| PathBuf::from(text.trim()))
+}

@@ -1,0 +1,61 @@
+//! What building an agent needs on this machine, and how to get what is missing.
+
+use std::process::{Command, Stdio};
+
+use super::recipe::{Linker, Recipe, StandardLibrary};
+use super::sysroot;
+
+/// The toolchain that may build the standard library.
+pub(super) const NIGHTLY: &str = "nightly";
+
+/// What is missing for `recipe`, each with the command that gets it.
+pub(super) fn missing(recipe: &Recipe) -> Vec<String> {
+    let mut missing = Vec::new();
+    match recipe.standard_library {
+        StandardLibrary::Shipped => {
+            let there = has_target(recipe.target);
+            missing.extend((!there).then(|| format!("rustup target add {}", recipe.target)));
+        }
+        StandardLibrary::Built => {
+            let source = sysroot(Some(NIGHTLY)).map(|root| root.join("lib/rustlib/src/rust/library"));
+            match source {
+                None => missing.push(format!(
+                    "rustup toolchain install {NIGHTLY} --profile minimal --component rust-src"
+                )),
+                Some(folder) if !folder.is_dir() => {
+                    missing.push(format!("rustup component add rust-src --toolchain {NIGHTLY}"));
+                }
+                Some(_) => {}
+            }
+        }
+    }
+    if recipe.linker == Linker::Zig {
+        let there = answers("cargo", &["zigbuild", "--help"])
+            && (answers("zig", &["version"]) || answers("python3", &["-m", "ziglang", "version"]));
+        missing.extend((!there).then(|| "pip install ziglang cargo-zigbuild".to_owned()));
+    }
+    if recipe.linker == Linker::Stubs && !has_target(super::dragonfly::ASSEMBLER) {
+        missing.push(format!("rustup target add {}", super::dragonfly::ASSEMBLER));
+    }
+    missing
+}
+
+/// The target this machine's own programs are built for.
+pub(super) fn host() -> String {
+    let output = Command::new("rustc").args(["--print", "host-tuple"]).output();
+    output.map_or_else(
+        |_| String::new(),
+        |output| String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+    )
+}
+
+fn has_target(target: &str) -> bool {
+    sysroot(None).is_some_and(|root| root.join("lib/rustlib").join(target).join("lib").is_dir())
+}
+
+fn answers(program: &str, arguments: &[&str]) -> bool {
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null());
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}

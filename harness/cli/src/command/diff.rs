@@ -1,0 +1,189 @@
+//! `reusespec diff A B`: where two kernels or implementations differ, by their reviewed tables, row by row.
+//!
+//! Nothing is run: what a table does not know is counted, not guessed. The word on why is a claim's: one that is for
+//! one of the two systems and not for the other says since when, and where that is written.
+
+mod side;
+
+use std::io::{self, Write};
+
+use reusespec_core::system::KNOWN_SYSTEMS;
+use reusespec_core::table::Table;
+use reusespec_core::{Case, Claim, Scenario};
+
+use self::side::Side;
+use super::wrong_input;
+use crate::arguments::Diff;
+use crate::exit;
+use crate::library::{Library, find_snapshot};
+use crate::plan::{PlanError, fits, own_implementation};
+use crate::run::snapshot_keys;
+
+/// Cells of a case that nobody could observe.
+const UNOBSERVED: [&str; 2] = ["unsupported", "broken"];
+
+/// What was compared.
+#[derive(Default)]
+struct Count {
+    rows: usize,
+    differing: usize,
+    /// Rows that only one of the two has been observed in.
+    one_sided: usize,
+    /// Scenarios without a reviewed table of one of the two.
+    unreviewed: Vec<String>,
+}
+
+pub(super) fn diff(library: &Library, options: &Diff) -> io::Result<i32> {
+    let sides = Side::find(&options.a, library).and_then(|a| Ok([a, Side::find(&options.b, library)?]));
+    let sides = match sides {
+        Ok(sides) => sides,
+        Err(error) => return Ok(wrong_input(&error)),
+    };
+    let chosen = |scenario: &&Scenario| fits(&scenario.id, &options.filters);
+    let chosen: Vec<_> = library.scenarios.iter().filter(chosen).collect();
+    if let (true, Some(filter)) = (chosen.is_empty(), options.filters.first()) {
+        return Ok(wrong_input(&PlanError::NothingFits(filter.clone())));
+    }
+    let mut stdout = anstream::stdout();
+    let mut count = Count::default();
+    for scenario in chosen {
+        match sides.each_ref().map(|side| table(library, scenario, side)) {
+            [Some(a), Some(b)] => compare(scenario, &sides, [&a, &b], &mut count, &mut stdout)?,
+            // An implementation is for some scenarios only; of a kernel something is missing.
+            [None, None] => {}
+            _ => count.unreviewed.push(scenario.id.clone()),
+        }
+    }
+    summary(&sides, &count, &mut stdout)?;
+    Ok(exit::AS_EXPECTED)
+}
+
+/// The table that is known to hold for the side.
+fn table(library: &Library, scenario: &Scenario, side: &Side) -> Option<Table> {
+    let own = own_implementation(scenario);
+    let implementation = side.implementation.as_deref().unwrap_or(own);
+    let keys = snapshot_keys(&side.kernels, implementation, own);
+    let (_, table) = find_snapshot(&library.root, &scenario.id, &keys)?;
+    table.kernels.contains(&side.kernels[0]).then_some(table)
+}
+
+fn compare(
+    scenario: &Scenario,
+    sides: &[Side; 2],
+    tables: [&Table; 2],
+    count: &mut Count,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let mut told = false;
+    for case in &scenario.cases {
+        let [Some(a), Some(b)] = tables.map(|table| row(table, case)) else {
+            continue;
+        };
+        match [a, b].map(|row| row.iter().any(|cell| UNOBSERVED.contains(&cell.as_str()))) {
+            [true, true] => continue,
+            [false, false] => count.rows += 1,
+            _ => {
+                count.one_sided += 1;
+                continue;
+            }
+        }
+        if a == b {
+            continue;
+        }
+        count.differing += 1;
+        if !told {
+            writeln!(out, "{}", scenario.id)?;
+            told = true;
+        }
+        writeln!(out, "    {}", case.key.point())?;
+        for (column, (a, b)) in tables[0].columns[case.key.values.len()..]
+            .iter()
+            .zip(a.iter().zip(b))
+        {
+            if a != b {
+                cells(column, sides, [a, b], out)?;
+            }
+        }
+        why(scenario, case, sides, out)?;
+    }
+    Ok(())
+}
+
+/// What was seen in a case, without its axis values.
+fn row<'t>(table: &'t Table, case: &Case) -> Option<&'t [String]> {
+    let values = case.key.values.len();
+    let is_its = |row: &&Vec<String>| {
+        row.iter()
+            .zip(&case.key.values)
+            .all(|(cell, (_, value))| cell == value)
+    };
+    table.rows.iter().find(is_its).map(|row| &row[values..])
+}
+
+fn cells(column: &str, sides: &[Side; 2], cells: [&String; 2], out: &mut impl Write) -> io::Result<()> {
+    for (side, cell) in sides.iter().zip(cells) {
+        let cell = cell.replace('\n', "\n            ");
+        writeln!(out, "        {column} on {} is {cell}", side.name)?;
+    }
+    Ok(())
+}
+
+/// The claims that are for one of the systems only and speak of this case.
+fn why(scenario: &Scenario, case: &Case, sides: &[Side; 2], out: &mut impl Write) -> io::Result<()> {
+    let is_for = |claim: &Claim, side: &Side| {
+        claim.on.is_empty() || claim.on.iter().any(|range| range.contains(&side.system))
+    };
+    let tells_apart =
+        |claim: &&Claim| claim.when.admits(&case.key) && is_for(claim, &sides[0]) != is_for(claim, &sides[1]);
+    let mut found = false;
+    for claim in scenario.claims.iter().filter(tells_apart) {
+        found = true;
+        let on: Vec<_> = claim.on.iter().map(ToString::to_string).collect();
+        let source: Vec<_> = if claim.source.is_empty() {
+            let elsewhere = |source: &&String| !speaks_of_another_system(source, sides);
+            scenario.source.iter().filter(elsewhere).cloned().collect()
+        } else {
+            claim.source.clone()
+        };
+        writeln!(
+            out,
+            "        why: {} ({}), {}",
+            claim.id,
+            on.join(", "),
+            source.join("; ")
+        )?;
+    }
+    if !found {
+        writeln!(out, "        why: no source is known")?;
+    }
+    Ok(())
+}
+
+/// A scenario's sources are for all systems; those that begin with one that is on neither side explain nothing here.
+fn speaks_of_another_system(source: &str, sides: &[Side; 2]) -> bool {
+    let mut others = KNOWN_SYSTEMS
+        .iter()
+        .filter(|name| sides.iter().all(|side| side.system.name != **name));
+    others.any(|name| source.starts_with(name))
+}
+
+fn summary(sides: &[Side; 2], count: &Count, out: &mut impl Write) -> io::Result<()> {
+    let [a, b] = sides;
+    write!(
+        out,
+        "{} and {}: {} of {} rows differ",
+        a.name, b.name, count.differing, count.rows
+    )?;
+    if count.one_sided > 0 {
+        write!(out, "; {} were observed on one of them only", count.one_sided)?;
+    }
+    writeln!(out)?;
+    if !count.unreviewed.is_empty() {
+        writeln!(
+            out,
+            "not compared, as one of them has no reviewed table: {}",
+            count.unreviewed.join(", ")
+        )?;
+    }
+    Ok(())
+}

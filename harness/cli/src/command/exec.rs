@@ -1,0 +1,194 @@
+//! `reusespec exec P -- PROGRAM ARGS…`: somebody's program in a guest, as if it had run here.
+//!
+//! Meant as a cargo runner, so it prints nothing of its own on standard output and ends as the program did. A signal
+//! becomes 128 and its number, as shells say it, because raising it here would dump our core and not the program's.
+//! Only variables that are meant for Rust programs cross by themselves: most others are paths of this machine.
+
+mod files;
+
+use std::io::{self, Write};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use reusespec_core::protocol::{Ended, Exec, PROTOCOL, Reply, Request, Stream, from_hexadecimal};
+use reusespec_platforms::{Errand, Link, Manner};
+
+use self::files::{FileError, Files};
+use super::wrong_input;
+use crate::arguments;
+use crate::exit;
+use crate::platforms::{self, OwnKernel, PlatformError};
+use crate::run::{Platform, with_causes};
+use crate::session::{INTERRUPTED, Line, next, replies, write_all};
+
+/// Where the program and what is copied without a place of its own are put: writable on every guest.
+const FOLDER: &str = "/tmp/exec";
+/// Names that begin so cross without being asked for.
+const OF_RUST: &str = "RUST_";
+/// How long a guest may take to say hello, and to say that a program is over whose time is.
+const GRACE: Duration = Duration::from_secs(30);
+
+#[derive(Debug, thiserror::Error)]
+enum ExecError {
+    #[error(transparent)]
+    Platform(#[from] PlatformError),
+    #[error("{0} is no guest: programs are run in guests only, their files are placed anywhere")]
+    NoGuest(String),
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+/// What became of it, where it is not the program's own end.
+enum Trouble {
+    /// We could not find out.
+    Broken(String),
+    /// Standard output is closed.
+    Unheard(io::Error),
+}
+
+pub(super) fn exec(options: &arguments::Exec) -> io::Result<i32> {
+    let (platform, exec, content) = match prepare(options) {
+        Ok(prepared) => prepared,
+        Err(error) => return Ok(wrong_input(&error)),
+    };
+    let _ = ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed));
+    match converse(&platform, &exec, content) {
+        Ok(ended) => report(&platform.name, &ended),
+        Err(Trouble::Broken(because)) => {
+            writeln!(io::stderr(), "broken: {}: {because}", platform.name)?;
+            Ok(exit::BROKEN)
+        }
+        Err(Trouble::Unheard(error)) => Err(error),
+    }
+}
+
+fn prepare(options: &arguments::Exec) -> Result<(Platform, Exec, Vec<u8>), ExecError> {
+    let own = OwnKernel {
+        image: options.kernel.clone(),
+        modules: options.modules.clone(),
+    };
+    let platform = platforms::find(&options.platform, &own)?;
+    if !platform.starter.manner().costs_a_machine {
+        return Err(ExecError::NoGuest(platform.name));
+    }
+    let mut files = Files::default();
+    if let Some(sysroot) = &options.sysroot {
+        files.add(sysroot, "")?;
+    }
+    for copy in &options.copies {
+        files.add(&copy.from, &copy.to(FOLDER))?;
+    }
+    let program = files.add_program(&options.program, FOLDER)?;
+    let exec = Exec {
+        program,
+        arguments: options.arguments.clone(),
+        environment: environment(&options.environment),
+        folder: FOLDER.to_owned(),
+        limit_ms: options.limit_secs * 1000,
+        files: files.placed,
+    };
+    Ok((platform, exec, files.content))
+}
+
+/// What the program's environment is: what was asked for beats what crosses by itself.
+fn environment(asked_for: &[(String, Option<String>)]) -> Vec<(String, String)> {
+    let mut environment = vec![("HOME".to_owned(), "/tmp".to_owned())];
+    environment.extend(std::env::vars().filter(|(name, _)| name.starts_with(OF_RUST)));
+    for (name, value) in asked_for {
+        let value = value.clone().or_else(|| std::env::var(name).ok());
+        environment.retain(|(known, _)| known != name);
+        environment.extend(value.map(|value| (name.clone(), value)));
+    }
+    environment
+}
+
+fn converse(platform: &Platform, exec: &Exec, content: Vec<u8>) -> Result<Ended, Trouble> {
+    let broken = |error: serde_json::Error| Trouble::Broken(error.to_string());
+    let mut requests = serde_json::to_vec(&Request::Exec(exec.clone())).map_err(broken)?;
+    requests.push(b'\n');
+    requests.extend(content);
+    let manner = platform.starter.manner();
+    let errand = Errand {
+        much: true,
+        requests: &requests,
+    };
+    let mut tell = |note| drop(writeln!(io::stderr(), "note: {}: {note}", platform.name));
+    let mut link = platform
+        .starter
+        .start(&errand, &mut tell)
+        .map_err(|error| Trouble::Broken(with_causes(&*error)))?;
+    let replies = replies(std::mem::replace(&mut link.replies, Box::new(io::empty())));
+    let told = if manner.told_beforehand {
+        Vec::new()
+    } else {
+        requests
+    };
+    let _open = write_all(&mut link, told);
+    listen(&replies, &manner, exec).map_err(|trouble| with_last_words(trouble, &mut link))
+}
+
+fn listen(replies: &std::sync::mpsc::Receiver<Line>, manner: &Manner, exec: &Exec) -> Result<Ended, Trouble> {
+    let patience = manner.patience(Duration::from_millis(exec.limit_ms)) + GRACE;
+    loop {
+        match next(replies, patience).map_err(Trouble::Broken)? {
+            Line::Reply(Reply::Hello(hello)) if hello.protocol != PROTOCOL => {
+                let theirs = hello.protocol;
+                return Err(Trouble::Broken(format!(
+                    "the agent speaks protocol {theirs}, this program {PROTOCOL}: build both anew"
+                )));
+            }
+            Line::Reply(Reply::Output { stream, hexadecimal }) => {
+                let bytes = from_hexadecimal(&hexadecimal)
+                    .ok_or_else(|| Trouble::Broken("the agent's output is not hexadecimal".to_owned()))?;
+                print(stream, &bytes).map_err(Trouble::Unheard)?;
+            }
+            Line::Reply(Reply::Ended(ended)) => return Ok(ended),
+            // A kernel may print on the line; the console's log has it too.
+            Line::Reply(_) | Line::Garbage(_) => {}
+        }
+    }
+}
+
+fn with_last_words(trouble: Trouble, link: &mut Link) -> Trouble {
+    match trouble {
+        Trouble::Broken(because) => {
+            Trouble::Broken(format!("{because}; {}", link.keeper.last_words().trim_end()))
+        }
+        unheard @ Trouble::Unheard(_) => unheard,
+    }
+}
+
+fn print(stream: Stream, bytes: &[u8]) -> io::Result<()> {
+    let write = |out: &mut dyn Write| out.write_all(bytes).and_then(|()| out.flush());
+    match stream {
+        Stream::Stdout => write(&mut io::stdout()),
+        Stream::Stderr => write(&mut io::stderr()),
+    }
+}
+
+fn report(platform: &str, ended: &Ended) -> io::Result<i32> {
+    match ended {
+        Ended::Exited(status) => Ok(*status),
+        Ended::Signalled(number) => {
+            writeln!(
+                io::stderr(),
+                "{platform}: the program was ended by signal {number}"
+            )?;
+            Ok(exit::SIGNALLED + number)
+        }
+        Ended::TooLate => {
+            writeln!(
+                io::stderr(),
+                "{platform}: the program was killed at its time limit (--limit)"
+            )?;
+            Ok(exit::TOO_LATE)
+        }
+        Ended::NotStarted(because) => {
+            writeln!(
+                io::stderr(),
+                "{platform}: cannot start the program: {because}; a dynamic one needs its libraries (--sysroot)"
+            )?;
+            Ok(exit::NOT_STARTED)
+        }
+    }
+}

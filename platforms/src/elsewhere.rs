@@ -1,0 +1,307 @@
+//! Platforms that are no machine of ours: somebody's command, a machine reached by ssh, an emulated CPU.
+//!
+//! ```toml
+//! [boot.command]                      [boot.ssh]            [boot.user]
+//! program = ["ssh", "box", "agent"]   host = "me@box"       emulator = "aarch64"
+//! ```
+//! Each is a command whose standard input and output are an agent in the end, so `command` starts them all. By ssh the
+//! agent's executable travels in front of the requests, on the same stream: one connection, nothing to install, and
+//! the user's own client with its keys and jump hosts. The remote shell takes exactly as many bytes as the agent has;
+//! that it could read ahead does no harm, because the host does not speak before the agent's hello.
+
+use std::collections::VecDeque;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde::Deserialize;
+
+use crate::agents::{self, NoAgent};
+use crate::command::AgentCommand;
+use crate::link::{Errand, Link, Manner, StartError, Starter};
+use crate::profile::{Deviation, Profile, ProfileError};
+
+/// The emulated CPUs that come with the program: name and text.
+const BUILT_IN: &[(&str, &str)] = &[("user-aarch64", include_str!("../user-aarch64.toml"))];
+/// `--platform ssh:me@box` needs no file.
+const BY_SSH: &str = "ssh:";
+
+/// A platform that is started by a command.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Elsewhere {
+    /// What `--platform` calls it; not in the file.
+    #[serde(skip)]
+    pub name: String,
+    /// How it is started.
+    pub boot: Boot,
+    /// By how much budgets are stretched.
+    #[serde(default = "one")]
+    pub slower: u32,
+    /// What the agent's hello must report as there.
+    #[serde(default)]
+    pub capabilities: Vec<String>,
+    /// Claims known not to hold there.
+    #[serde(default, rename = "deviation")]
+    pub deviations: Vec<Deviation>,
+}
+
+fn one() -> u32 {
+    1
+}
+
+/// How an agent elsewhere is started. One table, named after the means.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub enum Boot {
+    /// Whatever this starts is an agent on its standard streams.
+    Command {
+        /// The program and its arguments.
+        program: Vec<String>,
+    },
+    /// A machine that somebody has.
+    Ssh {
+        /// What ssh(1) calls it.
+        host: String,
+        /// Further options of the client: `["-p", "2222"]`.
+        #[serde(default)]
+        options: Vec<String>,
+    },
+    /// This kernel, another CPU.
+    User {
+        /// The emulator: the ending of `qemu-…` or `qemu-…-static`.
+        emulator: String,
+        /// The Rust target the agent is built for.
+        target: String,
+    },
+}
+
+/// Why an agent elsewhere cannot be started.
+#[derive(Debug, thiserror::Error)]
+pub enum ElsewhereError {
+    /// `program = []`.
+    #[error("the command of {0} is empty: name a program whose standard input and output are an agent")]
+    NoProgram(String),
+    /// The agent's executable.
+    #[error(transparent)]
+    Agent(#[from] NoAgent),
+    /// The agent's executable is there and cannot be read.
+    #[error("cannot read {path}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// qemu-user.
+    #[error("no qemu-{emulator} on this machine: install it (Debian: apt install qemu-user-static)")]
+    NoEmulator {
+        /// Its ending.
+        emulator: String,
+    },
+    /// ssh said no, or is not there.
+    #[error("cannot ask {host} what it is: {said}")]
+    NoAnswer {
+        /// The machine.
+        host: String,
+        /// What ssh or the system said.
+        said: String,
+    },
+    /// A machine no agent is built for.
+    #[error("{host} is `{what}`, and no agent is built for that")]
+    UnknownMachine {
+        /// The machine.
+        host: String,
+        /// What it says it is.
+        what: String,
+    },
+}
+
+impl Elsewhere {
+    /// The platform called `name`, if it is one of these: built in, `ssh:HOST`, or a file with one of the tables above.
+    /// `None`: it is none, and may be a guest.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or has mistakes.
+    pub fn find(name: &str) -> Option<Result<Self, ProfileError>> {
+        if let Some(host) = name.strip_prefix(BY_SSH) {
+            let boot = Boot::Ssh {
+                host: host.to_owned(),
+                options: Vec::new(),
+            };
+            return Some(Ok(Self {
+                name: name.to_owned(),
+                boot,
+                slower: one(),
+                capabilities: Vec::new(),
+                deviations: Vec::new(),
+            }));
+        }
+        if let Some((known, text)) = BUILT_IN.iter().find(|(known, _)| *known == name) {
+            return Some(Self::parse(&format!("platforms/{known}.toml"), name, text));
+        }
+        // A file that cannot be read is reported by who looks for guests.
+        let text = name
+            .ends_with(".toml")
+            .then(|| fs::read_to_string(name).ok())
+            .flatten()?;
+        let is_guest = |text: &str| {
+            let table: toml::Table = text.parse().ok()?;
+            Some(table.get("boot")?.get("qemu").is_some())
+        };
+        if is_guest(&text).unwrap_or(true) {
+            return None;
+        }
+        let stem = Path::new(name).file_stem().unwrap_or_default().to_string_lossy();
+        Some(Self::parse(name, &stem, &text))
+    }
+
+    fn parse(origin: &str, name: &str, text: &str) -> Result<Self, ProfileError> {
+        let read: Result<Self, _> = toml::from_str(text);
+        let mut platform = read.map_err(|source| ProfileError::Text {
+            origin: origin.to_owned(),
+            source: Box::new(source),
+        })?;
+        name.clone_into(&mut platform.name);
+        Ok(platform)
+    }
+
+    /// The command that is an agent there.
+    fn command(&self) -> Result<AgentCommand, ElsewhereError> {
+        match &self.boot {
+            Boot::Command { program } => {
+                let mut words: VecDeque<OsString> = program.iter().map(OsString::from).collect();
+                let program = words
+                    .pop_front()
+                    .ok_or_else(|| ElsewhereError::NoProgram(self.name.clone()))?;
+                Ok(AgentCommand::new(program, words))
+            }
+            Boot::Ssh { host, options } => by_ssh(host, options),
+            Boot::User { emulator, target } => {
+                let agent = agents::find(target)?;
+                let program = ["-static", ""]
+                    .iter()
+                    .find_map(|ending| crate::qemu::find_in_path(&format!("qemu-{emulator}{ending}")));
+                let program = program.ok_or_else(|| ElsewhereError::NoEmulator {
+                    emulator: emulator.clone(),
+                })?;
+                Ok(AgentCommand::new(program, [agent.into_os_string()]))
+            }
+        }
+    }
+}
+
+impl Starter for Elsewhere {
+    fn start(&self, _: &Errand<'_>, _: &mut dyn FnMut(String)) -> Result<Link, StartError> {
+        Ok(self.command()?.start()?)
+    }
+
+    fn manner(&self) -> Manner {
+        Manner {
+            slower: self.slower,
+            capabilities: self.capabilities.clone(),
+            ..Manner::default()
+        }
+    }
+}
+
+/// Every name of these that needs no file.
+pub fn names() -> impl Iterator<Item = String> {
+    BUILT_IN.iter().map(|(name, _)| (*name).to_owned())
+}
+
+fn by_ssh(host: &str, options: &[String]) -> Result<AgentCommand, ElsewhereError> {
+    let ssh = |remote: &str| {
+        let mut words: Vec<OsString> = vec!["-T".into(), "-o".into(), "ConnectTimeout=20".into()];
+        words.extend(options.iter().map(OsString::from));
+        words.extend([host.into(), remote.into()]);
+        words
+    };
+    let no_answer = |said: String| ElsewhereError::NoAnswer {
+        host: host.to_owned(),
+        said,
+    };
+    let asked = Command::new("ssh")
+        .args(ssh("uname -s -m"))
+        .stdin(std::process::Stdio::null())
+        .output()
+        .map_err(|error| no_answer(error.to_string()))?;
+    if !asked.status.success() {
+        return Err(no_answer(
+            String::from_utf8_lossy(&asked.stderr).trim().to_owned(),
+        ));
+    }
+    let what = String::from_utf8_lossy(&asked.stdout).trim().to_owned();
+    let target = target_of(&what).ok_or_else(|| ElsewhereError::UnknownMachine {
+        host: host.to_owned(),
+        what: what.clone(),
+    })?;
+    let path = agents::find(&target)?;
+    let agent = fs::read(&path).map_err(|source| ElsewhereError::Unreadable { path, source })?;
+    let remote = format!(
+        "d=$(mktemp -d) && trap 'rm -rf \"$d\"' EXIT && head -c {} >\"$d/{name}\" && chmod 700 \"$d/{name}\" && \"$d/{name}\"",
+        agent.len(),
+        name = agents::PROGRAM
+    );
+    Ok(AgentCommand::new("ssh", ssh(&remote)).after(agent))
+}
+
+/// The Rust target of the agent for a machine, as `uname -s -m` describes it: that of a guest of the same kind.
+fn target_of(what: &str) -> Option<String> {
+    let (system, machine) = what.split_once(' ')?;
+    let system = system.to_lowercase();
+    Profile::all()
+        .find(|profile| profile.system == system && profile.machine == machine)
+        .map(|profile| profile.target)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn find(name: &str) -> Elsewhere {
+        Elsewhere::find(name).unwrap().unwrap()
+    }
+
+    #[test]
+    fn a_name_a_file_and_an_ssh_host_are_told_from_guests() {
+        assert!(Elsewhere::find("linux-6.12").is_none());
+        assert!(matches!(find("ssh:me@box").boot, Boot::Ssh { host, .. } if host == "me@box"));
+        assert!(matches!(find("user-aarch64").boot, Boot::User { .. }));
+        let folder = tempfile::TempDir::new().unwrap();
+        let file = folder.path().join("mine.toml");
+        fs::write(&file, "[boot.command]\nprogram = [\"agent\", \"--quiet\"]\n").unwrap();
+        let mine = find(&file.to_string_lossy());
+        let command = mine.command().unwrap();
+        assert_eq!(
+            (mine.name.as_str(), command.program.to_str()),
+            ("mine", Some("agent"))
+        );
+        fs::write(&file, include_str!("../linux-6.1.toml")).unwrap();
+        assert!(Elsewhere::find(&file.to_string_lossy()).is_none());
+    }
+
+    #[test]
+    fn what_cannot_be_started_is_said_with_the_way_out() {
+        let said = |text: &str| {
+            let platform = Elsewhere::parse("mine.toml", "mine", text).unwrap();
+            platform.command().unwrap_err().to_string()
+        };
+        assert_eq!(
+            said("[boot.command]\nprogram = []\n"),
+            "the command of mine is empty: name a program whose standard input and output are an agent"
+        );
+        assert!(said("[boot.user]\nemulator = \"vax\"\ntarget = \"vax\"\n").contains("no agent for vax"));
+    }
+
+    #[test]
+    fn a_machine_reached_by_ssh_gets_the_agent_of_a_guest_of_its_kind() {
+        assert_eq!(
+            target_of("Linux x86_64").as_deref(),
+            Some("x86_64-unknown-linux-musl")
+        );
+        assert!(target_of("Linux s390x").is_some_and(|target| target.starts_with("s390x")));
+        assert_eq!(target_of("Plan9 mips"), None);
+    }
+}

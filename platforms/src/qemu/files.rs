@@ -1,0 +1,189 @@
+//! What is prepared before QEMU is started, and the first lines on the channel of one that was.
+//!
+//! Neighbours: `pack` writes the initramfs; the agent's `init` is the other side of the handshake described there. The
+//! two crates share no code: the lines are part of what a saved state and a foreign agent rely on, so they are written
+//! out on both sides.
+
+use std::{
+    fs,
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use tempfile::TempDir;
+
+use super::{
+    command::{self, Choice},
+    error::{GuestError, host},
+    guest::Launch,
+    pack::pack,
+    process::{self, Running},
+    require_program,
+    warm::{Key, Slot},
+};
+use crate::cache::{hex, sha256};
+
+/// What the guest says when a state may be saved.
+pub(super) const READY: &str = "reusespec-init 1";
+/// What it says when its agent serves.
+pub(super) const GOING: &str = "reusespec-init go";
+
+/// Bytes of something else that may come before the guest's line. A UART picks up noise at power-on, but a guest that
+/// writes more than this is not ours.
+const NOISE_LIMIT: usize = 64 * 1024;
+
+/// What is prepared before QEMU is started.
+pub(super) struct Files {
+    program: PathBuf,
+    pub(super) arguments: Vec<String>,
+    pub(super) slot: Option<Slot>,
+    pub(super) console: PathBuf,
+    pub(super) folder: TempDir,
+}
+
+impl Files {
+    pub(super) fn prepare(launch: &Launch<'_>) -> Result<Self, GuestError> {
+        let qemu = launch.profile.qemu();
+        let program = require_program(&qemu.emulator)?;
+        let folder = TempDir::with_prefix("reusespec-").map_err(host("make a temporary folder"))?;
+        let archive = pack(launch)?;
+        let initramfs = folder.path().join("initramfs");
+        fs::write(&initramfs, &archive).map_err(host("write the initramfs"))?;
+        let choice = Choice {
+            accelerator: launch.accelerator,
+            virtio_console: launch.kernel.virtio_console,
+            image: &launch.kernel.image,
+            initramfs: &initramfs,
+            bulk: launch.bulk,
+            input: launch.input.is_some(),
+            seed: launch.seed,
+        };
+        let nowhere = Path::new("");
+        let without_paths = command::arguments(
+            launch.profile,
+            Choice {
+                image: nowhere,
+                initramfs: nowhere,
+                ..choice
+            },
+        );
+        let contents = [launch.kernel.sha256.as_str(), &sha256(&archive)];
+        let key = Key {
+            program: &program,
+            arguments: &without_paths,
+            contents,
+        };
+        Ok(Self {
+            slot: Slot::find(launch.cache, &key),
+            arguments: command::arguments(launch.profile, choice),
+            console: launch
+                .console
+                .map_or_else(|| folder.path().join("console.log"), Path::to_owned),
+            program,
+            folder,
+        })
+    }
+
+    pub(super) fn run(&self, arguments: &[String]) -> Result<Running, GuestError> {
+        process::start(
+            &self.program.to_string_lossy(),
+            arguments,
+            &self.console,
+            self.folder.path(),
+        )
+        .map_err(host("start QEMU"))
+    }
+
+    /// The time of day and fresh randomness; the guest answers when it serves.
+    pub(super) fn go(&self, running: &mut Running) -> Result<(), GuestError> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let mut seed = [0; 32];
+        fs::File::open("/dev/urandom")
+            .and_then(|mut device| device.read_exact(&mut seed))
+            .map_err(host("read /dev/urandom"))?;
+        let line = format!("go {} {}\n", now.as_nanos(), hex(&seed));
+        match running.data.write_all(line.as_bytes()) {
+            // A guest that is gone is reported, with its console, by whoever waits for its answer.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            other => other.map_err(host("write to the channel")),
+        }
+    }
+
+    /// Read up to and including `line`. Other lines before it are noise, up to a limit.
+    pub(super) fn expect_line(
+        &self,
+        running: &mut Running,
+        line: &str,
+        budget: Duration,
+    ) -> Result<(), GuestError> {
+        let deadline = Instant::now() + budget;
+        let mut seen = Vec::new();
+        let wanted = format!("{line}\n").into_bytes();
+        let mut byte = [0];
+        loop {
+            let left = deadline
+                .saturating_duration_since(Instant::now())
+                .max(Duration::from_micros(1));
+            running
+                .data
+                .set_read_timeout(Some(left))
+                .map_err(host("limit the time of the channel"))?;
+            // One byte at a time: what follows the line belongs to the agent.
+            match running.data.read(&mut byte) {
+                Ok(1) => seen.push(byte[0]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                    return Err(GuestError::Silent {
+                        budget,
+                        console: self.last_words(running),
+                    });
+                }
+                Ok(_) | Err(_) => return Err(self.ended(running)),
+            }
+            if seen.ends_with(&wanted) {
+                return running
+                    .data
+                    .set_read_timeout(None)
+                    .map_err(host("limit the time of the channel"));
+            }
+            if seen.len() > NOISE_LIMIT {
+                let beginning = String::from_utf8_lossy(&seen[..60]).into_owned();
+                return Err(GuestError::Garbage {
+                    bytes: seen.len(),
+                    beginning,
+                    console: self.last_words(running),
+                });
+            }
+        }
+    }
+
+    fn ended(&self, running: &mut Running) -> GuestError {
+        // The channel closes a moment before the process is gone.
+        let status = running.child.wait(Duration::from_secs(5));
+        let status = status.map_or("QEMU closed the channel but still runs".into(), |status| {
+            status.to_string()
+        });
+        GuestError::Ended {
+            status,
+            console: self.last_words(running),
+        }
+    }
+
+    fn last_words(&self, running: &Running) -> String {
+        match tail(&self.console, &running.complaints, 12) {
+            text if text.is_empty() => "its console is empty".into(),
+            text => format!("its console ends with:\n{text}"),
+        }
+    }
+}
+
+/// The console's end, and what QEMU complained about.
+pub(super) fn tail(console: &Path, complaints: &Path, lines: usize) -> String {
+    let (console, complaints) = (process::tail(console, lines), process::tail(complaints, 3));
+    if complaints.is_empty() {
+        console
+    } else {
+        format!("{console}\nqemu: {complaints}").trim().to_owned()
+    }
+}

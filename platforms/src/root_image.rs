@@ -1,0 +1,70 @@
+//! The root file system of a guest without an initramfs: the agent, what the run-time linker needs to load it, and two
+//! empty folders, as an ISO 9660 image.
+//!
+//! | module | owns |
+//! |---|---|
+//! | [`iso9660`] | the image's bytes |
+//! | [`closure`] | which libraries of a tree a program needs |
+//!
+//! A BSD kernel mounts a CD without any program's help, and a CD needs no program to be made. There is no shell, no rc
+//! and no login in it: nothing that could differ from one release to the next but libc itself. `/dev` must be there
+//! because the kernel mounts devfs on it before it starts the first process; `/tmp` becomes a tmpfs.
+
+pub mod closure;
+mod iso9660;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use closure::{Closure, ClosureError};
+use iso9660::Folder;
+
+/// Where the agent is; the kernel's command line says it as `init_path`.
+pub const AGENT: &str = "/agent";
+
+/// Why there is no root image.
+#[derive(Debug, thiserror::Error)]
+pub enum RootImageError {
+    /// A file of the tree, or the agent.
+    #[error("cannot read {}", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// What the agent needs is not in the tree.
+    #[error(transparent)]
+    Closure(#[from] ClosureError),
+}
+
+/// The image's bytes: the same agent and tree give the same bytes.
+///
+/// `tree` is an unpacked system: a FreeBSD `base.txz`, or `/` of a running one. Further `programs` become `/bin/NAME`
+/// with the libraries they need.
+///
+/// # Errors
+/// When a file cannot be read or a library is not in the tree.
+pub fn build(agent: &Path, tree: &Path, programs: &[(String, Vec<u8>)]) -> Result<Vec<u8>, RootImageError> {
+    let content = fs::read(agent).map_err(|source| RootImageError::Read {
+        path: agent.to_owned(),
+        source,
+    })?;
+    let mut closure = Closure::of(tree);
+    closure.add("the agent", &content)?;
+    for (name, program) in programs {
+        closure.add(name, program)?;
+    }
+    let mut root = Folder::default();
+    root.folder("dev", 0o755);
+    root.folder("tmp", 0o1777);
+    root.file(AGENT, 0o755, content);
+    for (name, program) in programs {
+        root.file(&format!("/bin/{name}"), 0o755, program.clone());
+    }
+    for (place, library) in closure.into_files() {
+        root.file(&place, 0o555, library);
+    }
+    Ok(iso9660::image(&root))
+}

@@ -1,0 +1,225 @@
+//! Which files of a tree a program needs to start: its run-time linker, its libraries, and theirs.
+//!
+//! Libraries are looked for where run-time linkers look without a cache file or a search path in the program: a guest
+//! has neither. A library keeps the name by which it is asked for, so links of the tree become files; they are
+//! followed inside the tree, where an absolute one would otherwise lead to this machine's own library.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+use crate::executable::Executable;
+
+/// The default folders of FreeBSD and DragonFly, then those of glibc on a 64-bit Debian.
+const FOLDERS: [&str; 7] = [
+    "lib",
+    "usr/lib",
+    "usr/lib/thread",
+    "lib64",
+    "usr/lib64",
+    "lib/x86_64-linux-gnu",
+    "usr/lib/x86_64-linux-gnu",
+];
+
+/// More links than this on the way to one file are a loop.
+const MOST_LINKS: usize = 40;
+
+/// Why a program cannot be started from a tree.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ClosureError {
+    /// The file is not a program or library.
+    #[error("{name} {what}")]
+    NotExecutable {
+        /// Who was read.
+        name: String,
+        /// What it is instead.
+        what: String,
+    },
+    /// A file is not there.
+    #[error("{name} needs {missing}, and the tree {} has none in {folders}", .tree.display())]
+    Missing {
+        /// Who needs it.
+        name: String,
+        /// The library or run-time linker.
+        missing: String,
+        /// Where it was looked for.
+        tree: PathBuf,
+        /// In which of its folders.
+        folders: String,
+    },
+}
+
+/// The files needed so far.
+#[derive(Debug)]
+pub struct Closure {
+    tree: PathBuf,
+    files: BTreeMap<String, Vec<u8>>,
+}
+
+impl Closure {
+    /// Nothing yet, of the tree in this folder.
+    pub fn of(tree: &Path) -> Self {
+        Self {
+            tree: tree.to_owned(),
+            files: BTreeMap::new(),
+        }
+    }
+
+    /// Adds what `program` needs; `name` is how errors call it.
+    ///
+    /// # Errors
+    /// When it is no program, or something is not in the tree.
+    pub fn add(&mut self, name: &str, program: &[u8]) -> Result<(), ClosureError> {
+        let executable = Executable::read(program).map_err(|what| ClosureError::NotExecutable {
+            name: name.to_owned(),
+            what,
+        })?;
+        if let Some(interpreter) = &executable.interpreter {
+            let place = interpreter.trim_start_matches('/');
+            let content = self.read(Path::new(place));
+            self.keep(name, place, content)?;
+        }
+        for library in executable.libraries {
+            let known = FOLDERS
+                .iter()
+                .any(|folder| self.files.contains_key(&format!("{folder}/{library}")));
+            if known {
+                continue;
+            }
+            let found = FOLDERS.iter().find_map(|folder| {
+                let place = format!("{folder}/{library}");
+                Some((self.read(Path::new(&place))?, place))
+            });
+            let (content, place) = found.map_or((None, library), |(content, place)| (Some(content), place));
+            self.keep(name, &place, content)?;
+        }
+        Ok(())
+    }
+
+    /// Path below the root and content, sorted.
+    pub fn into_files(self) -> impl Iterator<Item = (String, Vec<u8>)> {
+        self.files.into_iter()
+    }
+
+    fn keep(&mut self, name: &str, place: &str, content: Option<Vec<u8>>) -> Result<(), ClosureError> {
+        let content = content.ok_or_else(|| ClosureError::Missing {
+            name: name.to_owned(),
+            missing: place.to_owned(),
+            tree: self.tree.clone(),
+            folders: FOLDERS.join(", "),
+        })?;
+        if self.files.insert(place.to_owned(), content.clone()).is_none() {
+            self.add(place, &content)?;
+        }
+        Ok(())
+    }
+
+    fn read(&self, place: &Path) -> Option<Vec<u8>> {
+        fs::read(resolve(&self.tree, place)?).ok()
+    }
+}
+
+/// The file that `place` leads to inside `tree`, over links; `None` if it leads nowhere or out of it.
+fn resolve(tree: &Path, place: &Path) -> Option<PathBuf> {
+    let mut left: Vec<_> = place
+        .components()
+        .rev()
+        .map(|part| part.as_os_str().to_owned())
+        .collect();
+    let mut inside = PathBuf::new();
+    let mut links = 0;
+    while let Some(part) = left.pop() {
+        match Path::new(&part).components().next() {
+            Some(Component::RootDir) => inside.clear(),
+            Some(Component::ParentDir) => drop(inside.pop()),
+            Some(Component::CurDir) | None => {}
+            _ => {
+                inside.push(&part);
+                let Ok(target) = fs::read_link(tree.join(&inside)) else {
+                    continue;
+                };
+                links += 1;
+                if links > MOST_LINKS {
+                    return None;
+                }
+                inside.pop();
+                left.extend(
+                    target
+                        .components()
+                        .rev()
+                        .map(|part| OsStr::to_owned(part.as_os_str())),
+                );
+            }
+        }
+    }
+    let file = tree.join(inside);
+    file.is_file().then_some(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    /// A tree with this test program's own run-time linker and libraries, as links and files like a real one.
+    fn own() -> (Vec<u8>, Executable) {
+        let program = fs::read(std::env::current_exe().unwrap()).unwrap();
+        let executable = Executable::read(&program).unwrap();
+        (program, executable)
+    }
+
+    #[test]
+    fn a_program_gets_its_linker_its_libraries_and_theirs() {
+        let (program, executable) = own();
+        let mut closure = Closure::of(Path::new("/"));
+        closure.add("this test", &program).unwrap();
+        let files: Vec<_> = closure.into_files().map(|(place, _)| place).collect();
+        let names = |place: &String| place.rsplit('/').next().unwrap_or_default().to_owned();
+        let there: Vec<_> = files.iter().map(names).collect();
+        assert!(files.contains(&executable.interpreter.unwrap().trim_start_matches('/').to_owned()));
+        for library in &executable.libraries {
+            assert!(there.contains(library), "{library} is not in {files:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_named_with_who_needs_it_and_where_it_was_looked_for() {
+        let tree = tempfile::TempDir::new().unwrap();
+        let (program, executable) = own();
+        let error = Closure::of(tree.path()).add("the agent", &program).unwrap_err();
+        let text = error
+            .to_string()
+            .replace(&tree.path().display().to_string(), "TREE");
+        let interpreter = executable.interpreter.unwrap();
+        let interpreter = interpreter.trim_start_matches('/');
+        assert_eq!(
+            text,
+            format!(
+                "the agent needs {interpreter}, and the tree TREE has none in {}",
+                FOLDERS.join(", ")
+            )
+        );
+    }
+
+    #[test]
+    fn a_link_never_leads_out_of_the_tree() {
+        let tree = tempfile::TempDir::new().unwrap();
+        let at = |path: &str| tree.path().join(path);
+        fs::create_dir_all(at("usr/lib/deep")).unwrap();
+        fs::create_dir_all(at("lib")).unwrap();
+        fs::write(at("lib/libc.so.7"), "the tree's").unwrap();
+        symlink("/lib/libc.so.7", at("usr/lib/libc.so")).unwrap();
+        symlink("../../../../../../../lib/libc.so.7", at("usr/lib/deep/libc.so")).unwrap();
+        symlink("loop", at("lib/loop")).unwrap();
+        symlink("/nowhere", at("lib/dead")).unwrap();
+        for place in ["usr/lib/libc.so", "usr/lib/deep/libc.so", "lib/libc.so.7"] {
+            let found = resolve(tree.path(), Path::new(place)).unwrap();
+            assert_eq!(fs::read_to_string(found).unwrap(), "the tree's", "{place}");
+        }
+        for place in ["lib/loop", "lib/dead", "lib/none", "lib"] {
+            assert_eq!(resolve(tree.path(), Path::new(place)), None, "{place}");
+        }
+    }
+}
