@@ -111,7 +111,11 @@ pub(crate) async fn handle(
             Some(key) => {
                 request.body_mut().collect().await?;
                 let raised = request.method() == Method::POST;
-                let value = if raised { shared.count(key) } else { shared.counted(key) };
+                let value = if raised {
+                    shared.count(key)
+                } else {
+                    shared.counted(key)
+                };
                 reply(value.to_string())
             }
             None => with_status(StatusCode::NOT_FOUND, "no such handler"),
