@@ -5,5 +5,6 @@
 
 mod boots;
 mod drills;
+mod root_disk;
 mod setup;
 mod virtual_time;

@@ -43,7 +43,7 @@ fn deviates_as_its_profile_says(name: &str, family: Family, subject: Subject) {
         return;
     }
     let release = implementation.release();
-    let library = Library::load(&root).unwrap();
+    let library = Library::load(&root).expect("the library has no mistakes");
     let of_family = library
         .scenarios
         .iter()

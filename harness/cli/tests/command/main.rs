@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
+mod accept;
 mod captures;
 mod deaths;
 mod ground;
@@ -10,3 +11,4 @@ mod input;
 mod isolation;
 mod reports;
 mod snapshots;
+mod targets;
