@@ -215,12 +215,10 @@ pub enum KernelSource {
 #[derive(Debug, thiserror::Error)]
 pub enum ProfileError {
     /// The name is neither built in nor a file.
-    #[error("no platform {name:?}: known are {}, each also with -virtual; or give the path of a .toml file", .known.join(", "))]
+    #[error("no platform `{name}`; `reusespec platforms` prints them all, or give the path of a .toml file")]
     Unknown {
         /// As given.
         name: String,
-        /// What could have been meant.
-        known: Vec<String>,
     },
     /// The file exists but cannot be read.
     #[error("cannot read {}", .path.display())]
@@ -271,7 +269,6 @@ impl Profile {
             None => {
                 return Err(ProfileError::Unknown {
                     name: name.to_owned(),
-                    known: names().collect(),
                 });
             }
         };

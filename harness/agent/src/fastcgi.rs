@@ -5,6 +5,7 @@
 
 mod application;
 mod bytes;
+mod clients;
 mod connection;
 mod many;
 mod transcript;
@@ -21,6 +22,7 @@ use crate::case::Scene;
 use crate::stop::{Answer, Stop};
 use application::{Application, CONNECT_WITHIN};
 use bytes::Writer;
+use clients::Front;
 use connection::Connection;
 
 /// Time a case keeps for its report.
@@ -33,6 +35,8 @@ struct Probe<'s, 'r> {
     scene: &'s mut Scene<'r>,
     application: Option<Application>,
     connections: BTreeMap<String, Connection>,
+    /// The web server, where one is tested.
+    front: Option<Front>,
 }
 
 /// Executes the steps of a case.
@@ -45,6 +49,7 @@ pub(crate) fn execute(steps: &[Step<FastcgiStep>], scene: &mut Scene<'_>) -> Out
         scene,
         application: None,
         connections: BTreeMap::new(),
+        front: None,
     };
     let mut observations = Vec::new();
     for (index, step) in steps.iter().enumerate() {
@@ -113,13 +118,26 @@ impl Probe<'_, '_> {
             }
             FastcgiStep::Repeat(step) => self.repeat(step),
             FastcgiStep::BeginMany(step) => self.begin_many(step),
+            FastcgiStep::WebServer(step) => {
+                self.front = Some(Front::start(step, self.scene)?);
+                Ok(Observed::ok())
+            }
+            FastcgiStep::Visit(step) => self.front()?.visit(step).map(Observed::Transcript),
+            FastcgiStep::Recorded(step) => Ok(Observed::Transcript(self.front()?.recorded(step))),
         }
     }
 
     /// Opens a connection; the application starts with its defaults if nobody has started it.
     fn connect(&mut self, name: &str) -> Answer {
         let place = self.application()?.place.clone();
-        let socket = place.connect(CONNECT_WITHIN)?;
+        let socket = match place.connect(CONNECT_WITHIN) {
+            Err(error) if self.is_target() => {
+                // Nothing is known of an application that is not there, or not any more.
+                let name = crate::errno::name(&error);
+                return Err(Stop::Broken(format!("{place} cannot be connected to: {name}")));
+            }
+            connected => connected?,
+        };
         self.connections.insert(name.to_owned(), Connection::new(socket)?);
         Ok(Observed::ok())
     }
@@ -134,8 +152,13 @@ impl Probe<'_, '_> {
 
     fn receive(&mut self, step: &Receive) -> Result<Vec<String>, Stop> {
         let deadline = self.deadline();
+        let is_target = self.is_target();
         self.connection(&step.connection)?;
         let connection = self.connections.get_mut(&step.connection).ok_or(Stop::Spent)?;
+        if is_target {
+            // It may serve one connection after the other, so the next case does not begin while this one waits.
+            return Ok(connection.receive(step, deadline));
+        }
         // What comes soon is worth no message to the loop.
         connection.peek(SOON.min(connection.budget(step)));
         let lines = self
@@ -143,6 +166,15 @@ impl Probe<'_, '_> {
             .reporter
             .waiting(|| connection.receive(step, deadline))?;
         Ok(lines)
+    }
+
+    fn front(&self) -> Result<&Front, Stop> {
+        let none = || Stop::Broken("no `web-server` has been started".to_owned());
+        self.front.as_ref().ok_or_else(none)
+    }
+
+    fn is_target(&self) -> bool {
+        matches!(self.scene.implementation, Implementation::Target(_))
     }
 
     fn application(&mut self) -> Result<&mut Application, Stop> {

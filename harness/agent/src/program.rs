@@ -26,6 +26,8 @@ use adapter::Lines;
 const READY_POLL: Duration = Duration::from_millis(2);
 /// How long a program may take until it can be used.
 const READY_WITHIN: Duration = Duration::from_secs(10);
+/// What a command killed with SIGKILL ends with, by the process that waits for it.
+const KILLED_CODE: i32 = 128 + 9;
 /// How long a control may take.
 const CONTROL_WITHIN: Duration = Duration::from_secs(5);
 /// Bytes of standard error that reports show.
@@ -136,11 +138,16 @@ impl Program {
             let what = format!("{} cannot be told to `{control}`", self.name);
             return Err(ProgramError::Unsupported(what));
         };
-        let ran = self.run(words).and_then(|mut child| {
+        let words = words.clone();
+        let ran = self.run(&words).and_then(|mut child| {
             let deadline = Instant::now() + CONTROL_WITHIN;
             loop {
                 match child.try_wait()? {
                     Some(status) if status.success() => return Ok(()),
+                    // The server's end takes its namespace with it, and in it whoever told it to end.
+                    Some(status) if status.code() == Some(KILLED_CODE) && self.ends_by(deadline) => {
+                        return Ok(());
+                    }
                     Some(status) => return Err(io::Error::other(format!("ended with {status}"))),
                     None if Instant::now() >= deadline => {
                         child.kill()?;
@@ -152,6 +159,17 @@ impl Program {
             }
         });
         ran.map_err(|error| self.failed(format!("could not be told to `{control}`: {error}")))
+    }
+
+    /// Waits for the end of the program.
+    fn ends_by(&mut self, deadline: Instant) -> bool {
+        while self.ended().is_none() {
+            if Instant::now() >= deadline {
+                return false;
+            }
+            std::thread::sleep(READY_POLL);
+        }
+        true
     }
 
     fn run(&self, words: &[String]) -> io::Result<Child> {

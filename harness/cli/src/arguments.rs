@@ -156,7 +156,7 @@ pub struct Run {
     /// Also write pages for a browser.
     #[arg(long, value_name = "DIR")]
     pub html: Option<PathBuf>,
-    /// Test a FastCGI application that runs already: `127.0.0.1:9000` or `unix:/run/app.sock`.
+    /// Test a FastCGI application or HTTP server that runs already: `127.0.0.1:9000` or `unix:/run/app.sock`.
     #[arg(long, value_name = "HOST:PORT|unix:PATH", conflicts_with_all = ["implementations", "fault"])]
     pub target: Option<String>,
     /// SCRIPT_FILENAME of every request to the target.

@@ -87,6 +87,12 @@ pub fn load(scenarios: &Path) -> Result<Vec<Implementation>, ImplementationError
     Ok(implementations)
 }
 
+/// The implementation of this name, if it has a profile.
+pub fn find(scenarios: &Path, name: &str) -> Option<Implementation> {
+    let all = load(scenarios).ok()?;
+    all.into_iter().find(|each| each.name == name)
+}
+
 impl Implementation {
     /// What the agent needs to start it; builds what has to be built.
     ///
@@ -102,7 +108,9 @@ impl Implementation {
         let fill = |text: &String| self.fill(text, &cache);
         let fill_all = |texts: &[String]| texts.iter().map(fill).collect::<Vec<_>>();
         let mut files = BTreeMap::new();
-        for file in &self.profile.files {
+        let front = self.profile.front.as_ref();
+        let front_file = front.map(|front| &front.file);
+        for file in self.profile.files.iter().chain(front_file) {
             let path = self.folder.join(file);
             let text = fs::read_to_string(&path)
                 .map_err(|source| ImplementationError::Unreadable { path, source })?;
@@ -114,6 +122,7 @@ impl Implementation {
             name: self.name.clone(),
             kind: self.profile.kind,
             start: fill_all(&self.profile.start),
+            front: front.map(|front| fill_all(&front.start)),
             environment: environment
                 .map(|(name, value)| (name.clone(), fill(value)))
                 .collect(),
@@ -132,7 +141,7 @@ impl Implementation {
     pub fn missing(&self) -> Option<String> {
         let programs = self.profile.programs.iter();
         let missing: Vec<&str> = programs
-            .filter(|(_, candidates)| find(candidates).is_none())
+            .filter(|(_, candidates)| program(candidates).is_none())
             .map(|(name, _)| name.as_str())
             .collect();
         (!missing.is_empty()).then(|| format!("{} not found; {}", missing.join(", "), self.profile.install))
@@ -156,11 +165,20 @@ impl Implementation {
             .ok_or_else(|| "it does not say a version".to_owned())
     }
 
+    /// Its version as snapshots name it: without what was built when and where.
+    pub fn release(&self) -> Option<String> {
+        let version = self.version().ok()?;
+        let version = version.split(" (").next().unwrap_or_default().replace(',', "");
+        Some(version.split_whitespace().collect::<Vec<_>>().join(" "))
+    }
+
     fn fill(&self, text: &str, cache: &Path) -> String {
         let all = self.folder.parent().unwrap_or(&self.folder);
         let programs = self.profile.programs.iter();
         let found: Vec<(&str, String)> = programs
-            .filter_map(|(name, candidates)| Some((name.as_str(), find(candidates)?.display().to_string())))
+            .filter_map(|(name, candidates)| {
+                Some((name.as_str(), program(candidates)?.display().to_string()))
+            })
             .chain([
                 ("folder", self.folder.display().to_string()),
                 ("implementations", all.display().to_string()),
@@ -230,7 +248,7 @@ impl Implementation {
                 .hash(&mut hasher);
         }
         for candidates in self.profile.programs.values() {
-            find(candidates).hash(&mut hasher);
+            program(candidates).hash(&mut hasher);
         }
         Ok(cache_root().join(format!("{}-{:016x}", self.name, hasher.finish())))
     }
@@ -248,7 +266,7 @@ fn cache_root() -> PathBuf {
 }
 
 /// The first of the programs that exists.
-fn find(candidates: &[String]) -> Option<PathBuf> {
+fn program(candidates: &[String]) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders: Vec<PathBuf> = std::env::split_paths(&path)
         .chain(MORE_FOLDERS.iter().map(PathBuf::from))

@@ -10,6 +10,8 @@ pub const KERNEL: &str = "kernel";
 pub const REFERENCE: &str = "reference";
 /// An application that runs already, named by `--target`.
 pub const TARGET: &str = "target";
+/// What scenarios about web servers as clients are for: there is none of ours, so they run where somebody names one.
+pub const WEB_SERVER: &str = "web-server";
 
 /// What to run.
 #[derive(Clone, Debug, Default)]
@@ -46,6 +48,9 @@ pub enum PlanError {
     /// The implementation has nothing to answer in what was chosen.
     #[error("no chosen scenario is about `{0}`")]
     NothingFor(String),
+    /// What was chosen is about web servers alone.
+    #[error("the chosen scenarios are about web servers; name one, e.g. `--implementation nginx`")]
+    NoWebServer,
 }
 
 /// Whether a scenario's id fits one of the filters.
@@ -58,6 +63,7 @@ pub fn own_implementation(scenario: &Scenario) -> &'static str {
     match scenario.subject {
         Subject::Kernel => KERNEL,
         Subject::Implementation => REFERENCE,
+        Subject::WebServer => WEB_SERVER,
     }
 }
 
@@ -105,7 +111,7 @@ pub fn plan<'l>(
             // What somebody has started is an application: it stands where the reference does.
             _ if implementation == TARGET && asked_for => {
                 matches!(scenario.family, Family::Fastcgi | Family::Http)
-                    && own_implementation(scenario) == REFERENCE
+                    && scenario.subject == Subject::Implementation
             }
             _ => false,
         });
@@ -118,6 +124,9 @@ pub fn plan<'l>(
         if !portions.is_empty() {
             work.push((implementation.to_owned(), portions));
         }
+    }
+    if work.is_empty() && selection.points.is_empty() {
+        return Err(PlanError::NoWebServer);
     }
     if work.is_empty() {
         let points: Vec<_> = selection

@@ -188,7 +188,11 @@ fn run_session(
     };
     let session = Session {
         starter: &*platform.starter,
-        jobs: settings.jobs,
+        jobs: match (&answers, settings.jobs) {
+            // It may have a single process.
+            (Implementation::Target(_), 0) => 1,
+            (_, jobs) => jobs,
+        },
         implementation: answers,
         capture: settings.capture.is_some(),
     };
@@ -240,6 +244,8 @@ struct Collector<'c, 'l> {
     implementation: &'c str,
     portions: &'c [Portion<'l>],
     settings: &'c Settings<'c>,
+    /// What is tested and its release, where it has a profile.
+    profiled: Option<(implementations::Implementation, Option<String>)>,
     /// Those of the platform and of the implementation.
     deviations: Vec<Deviation>,
     hello: Option<Hello>,
@@ -266,6 +272,10 @@ impl<'c, 'l> Collector<'c, 'l> {
             implementation,
             portions,
             settings,
+            profiled: implementations::find(settings.root, implementation).map(|found| {
+                let release = found.release();
+                (found, release)
+            }),
             deviations,
             hello: None,
             outcomes: HashMap::new(),
@@ -359,7 +369,15 @@ impl<'c, 'l> Collector<'c, 'l> {
 
     fn compare(&self, portion: &Portion<'_>, judgements: &[&Judgement]) -> Comparison {
         let scenario = portion.scenario;
-        let table = Table::of_run(scenario, judgements, &self.kernel());
+        let varies =
+            |(found, _): &(implementations::Implementation, _)| found.profile.varies_in(&scenario.id);
+        if self.profiled.as_ref().is_some_and(varies) {
+            return Comparison::Same;
+        }
+        let profiled = self.profiled.as_ref().and_then(|(_, release)| release.as_deref());
+        // What somebody has started is compared with the reference, but nobody has reviewed it.
+        let release = profiled.or((self.implementation == TARGET).then_some(TARGET));
+        let table = Table::of_run(scenario, judgements, &reviewed_as(&self.kernel(), release));
         let kernels = self
             .hello
             .as_ref()
@@ -414,15 +432,20 @@ impl<'c, 'l> Collector<'c, 'l> {
 /// The name of the platform that is this machine.
 pub const HOST: &str = "host";
 
-/// Names of the snapshots that may hold a kernel's rows, most particular first, each followed by `+implementation`
-/// where it is not the scenario's own.
+/// Names of the snapshots that may hold a kernel's rows, most particular first. For an implementation that is not the
+/// scenario's own, those with `+implementation` come before: it has a table of its own only where it is not as the
+/// scenario's own one.
 pub fn snapshot_keys(kernels: &[String], implementation: &str, own: &str) -> Vec<String> {
-    let suffix = if implementation == own {
-        String::new()
-    } else {
-        format!("+{implementation}")
-    };
-    kernels.iter().map(|kernel| format!("{kernel}{suffix}")).collect()
+    let particular = kernels.iter().map(|kernel| format!("{kernel}+{implementation}"));
+    let particular: Vec<_> = particular.filter(|_| implementation != own).collect();
+    particular.into_iter().chain(kernels.iter().cloned()).collect()
+}
+
+/// What a snapshot's head calls that whose rows it holds: the kernel, and the version of an implementation that has
+/// one.
+pub fn reviewed_as(kernel: &str, version: Option<&str>) -> String {
+    let with = version.map(|version| format!(" with {version}"));
+    format!("{kernel}{}", with.unwrap_or_default())
 }
 
 /// Stands in for the system of an agent that never said hello; no claim is judged on it.

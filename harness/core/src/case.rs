@@ -93,6 +93,14 @@ impl Steps {
         }
     }
 
+    /// Whether what is tested is a web server in front of a FastCGI application.
+    pub fn need_web_server(&self) -> bool {
+        match self {
+            Self::Fastcgi(steps) => steps.iter().any(|step| step.action.needs_web_server()),
+            _ => false,
+        }
+    }
+
     /// The longest that the case waits for the clock, not for the machine.
     pub fn scheduled_wait(&self) -> Duration {
         match self {

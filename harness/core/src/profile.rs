@@ -28,7 +28,8 @@ use crate::family::Family;
 pub struct Profile {
     /// What it is, in one sentence.
     pub title: String,
-    /// The families it can be tested in, by the names of their folders.
+    /// The families it can be tested in, by the names of their folders. A web server in front of a FastCGI application
+    /// has [`Self::front`] instead of `fastcgi` here.
     pub families: Vec<String>,
     /// Whether it speaks the adapters' protocol.
     pub kind: Kind,
@@ -55,6 +56,9 @@ pub struct Profile {
     /// Commands for what it can be told while it runs.
     #[serde(default)]
     pub controls: BTreeMap<String, Vec<String>>,
+    /// How it is started as a web server in front of a FastCGI application.
+    #[serde(default)]
+    pub front: Option<Front>,
     /// Prints its version; the first line that has a digit counts.
     pub version: Vec<String>,
     /// What scenarios may need and it has; empty means all that is not lacking.
@@ -66,6 +70,34 @@ pub struct Profile {
     /// Where it is known not to do what a claim says.
     #[serde(default)]
     pub deviation: Vec<Deviation>,
+    /// Where what it does is a race of its own, so that rows are not compared with a snapshot. Claims are judged all
+    /// the same.
+    #[serde(default)]
+    pub varies: Vec<Varies>,
+}
+
+/// A web server's configuration for passing every request on to `@upstream@`. `@keep-conn@` is `on` or `off`,
+/// `@no-keep-conn@` is empty or `no `.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Front {
+    /// The program and its arguments.
+    pub start: Vec<String>,
+    /// Its configuration, a file of the folder.
+    pub file: String,
+}
+
+/// The scenarios of web servers in front of an application.
+const CLIENTS: &str = "fastcgi/clients/";
+
+/// A scenario in which an implementation does now this, now that.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Varies {
+    /// Id of the scenario.
+    pub scenario: String,
+    /// What races with what, in a sentence.
+    pub because: String,
 }
 
 /// How an implementation is talked to.
@@ -98,6 +130,8 @@ pub struct External {
     pub kind: Kind,
     /// The program and its arguments; only names of the case are left in them.
     pub start: Vec<String>,
+    /// The same for a web server in front of an application.
+    pub front: Option<Vec<String>>,
     /// Environment variables.
     pub environment: BTreeMap<String, String>,
     /// See [`Profile::script_filename`].
@@ -145,8 +179,16 @@ impl Profile {
         Ok(profile)
     }
 
+    /// Whether its rows in this scenario are the outcome of a race.
+    pub fn varies_in(&self, scenario: &str) -> bool {
+        self.varies.iter().any(|varies| varies.scenario == scenario)
+    }
+
     /// Whether a scenario of this id can be asked of it.
     pub fn is_for(&self, scenario: &str) -> bool {
+        if scenario.starts_with(CLIENTS) {
+            return self.front.is_some();
+        }
         let family = scenario.split('/').next().unwrap_or_default();
         self.families.iter().any(|each| each == family)
     }

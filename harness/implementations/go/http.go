@@ -86,7 +86,7 @@ func handleHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	path := r.URL.Path
 	switch {
-	case path == "/":
+	case path == "/" || path == "" && r.Method != http.MethodConnect: // "" is that of http://host
 		io.WriteString(w, "ok")
 	case path == "/echo":
 		body, err := io.ReadAll(r.Body)

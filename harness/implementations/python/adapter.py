@@ -1,7 +1,9 @@
 """The Python adapter: http.server in HTTP/1.1 mode with the handlers of ../HANDLERS.md.
 
-See ../ADAPTERS.md for the lines. `shutdown` stops the accepting loop: http.server knows nothing of the
-connections that are left, and neither does this file.
+See ../ADAPTERS.md for the lines. There is no `shutdown`: what http.server calls so ends the accepting loop
+alone. http.server leaves content to the handler; this one
+reads what Content-Length says, as its documentation shows it, and refuses a length that is no number and
+content that does not come.
 """
 
 import json
@@ -27,6 +29,10 @@ def counted(key):
         return COUNTERS.get(key, 0)
 
 
+class Refused(Exception):
+    """The content cannot be had; answered with 400."""
+
+
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
@@ -38,7 +44,16 @@ class Handler(BaseHTTPRequestHandler):
         return int(text) if text.isdigit() else otherwise
 
     def content(self):
-        return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        try:
+            length = int(self.headers.get("Content-Length", 0))
+        except ValueError:
+            raise Refused("bad length") from None
+        if length < 0:
+            raise Refused("bad length")
+        content = self.rfile.read(length)
+        if len(content) < length:
+            raise Refused("incomplete")
+        return content
 
     def wait(self, otherwise):
         until = self.query.get("until")
@@ -59,6 +74,13 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def answer(self):
+        try:
+            self.handle_path()
+        except Refused as refused:
+            # send_error says `close`, and send_header obeys it.
+            self.send_error(400, str(refused))
+
+    def handle_path(self):
         parts = urlsplit(self.path)
         self.query = parse_qs(parts.query)
         if "count" in self.query:
@@ -99,24 +121,15 @@ class Handler(BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = answer
 
 
-SERVER = None
-
-
 def serve(keys):
-    global SERVER
     if keys.get("requests_max") is not None:
         return {"unsupported": "http.server has no limit of requests on a connection"}
     host, port = keys["at"].rsplit(":", 1)
     if keys.get("idle_ms") is not None:
         Handler.timeout = keys["idle_ms"] / 1000
-    SERVER = ThreadingHTTPServer((host, int(port)), Handler)
-    threading.Thread(target=SERVER.serve_forever, daemon=True).start()
+    server = ThreadingHTTPServer((host, int(port)), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
     return "ok"
-
-
-def shutdown():
-    SERVER.shutdown()
-    SERVER.server_close()
 
 
 def answer(line):
@@ -129,9 +142,6 @@ def answer(line):
             return serve(keys)
         except OSError as error:
             return {"failed": str(error)}
-    if name == "shutdown":
-        threading.Thread(target=shutdown, daemon=True).start()
-        return "ok"
     if name == "count":
         return {"count": counted(keys["key"])}
     return {"unsupported": f"http.server has no such thing: {name}"}

@@ -8,7 +8,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use reusespec_wire::http1::{
-    Asked, Closing, CutError, Ended, Limits, Reader, RequestPoint, Tail, Transcript,
+    Asked, Closing, CutError, Ended, Limits, Reader, Request, RequestPoint, Tail, Transcript,
 };
 use socket2::SockRef;
 
@@ -49,10 +49,7 @@ impl Connection {
     }
 
     pub(super) fn send(&mut self, outgoing: &Outgoing) -> Result<(), CutError> {
-        for request in &outgoing.requests {
-            self.reader.asked(Asked::of_method(&request.method));
-            self.transcript.sent(request);
-        }
+        self.ask(&outgoing.requests);
         if !outgoing.raw.is_empty() {
             self.lines
                 .feed(&outgoing.raw)
@@ -60,6 +57,7 @@ impl Connection {
                 .for_each(|asked| self.reader.asked(asked));
             self.transcript.sent_raw(&outgoing.raw);
         }
+        self.ask(&outgoing.behind);
         let bytes = outgoing.bytes();
         for piece in outgoing.pieces(&bytes)? {
             if let Err(error) = self.stream.write_all(piece) {
@@ -68,6 +66,13 @@ impl Connection {
             }
         }
         Ok(())
+    }
+
+    fn ask(&mut self, requests: &[Request]) {
+        for request in requests {
+            self.reader.asked(Asked::of_method(&request.method));
+            self.transcript.sent(request);
+        }
     }
 
     /// What a failed write says about the peer. Linux answers EPIPE once a reset has followed a FIN.
@@ -95,6 +100,22 @@ impl Connection {
     pub(super) fn receive_end(&mut self, within: Duration) {
         let until = Instant::now() + within;
         while self.closing.is_none() && self.read_by(until) {}
+    }
+
+    /// Reads until nothing has come for so many looks in a row, the connection has ended, or the time is over.
+    ///
+    /// Looks and not one long wait: on a busy machine each look is late, and so the server, which needs the same
+    /// processors, is given more time before its silence counts.
+    pub(super) fn receive_silence(&mut self, looks: u32, each: Duration, within: Duration) {
+        let until = Instant::now() + within;
+        let mut silent = 0;
+        while silent < looks && self.closing.is_none() && Instant::now() < until {
+            silent = if self.read_by(Instant::now() + each) {
+                0
+            } else {
+                silent + 1
+            };
+        }
     }
 
     /// Whether another look may bring more: false once the time is over.

@@ -26,8 +26,9 @@ use server::Server;
 
 /// How long something that should happen may take. Only a server that does not do it uses it up.
 const HAPPENS_WITHIN: Duration = Duration::from_secs(3);
-/// How long nothing has to happen to be nothing.
-const SILENCE: Duration = Duration::from_millis(120);
+/// How many looks have to find nothing for it to be silence, and how long each of them waits.
+const SILENT_LOOKS: u32 = 12;
+const SILENT_LOOK: Duration = Duration::from_millis(10);
 /// Between two looks at something that cannot be waited for.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 
@@ -153,7 +154,7 @@ impl Client<'_, '_> {
             match step.until {
                 None => {}
                 Some(Until::Eof) => connection.receive_end(within),
-                Some(Until::Silence) => connection.receive_end(SILENCE),
+                Some(Until::Silence) => connection.receive_silence(SILENT_LOOKS, SILENT_LOOK, within),
             }
         })?;
         if !is_labelled {
@@ -180,9 +181,14 @@ impl Client<'_, '_> {
         let until = Instant::now() + HAPPENS_WITHIN.min(self.scene.left());
         loop {
             match Connection::open(self.server.address) {
-                Err(error) => return Ok(Observed::Word(errno::name(&error))),
                 Ok(_) if Instant::now() >= until => return Ok(Observed::ok()),
-                Ok(_) => thread::sleep(LOOK_EVERY),
+                // Reset: it stood in the queue of a listener that was being closed. The next one is refused.
+                Err(error)
+                    if Instant::now() >= until || error.kind() != std::io::ErrorKind::ConnectionReset =>
+                {
+                    return Ok(Observed::Word(errno::name(&error)));
+                }
+                _ => thread::sleep(LOOK_EVERY),
             }
         }
     }

@@ -7,6 +7,7 @@ use reusespec_wire::http1::{Asked, Chunk, Cut, CutError, Place, Request, Request
 pub(super) struct Outgoing {
     pub(super) requests: Vec<Request>,
     pub(super) raw: Vec<u8>,
+    pub(super) behind: Vec<Request>,
     cut: Cut,
 }
 
@@ -22,6 +23,7 @@ impl Outgoing {
                 .map(request)
                 .collect(),
             raw: raw.as_bytes().to_vec(),
+            behind: send.behind.iter().map(request).collect(),
             cut: cut(&send.cut),
         }
     }
@@ -29,6 +31,7 @@ impl Outgoing {
     pub(super) fn bytes(&self) -> Vec<u8> {
         let mut bytes: Vec<u8> = self.requests.iter().flat_map(Request::encode).collect();
         bytes.extend_from_slice(&self.raw);
+        bytes.extend(self.behind.iter().flat_map(Request::encode));
         bytes
     }
 

@@ -7,7 +7,7 @@ use std::{
     ffi::CString,
     fs::{self, File},
     io,
-    net::Ipv4Addr,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     os::fd::{AsRawFd, IntoRawFd},
 };
 
@@ -18,9 +18,15 @@ use crate::interface;
 pub(super) fn prepare() -> Result<(), InitError> {
     open_console().map_err(InitError::system("open the console"))?;
     mount_tmp().map_err(InitError::system("mount a tmpfs on /tmp"))?;
-    // Only Linux answers on all of 127.0.0.0/8. ::1 and fe80::1 come by themselves.
-    for (address, prefix) in [(Ipv4Addr::LOCALHOST, 8), (Ipv4Addr::new(127, 0, 0, 2), 32)] {
-        interface::add_address("lo0", address.into(), None, prefix)
+    // Only Linux answers on all of 127.0.0.0/8. ::1 and fe80::1 come by themselves; the last is the one that a case gets
+    // on Linux too.
+    let addresses: [(IpAddr, u32); 3] = [
+        (Ipv4Addr::LOCALHOST.into(), 8),
+        (Ipv4Addr::new(127, 0, 0, 2).into(), 32),
+        (Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 2).into(), 128),
+    ];
+    for (address, prefix) in addresses {
+        interface::add_address("lo0", address, None, prefix)
             .map_err(InitError::system(format!("give lo0 the address {address}")))?;
     }
     interface::up("lo0").map_err(InitError::system("bring lo0 up"))

@@ -106,6 +106,12 @@ fn processor() -> usize {
     0
 }
 
+/// How long a witness waits each time. A case of hours runs where idle time is skipped, and what it costs there is
+/// each wait: a ten-thousandth of such a case tells its moments apart as well.
+fn wait(case: Duration) -> Duration {
+    WAIT.max(case / 10_000)
+}
+
 /// A running witness. It ends when it is dropped, at the end of its wait.
 #[derive(Debug)]
 pub(super) struct Witness {
@@ -114,18 +120,20 @@ pub(super) struct Witness {
 }
 
 impl Witness {
-    pub(super) fn start(board: Board) -> io::Result<Self> {
+    /// Starts one for a case that may take so long.
+    pub(super) fn start(board: Board, case: Duration) -> io::Result<Self> {
+        let wait = wait(case);
         let alive = Arc::new(());
         let watched = Arc::downgrade(&alive);
         let (waiting, silent) = UnixStream::pair()?;
-        waiting.set_read_timeout(Some(WAIT))?;
+        waiting.set_read_timeout(Some(wait))?;
         thread::Builder::new().spawn(move || {
             // Its other end says nothing, but has to be there.
             let _silent = silent;
             while watched.strong_count() > 0 {
-                let (processor, due, begun) = (processor(), now() + WAIT, Instant::now());
+                let (processor, due, begun) = (processor(), now() + wait, Instant::now());
                 let _ = (&waiting).read(&mut [0]);
-                board.note(processor, due, begun.elapsed().saturating_sub(WAIT));
+                board.note(processor, due, begun.elapsed().saturating_sub(wait));
             }
         })?;
         Ok(Self { _alive: alive })
@@ -152,6 +160,12 @@ mod tests {
         assert_eq!(board.latest_us(99 * SECOND, 101 * SECOND), 3_000);
         assert_eq!(board.latest_us(99 * SECOND, 103 * SECOND), 9_000);
         assert_eq!(board.latest_us(103 * SECOND, 105 * SECOND), 0);
+    }
+
+    #[test]
+    fn a_case_of_seconds_is_watched_closely_and_one_of_hours_is_not() {
+        assert_eq!(wait(60 * SECOND), WAIT);
+        assert_eq!(wait(9_000 * SECOND), Duration::from_millis(900));
     }
 
     #[test]

@@ -198,7 +198,7 @@ impl Connections<'_, '_> {
             let peer = WirePeer::start(config)?;
             self.wire = Some(Wire {
                 peer,
-                _witness: Witness::start(self.scene.board)?,
+                _witness: Witness::start(self.scene.board, self.scene.left())?,
                 mark: Duration::ZERO,
                 switched: None,
                 waited: Duration::ZERO,

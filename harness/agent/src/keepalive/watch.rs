@@ -95,6 +95,19 @@ fn cause<'r>(outcome: &str, segments: impl Iterator<Item = &'r Recorded>) -> Opt
     None
 }
 
+/// When the peer last said something that is no answer to what an observation beginning now is about.
+///
+/// A kernel that has to probe at once does so while the case is still on its way from the step that asked for it to
+/// the one that watches; on a slow machine the answer is there before the watching begins.
+fn last_heard(segments: &[Recorded], pair: Pair, waited: Duration) -> Option<Duration> {
+    let of_pair = || segments.iter().filter(|segment| segment.pair == pair);
+    let first_probe = of_pair().find(|segment| segment.at >= waited && is_probe(segment));
+    of_pair()
+        .filter(|segment| segment.direction == Direction::FromPeer)
+        .rfind(|segment| first_probe.is_none_or(|probe| segment.at < probe.at))
+        .map(|segment| segment.at)
+}
+
 impl Origin {
     fn segments<'r>(&self, recording: &'r Recording) -> impl Iterator<Item = &'r Recorded> {
         let (pair, window) = (self.pair, self.from..=self.until);
@@ -170,11 +183,8 @@ impl Connections<'_, '_> {
         let pair = pair.ok_or_else(|| Stop::Broken(format!("`{name}` is not connected over a wire")))?;
         let wire = self.wire()?;
         let recording = wire.peer.recording()?;
-        let last = recording
-            .segments
-            .iter()
-            .rfind(|segment| segment.pair == pair && segment.direction == Direction::FromPeer);
-        let at = last.map_or(Duration::ZERO, |segment| segment.at).max(wire.mark);
+        let heard = last_heard(&recording.segments, pair, wire.waited).unwrap_or_default();
+        let at = heard.max(wire.mark);
         Ok(Origin {
             pair,
             at,
@@ -268,6 +278,8 @@ impl Connections<'_, '_> {
         if end.is_none() {
             origin.until = begun + step.within.0;
         }
+        self.note_wait();
+        let wire = self.wire.as_ref().expect("an origin is on a wire");
         let outcome = end.unwrap_or_else(|| ALIVE.to_owned());
         Ok(Observed::Timed(origin.timed(outcome, at, wire, board)?))
     }
@@ -352,4 +364,45 @@ fn words(reported: PollFlags) -> Option<String> {
         .filter_map(|(flag, name)| reported.contains(flag).then_some(name))
         .collect();
     (!words.is_empty()).then(|| words.join("+"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn segment(direction: Direction, ms: u64, seq: i32) -> Recorded {
+        Recorded {
+            at: Duration::from_millis(ms),
+            direction,
+            pair: pair(),
+            seq,
+            ack: Some(1),
+            flags: Flags::ACK,
+            len: 0,
+            window: 0,
+            una: 1,
+            next: 1,
+            datagram: Vec::new(),
+        }
+    }
+
+    fn pair() -> Pair {
+        let end = |port| (std::net::Ipv4Addr::LOCALHOST, port).into();
+        Pair {
+            peer: end(1),
+            kernel: end(2),
+        }
+    }
+
+    #[test]
+    fn the_answer_to_a_probe_that_came_before_the_watching_is_not_where_times_count_from() {
+        let (probe, peer) = (
+            |ms| segment(Direction::FromKernel, ms, 0),
+            |ms| segment(Direction::FromPeer, ms, 1),
+        );
+        let segments = [peer(10), probe(500), peer(501), probe(2_003), peer(2_004)];
+        let heard = |waited| last_heard(&segments, pair(), Duration::from_millis(waited));
+        assert_eq!(heard(2_000), Some(Duration::from_millis(501)));
+        assert_eq!(heard(2_010), Some(Duration::from_millis(2_004)));
+    }
 }

@@ -28,6 +28,7 @@ use nix::sys::socket::{
     sockopt::{ReceiveTimestampns, Timestamping},
 };
 use nix::sys::time::TimeSpec;
+use nix::time::{ClockId, clock_gettime};
 
 use super::{Addresses, PeerError, during, now};
 
@@ -108,7 +109,7 @@ impl Link {
             Err(errno) => return Err(errno.into()),
         };
         let stamped = received.cmsgs()?.find_map(|message| match message {
-            ControlMessageOwned::ScmTimestampns(at) => Some(Duration::from(at)),
+            ControlMessageOwned::ScmTimestampns(at) => Some(by_real_time(at.into(), monotonic(), now())),
             _ => None,
         });
         let len = received.bytes;
@@ -161,6 +162,22 @@ impl Link {
 impl AsFd for Link {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
+    }
+}
+
+fn monotonic() -> Duration {
+    let now = clock_gettime(ClockId::CLOCK_MONOTONIC).expect("every system has a monotonic clock");
+    Duration::from(now)
+}
+
+/// A stamp by the clock it is nearer to. Up to Linux 5.17 a frame between two devices of one namespace keeps the time
+/// at which TCP sent it, which is monotonic, and a packet socket passes it on as if it were the time of day
+/// (net/core/skbuff.c: `skb_scrub_packet` forgets it between namespaces only; `mono_delivery_time` of 5.18 ends it).
+fn by_real_time(stamp: Duration, monotonic: Duration, real: Duration) -> Duration {
+    if stamp.abs_diff(monotonic) < stamp.abs_diff(real) {
+        stamp + real.saturating_sub(monotonic)
+    } else {
+        stamp
     }
 }
 
@@ -238,4 +255,17 @@ fn sum_in_software(any_socket: &OwnedFd, kernel_end: &str) -> nix::Result<()> {
     // SAFETY: SIOCETHTOOL reads an ifreq whose data points to the value of the command; both outlive the call.
     Errno::result(unsafe { libc::ioctl(any_socket.as_raw_fd(), libc::SIOCETHTOOL as _, &raw mut request) })?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stamp_of_the_monotonic_clock_is_told_from_one_of_the_time_of_day() {
+        let (monotonic, real) = (Duration::from_secs(100), Duration::from_secs(1_900_000_000));
+        let earlier = Duration::from_millis(30);
+        assert_eq!(by_real_time(monotonic - earlier, monotonic, real), real - earlier);
+        assert_eq!(by_real_time(real - earlier, monotonic, real), real - earlier);
+    }
 }

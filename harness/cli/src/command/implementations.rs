@@ -58,5 +58,8 @@ fn page(implementation: &Implementation, out: &mut impl Write) -> io::Result<()>
             deviation.link
         )?;
     }
+    for varies in &profile.varies {
+        writeln!(out, "- `{}` varies: {}", varies.scenario, varies.because)?;
+    }
     writeln!(out)
 }

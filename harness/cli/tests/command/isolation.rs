@@ -20,7 +20,7 @@ fn without_namespaces(ground: &Ground, arguments: &str) -> Answer {
 #[test]
 fn refused_namespaces_are_named_and_leased_ports_take_their_place() {
     let ground = Ground::with(&[("sharing", SHARING)]);
-    let answer = without_namespaces(&ground, "platforms");
+    let answer = without_namespaces(&ground, "platforms host");
     assert!(
         answer.stdout.contains("user.max_user_namespaces is 0"),
         "{answer:?}"

@@ -5,9 +5,13 @@
 mod accept;
 mod captures;
 mod deaths;
+mod elsewhere;
 mod ground;
+mod guests;
+mod hostile;
 mod image;
 mod input;
 mod isolation;
 mod reports;
 mod snapshots;
+mod targets;

@@ -22,7 +22,7 @@ pub(crate) use complaint::Source;
 pub(crate) use document::{Document, Head, parse_duration};
 pub use expectation::{Exchange, Expectation, Wanted};
 
-use crate::case::Case;
+use crate::case::{Case, Steps};
 use crate::expand::expand;
 use crate::family::Family;
 
@@ -33,6 +33,8 @@ pub enum Subject {
     Kernel,
     /// Some step goes through an implementation's own interface.
     Implementation,
+    /// A web server as the client of a FastCGI application. There is none of ours.
+    WebServer,
 }
 
 /// One dimension of a scenario's matrix.
@@ -102,7 +104,14 @@ impl Scenario {
             name: axis.name.clone(),
             values: axis.values.iter().map(|value| value.name.clone()).collect(),
         };
-        let implementation = cases.iter().any(|case| case.steps.need_implementation());
+        let needs = |need: fn(&Steps) -> bool| cases.iter().any(|case| need(&case.steps));
+        let subject = if needs(Steps::need_web_server) {
+            Subject::WebServer
+        } else if needs(Steps::need_implementation) {
+            Subject::Implementation
+        } else {
+            Subject::Kernel
+        };
         Self {
             id: id.to_owned(),
             family: document.family,
@@ -114,11 +123,7 @@ impl Scenario {
             labels,
             claims: document.claims,
             cases,
-            subject: if implementation {
-                Subject::Implementation
-            } else {
-                Subject::Kernel
-            },
+            subject,
         }
     }
 }

@@ -7,6 +7,7 @@
 //! `request` stands for the five records of a whole request: nearly every scenario needs one only to find out
 //! whether the connection still works, and five lines would hide the one that matters.
 
+mod clients;
 mod needs;
 mod records;
 
@@ -14,6 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Vocabulary;
+pub use clients::{Answering, Recorded, Visit, WebServer};
 pub use records::{
     Begin, Body, GetValues, OnId, Params, RawBytes, RawRecord, Record, RoleName, StreamRecord, Unknown,
     WholeRequest,
@@ -46,6 +48,12 @@ pub enum FastcgiStep {
     /// Begin ids without finishing them, until the application refuses or there are `count`; observed is
     /// `refused` or `all accepted`.
     BeginMany(BeginMany),
+    /// The other way round: start a web server that passes requests on to us.
+    WebServer(WebServer),
+    /// Ask the web server for a page; observed is what it answered.
+    Visit(Visit),
+    /// Observed is how the web server has used connections, ids, flags and streams so far.
+    Recorded(Recorded),
 }
 
 macro_rules! step {
@@ -214,6 +222,13 @@ impl Vocabulary for FastcgiStep {
     /// There is no FastCGI in a kernel.
     fn needs_implementation(&self) -> bool {
         true
+    }
+}
+
+impl FastcgiStep {
+    /// Whether what is tested is a web server: then we are the application.
+    pub fn needs_web_server(&self) -> bool {
+        matches!(self, Self::WebServer(_) | Self::Visit(_) | Self::Recorded(_))
     }
 }
 

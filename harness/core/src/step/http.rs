@@ -70,7 +70,7 @@ step! {
     }
 }
 step! {
-    /// Keys of `send`: the request, then the requests, then the raw bytes, all in one write unless cut.
+    /// Keys of `send`: the request, the requests, the raw bytes, what is behind them, all in one write unless cut.
     Send {
         /// Which connection.
         #[serde(default = "client", skip_serializing_if = "is_client")]
@@ -84,6 +84,9 @@ step! {
         /// Bytes as they are.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         raw: Option<String>,
+        /// Requests behind the raw bytes.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        behind: Vec<Request>,
         /// Where the bytes are cut into writes; one write if left out.
         #[serde(default, skip_serializing_if = "Cut::is_whole")]
         cut: Cut,

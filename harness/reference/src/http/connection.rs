@@ -191,7 +191,7 @@ impl Connection {
             outcome = exchange.finish().await.map(|goes_on| persists = goes_on);
         }
         match outcome {
-            Ok(()) => Ok(persists),
+            Ok(()) => Ok(persists || (is_last && self.shared.has(HttpFault::CloseSaidNotDone))),
             // The reply is out or cut: closing is all that is left to say.
             Err(Stop::Refused(_)) if exchange.has_started() => Ok(false),
             Err(Stop::Refused(refusal)) => self.refuse(refusal).await,

@@ -3,7 +3,8 @@
 //! Each is the smallest change to this server that shows the mistake, at the place where it is made
 //! elsewhere, so the code asks `has(fault)` there. The price is these questions in the working code; a
 //! second implementation of each mistake would prove less. `reported_in` is a report of the mistake in some
-//! server, not necessarily the first; where none is known to us it says so and names the rule.
+//! server, not necessarily the first; where none is known to us the mistake is `hypothetical`, and it names the
+//! rule that would be broken.
 
 use std::io;
 
@@ -19,7 +20,7 @@ faults! {
     /// A mistake the server can be started with; in the order of the requirements they break.
     HttpFault {
         NeverPersists = "http-never-persists",
-            "no report known: RFC 9112 §9.3",
+            "hypothetical: RFC 9112 §9.3",
             "closes after every reply";
         PersistsByDefaultIn10 = "http-persists-by-default-in-1.0",
             "netty/netty#2537",
@@ -46,22 +47,22 @@ faults! {
             "nginx: ngx_http_process_connection uses ngx_strcasestrn",
             "finds `close` inside other words";
         ListStopsAtEmptyElement = "http-list-stops-at-empty-element",
-            "no report known: RFC 9110 §5.6.1.2",
+            "hypothetical: RFC 9110 §5.6.1.2",
             "reads a list up to its first empty element";
         TabNotTrimmed = "http-tab-not-trimmed",
-            "no report known: RFC 9110 §5.6.3",
+            "node v20: llhttp 9.3.1 does not find `close` with a tab behind it",
             "takes a tab for a part of a connection option";
         LastConnectionLineWins = "http-last-connection-line-wins",
             "aio-libs/aiohttp#12249",
             "looks at one `Connection` line of several";
         FieldNameCaseSensitive = "http-field-name-case-sensitive",
-            "no report known: RFC 9110 §5.1",
+            "hypothetical: RFC 9110 §5.1",
             "knows `Connection` in that spelling only";
         ProxyConnectionObeyed = "http-proxy-connection-obeyed",
-            "no report known: RFC 9112 appendix C.2.2",
+            "nodejs/node#57722",
             "takes `Proxy-Connection` for `Connection`";
         RepliesOutOfOrder = "http-replies-out-of-order",
-            "no report known: RFC 9112 §9.3.2",
+            "guzba/mummy#142",
             "answers the second of two pipelined requests first";
         ProcessesAfterClose = "http-processes-after-close",
             "oven-sh/bun#33005",
@@ -72,6 +73,9 @@ faults! {
         ResetOnUnreadContent = "http-rst-on-unread-body",
             "cherrypy/cherrypy#622",
             "closes at once, so that unread input turns the end into a reset";
+        LongReplyCut = "http-long-reply-cut",
+            "hypothetical: RFC 9112 §8",
+            "closes behind a long reply before its last bytes are written";
         HalfClosedDropped = "http-drops-half-closed",
             "hyperium/hyper#1981",
             "drops a request whose client has closed its sending side";
@@ -79,13 +83,16 @@ faults! {
             "valyala/fasthttp#1579",
             "keeps idle connections for ever";
         LimitUnannounced = "http-limit-unannounced",
-            "no report known: RFC 9112 §9.6",
+            "hypothetical: RFC 9112 §9.6",
             "closes at its limit of requests without having said so";
+        CloseSaidNotDone = "http-close-said-not-done",
+            "nodejs/node#40082",
+            "says `close` at its limit of requests and leaves the connection open";
         ChunkExtensionRefused = "http-chunk-extension-refused",
-            "no report known: RFC 9112 §7.1.1",
+            "golang/go#13135",
             "refuses a chunk with an extension";
         TrailersLeftInStream = "http-trailers-left-in-stream",
-            "no report known: RFC 9112 §7.1.2",
+            "hypothetical: RFC 9112 §7.1.2",
             "takes trailer fields for the next request";
         ContentLeftInStream = "http-content-left-in-stream",
             "hyperium/hyper#540",
@@ -103,10 +110,10 @@ faults! {
             "ninenines/cowboy#683",
             "takes the last of several lengths, and a sign before one";
         BadChunkSizeIsZero = "http-bad-chunk-size-is-zero",
-            "no report known: RFC 9112 §7.1",
+            "hypothetical: RFC 9112 §7.1",
             "takes a chunk size it cannot read for the last chunk";
         TruncatedContentServed = "http-truncated-content-served",
-            "no report known: RFC 9112 §8",
+            "hypothetical: RFC 9112 §8",
             "serves a request whose content was cut";
         HeadWithContent = "http-head-with-content",
             "xroche/httrack-android#133",
@@ -124,43 +131,43 @@ faults! {
             "K0M15/webserv#41",
             "waits for content the client holds back until it gets 100";
         ContinueTo10 = "http-continue-to-1.0",
-            "no report known: RFC 9110 §10.1.1",
+            "mongrel2/mongrel2#153",
             "sends 100 to an HTTP/1.0 client";
         ExpectCaseSensitive = "http-expect-case-sensitive",
-            "no report known: RFC 9110 §10.1.1",
+            "hypothetical: RFC 9110 §10.1.1",
             "knows `100-continue` in lower case only";
         CloseInContinue = "http-close-in-continue",
-            "no report known: RFC 9112 §9.6",
+            "hypothetical: RFC 9112 §9.6",
             "says `close` in a 100 and goes on";
         GarbageKeptOpen = "http-garbage-kept-open",
-            "no report known: RFC 9112 §3",
+            "hypothetical: RFC 9112 §3",
             "goes on after a request it could not read";
         HostUnchecked = "http-host-unchecked",
-            "no report known: RFC 9112 §3.2",
+            "hyperium/hyper#3777",
             "serves HTTP/1.1 requests with no `Host` or two";
         BadFieldNamesSkipped = "http-bad-field-names-skipped",
-            "no report known: RFC 9112 §5.1",
+            "nodejs/node#3093",
             "skips a field line with a space before its colon";
         NewerMinorRefused = "http-newer-minor-refused",
-            "no report known: RFC 9110 §2.5",
+            "hypothetical: RFC 9110 §2.5",
             "refuses HTTP/1.2";
         OtherMajorServed = "http-other-major-served",
-            "no report known: RFC 9110 §15.6.6",
+            "hypothetical: RFC 9110 §15.6.6",
             "serves HTTP/2.0 in a request line as HTTP/1.1";
         EmptyLineRefused = "http-empty-line-refused",
-            "no report known: RFC 9112 §2.2",
+            "hypothetical: RFC 9112 §2.2",
             "refuses a request behind an empty line";
         HeadUnlimited = "http-head-unlimited",
-            "no report known: RFC 9112 §3, RFC 6585 §5",
+            "hypothetical: RFC 9112 §3, RFC 6585 §5",
             "takes a head of any size";
         ConnectAccepted = "http-connect-accepted",
-            "no report known: RFC 9110 §9.3.6",
+            "hypothetical: RFC 9110 §9.3.6",
             "answers CONNECT like GET and reads the tunnel's bytes as requests";
         AsteriskRefused = "http-asterisk-refused",
-            "no report known: RFC 9112 §3.2.4",
+            "hypothetical: RFC 9112 §3.2.4",
             "refuses OPTIONS *";
         AbsoluteFormRefused = "http-absolute-form-refused",
-            "no report known: RFC 9112 §3.2.2",
+            "hypothetical: RFC 9112 §3.2.2",
             "refuses a whole URI as target";
         DisableIgnored = "http-ignores-disable",
             "golang/go 916682ea367a",
@@ -175,22 +182,22 @@ faults! {
             "hyperium/hyper#3792",
             "closes connections that have not been used yet when keep-alives are turned off";
         InFlightDroppedOnDisable = "http-in-flight-dropped-on-disable",
-            "no report known: RFC 9112 §9.6",
+            "hypothetical: RFC 9112 §9.6",
             "drops requests in a handler when keep-alives are turned off";
         ClosesMidHeader = "http-closes-mid-header",
             "nodejs/node#60617",
             "closes inside the head of a second request when keep-alives are turned off";
         BodyDroppedOnDisable = "http-body-dropped-on-disable",
-            "no report known: RFC 9112 §9.6",
+            "hypothetical: RFC 9112 §9.6",
             "closes inside the content of a request when keep-alives are turned off";
         DisableRefusesNew = "http-disable-refuses-new",
-            "no report known: net/http documents that new connections are served",
+            "hypothetical: net/http documents that new connections are served",
             "closes new connections while keep-alives are off";
         KeepAliveToldTo10 = "http-keepalive-told-to-1.0",
             "golang/go 916682ea367a",
             "tells an HTTP/1.0 client keep-alive while keep-alives are off";
         EnableIgnored = "http-ignores-enable",
-            "no report known: net/http documents that keep-alives can be turned on again",
+            "hypothetical: net/http documents that keep-alives can be turned on again",
             "takes no notice of keep-alives being turned on again";
         OpenAfterSentHead = "http-open-after-sent-head",
             "nodejs/node#2642",

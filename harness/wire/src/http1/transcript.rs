@@ -64,7 +64,7 @@ impl Transcript {
         for interim in &response.interim {
             self.lines.push(format!("< {}", Shown(interim)));
         }
-        self.lines.push(format!("< {}", reply(response)));
+        self.lines.push(format!("< {}", reply(response, Told::WithCount)));
     }
 
     /// What was left on the wire behind the last complete reply; nothing leaves no line.
@@ -72,7 +72,7 @@ impl Transcript {
         let line = match tail {
             Tail::Nothing => return,
             Tail::Head(bytes) => format!("< head cut{}", content(bytes, bytes.len() as u64)),
-            Tail::Body(response) => format!("< {} cut", reply(response)),
+            Tail::Body(response) => format!("< {} cut", reply(response, Told::WithoutCount)),
             Tail::Tunnel(bytes) => format!("< tunnel{}", content(bytes, bytes.len() as u64)),
             Tail::Malformed { error, kept, total } => format!("< {error}{}", content(kept, *total)),
         };
@@ -103,7 +103,14 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-fn reply(response: &Response) -> String {
+/// Whether long content is told with its true count: where it was cut, the count is chance.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Told {
+    WithCount,
+    WithoutCount,
+}
+
+fn reply(response: &Response, told: Told) -> String {
     let mut line = Shown(&response.head).to_string();
     line.push_str(&match response.framing {
         Framing::None => format!(" no-body{}", promised(&response.head.fields)),
@@ -113,7 +120,9 @@ fn reply(response: &Response) -> String {
         Framing::Tunnel => " tunnel".to_owned(),
     });
     if response.framing != Framing::None {
-        line.push_str(&content(response.body.kept(), response.body.total()));
+        let all = content(response.body.kept(), response.body.total());
+        let counted = all.rsplit_once("… ").filter(|_| told == Told::WithoutCount);
+        line.push_str(&counted.map_or_else(|| all.clone(), |(shown, _)| format!("{shown}…")));
     }
     for trailer in &response.trailers {
         write!(line, " trailer=\"{}\"", trailer.raw().escape_ascii()).expect("a string takes everything");

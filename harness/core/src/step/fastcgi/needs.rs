@@ -20,7 +20,8 @@ const HANDLERS: [&str; 9] = [
 
 impl FastcgiStep {
     /// Words that profiles list: `/slow` for a handler, `authorizer` and `filter` for roles, `multiplex` and
-    /// `one-at-a-time`, `max-requests`, `max-connections`, `roles`, `web-server-addrs`, `unix` for settings.
+    /// `one-at-a-time`, `max-requests`, `max-connections`, `roles`, `web-server-addrs`, `unix` for settings, `keep-conn` for
+    /// a web server.
     pub fn needs(&self) -> Vec<String> {
         let words = match self {
             Self::Serve(serve) => serve.needs(),
@@ -30,7 +31,10 @@ impl FastcgiStep {
             | Self::Receive(_)
             | Self::HalfClose(_)
             | Self::Close(_)
-            | Self::BeginMany(_) => Vec::new(),
+            | Self::BeginMany(_)
+            | Self::Visit(_)
+            | Self::Recorded(_) => Vec::new(),
+            Self::WebServer(step) => step.keep_conn.then_some("keep-conn").into_iter().collect(),
         };
         words.into_iter().map(str::to_owned).collect()
     }

@@ -34,7 +34,8 @@ impl HttpStep {
 
 impl Send {
     fn needs(&self) -> Vec<String> {
-        let typed = self.request.iter().map(AsRef::as_ref).chain(&self.requests);
+        let before = self.request.iter().map(AsRef::as_ref).chain(&self.requests);
+        let typed = before.chain(&self.behind);
         let raw = self.raw.iter().flat_map(|raw| raw.lines()).filter_map(|line| {
             let (_, rest) = line.split_once(' ')?;
             rest.split_once(" HTTP/").map(|(target, _)| target)

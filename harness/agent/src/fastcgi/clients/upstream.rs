@@ -1,0 +1,112 @@
+//! The application behind a web server: it follows the protocol to the letter and writes down what it is sent.
+//!
+//! A thread a connection, because a web server may open any number of them and each only waits. They end with the
+//! connection, and with the process of the case at the latest.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use reusespec_core::step::fastcgi::Answering;
+use reusespec_wire::fastcgi::{Decoder, Kind, RawRecord, Stream};
+
+use super::record::{Log, Open, Requests};
+
+/// What every answer is.
+const RESPONSE: &[u8] = b"Status: 200 OK\r\nContent-Type: text/plain\r\n\r\nhello";
+/// Bytes of padding where there is some: not zero, so that one who reads them is caught.
+const PADDING: [u8; 7] = [0xa5; 7];
+
+/// A listening application.
+pub(super) struct Upstream {
+    log: Arc<Mutex<Log>>,
+}
+
+impl Upstream {
+    /// Listens, and answers until the process ends.
+    pub(super) fn start(at: SocketAddr, answer: Answering) -> std::io::Result<Self> {
+        let listener = TcpListener::bind(at)?;
+        let log = Arc::new(Mutex::new(Log::default()));
+        let upstream = Self {
+            log: Arc::clone(&log),
+        };
+        thread::spawn(move || {
+            for socket in listener.incoming().map_while(Result::ok) {
+                let log = Arc::clone(&log);
+                thread::spawn(move || serve(socket, answer, &log));
+            }
+        });
+        Ok(upstream)
+    }
+
+    /// What has been recorded so far.
+    pub(super) fn record(&self) -> MutexGuard<'_, Log> {
+        locked(&self.log)
+    }
+}
+
+fn locked(log: &Mutex<Log>) -> MutexGuard<'_, Log> {
+    log.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Serves one connection to its end.
+fn serve(mut socket: TcpStream, answer: Answering, log: &Mutex<Log>) {
+    let mut decoder = Decoder::new();
+    let mut requests = Requests::new();
+    let mut buffer = [0; 16 << 10];
+    let mut connected = false;
+    let mut closing = false;
+    while let Ok(len @ 1..) = socket.read(&mut buffer) {
+        if !connected {
+            // A connection on which nothing is ever said, such as a probe of health, is none of the protocol's.
+            connected = true;
+            locked(log).connected();
+        }
+        decoder.feed(&buffer[..len]);
+        while let Some(record) = decoder.next_record() {
+            if closing {
+                continue;
+            }
+            let Some(id) = locked(log).take(&record, &mut requests) else {
+                continue;
+            };
+            let Some(open) = requests.get(&id).filter(|open| is_due(open, answer)) else {
+                continue;
+            };
+            closing = !open.keep_conn;
+            requests.remove(&id);
+            if socket.write_all(&response(id, answer)).is_err() {
+                return;
+            }
+        }
+        if closing {
+            // The rest of an early answered request is still read, so that the end is no reset.
+            let _ = socket.shutdown(Shutdown::Write);
+        }
+    }
+    locked(log).closed(requests.len());
+}
+
+fn is_due(open: &Open, answer: Answering) -> bool {
+    match answer {
+        Answering::Whole | Answering::Padded => open.params_ended && open.stdin_ended,
+        Answering::Early => open.params_ended,
+        Answering::Never => false,
+    }
+}
+
+fn response(id: u16, answer: Answering) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut append = |kind, content: &[u8]| {
+        let mut record = RawRecord::new(kind, id, content);
+        if answer == Answering::Padded {
+            record.padding = PADDING.to_vec();
+        }
+        record.append_to(&mut bytes);
+    };
+    append(Kind::Stream(Stream::Stdout), RESPONSE);
+    append(Kind::Stream(Stream::Stdout), &[]);
+    append(Kind::EndRequest, &[0; 8]);
+    bytes
+}
