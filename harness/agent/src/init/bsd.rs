@@ -7,12 +7,12 @@ use std::{
     ffi::CString,
     fs::{self, File},
     io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr},
     os::fd::{AsRawFd, IntoRawFd},
 };
 
 use super::InitError;
-use crate::interface;
+use crate::{interface, isolate::SECOND_V6};
 
 /// Mount, bring loopback up.
 pub(super) fn prepare() -> Result<(), InitError> {
@@ -23,7 +23,7 @@ pub(super) fn prepare() -> Result<(), InitError> {
     let addresses: [(IpAddr, u32); 3] = [
         (Ipv4Addr::LOCALHOST.into(), 8),
         (Ipv4Addr::new(127, 0, 0, 2).into(), 32),
-        (Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 2).into(), 128),
+        (SECOND_V6.into(), 128),
     ];
     for (address, prefix) in addresses {
         interface::add_address("lo0", address, None, prefix)
