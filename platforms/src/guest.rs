@@ -164,6 +164,20 @@ fn root_of(
     Ok(cache.path(&blob))
 }
 
+/// Whether the guest called `name` can be started with nothing fetched or built before.
+///
+/// # Errors
+/// What is missing, with the way to get it.
+pub fn at_hand(name: &str) -> Result<(), StartError> {
+    let profile = Profile::find(name)?;
+    require_program(&profile.qemu().emulator)?;
+    agents::find(&profile.target)?;
+    match kernel::cached(&profile, &Cache::from_environment()?) {
+        Some(_) => Ok(()),
+        None => Err("its kernel is not in the cache: the first run on it fetches it".into()),
+    }
+}
+
 impl Starter for GuestStarter {
     fn start(&self, errand: &Errand<'_>, tell: &mut dyn FnMut(String)) -> Result<Link, StartError> {
         Ok(self.boot(errand, tell)?.into_link()?)

@@ -64,6 +64,8 @@ pub enum Command {
         #[arg(required = true, value_name = "P")]
         platforms: Vec<String>,
     },
+    /// Write the root file system of a guest to a file, for a machine that is booted by somebody else.
+    Image(Image),
     /// Write snapshots from a run made elsewhere, for review.
     Accept(Accept),
     /// Print the platforms and what is missing for them; with a name, start it and print what it can do.
@@ -94,6 +96,18 @@ pub enum Command {
     /// Speak the agent's protocol on standard input and output.
     #[command(hide = true)]
     Agent,
+}
+
+/// What `image` takes.
+#[derive(Debug, Args)]
+pub struct Image {
+    /// The Rust target of the agent, such as `x86_64-unknown-dragonfly`.
+    pub target: String,
+    /// The unpacked system whose run-time linker and libraries the agent needs.
+    #[arg(long, value_name = "DIR")]
+    pub tree: PathBuf,
+    /// The ISO 9660 file to write.
+    pub file: PathBuf,
 }
 
 /// What `accept` takes.

@@ -1,7 +1,9 @@
 //! Real kernels under QEMU: boots, warm starts, virtual time, and the drills.
 //!
-//! What is missing on a machine (QEMU, a kernel, a Rust target) is said on standard error with a running count, past
-//! libtest's capture; with `REUSESPEC_GUESTS=require`, as in CI, it is a failure instead.
+//! They run where everything is at hand: an emulator, a kernel in the cache, a Rust target to build the drill agent
+//! for. What that leaves out is said on standard error with a running count, past libtest's capture.
+//! `REUSESPEC_GUESTS=1` fetches kernels too, `require`, as in CI, makes what is missing a failure, and `0` leaves
+//! guests alone.
 
 mod boots;
 mod drills;

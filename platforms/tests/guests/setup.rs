@@ -40,18 +40,24 @@ impl Setup {
     }
 
     fn prepare(name: &str) -> Result<Self, String> {
-        if env::var_os("REUSESPEC_GUESTS").is_none() {
-            return Err(
-                "guests are started only with REUSESPEC_GUESTS=1: kernels are fetched and agents built"
-                    .to_owned(),
-            );
+        let wish = env::var("REUSESPEC_GUESTS").unwrap_or_default();
+        if wish == "0" {
+            return Err("REUSESPEC_GUESTS is 0".to_owned());
         }
         let profile = Profile::find(name).map_err(|error| error.to_string())?;
         let emulator = &profile.qemu().emulator;
         find_program(emulator).ok_or_else(|| format!("qemu-system-{emulator} is not installed"))?;
-        let agent = agent("reusespec-drill-agent", &profile.target)?;
         let cache = Cache::from_environment().map_err(|error| error.to_string())?;
-        let kernel = kernel::fetch(&profile, &cache, &mut |_| ()).map_err(|error| chain(&error))?;
+        let kernel = match kernel::cached(&profile, &cache) {
+            Some(kernel) => kernel,
+            None if wish.is_empty() => {
+                return Err(
+                    "its kernel is not in the cache; with REUSESPEC_GUESTS=1 it is fetched".to_owned(),
+                );
+            }
+            None => kernel::fetch(&profile, &cache, &mut |_| ()).map_err(|error| chain(&error))?,
+        };
+        let agent = agent("reusespec-drill-agent", &profile.target)?;
         Ok(Self {
             profile,
             kernel,

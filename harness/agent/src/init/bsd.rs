@@ -3,18 +3,47 @@
 //! The kernel has mounted devfs on `/dev` before it starts the first process. Words of its command line that it does not
 //! know are its environment, not the process's; kenv(2) reads them.
 
-use std::{ffi::CString, fs, io, net::Ipv4Addr};
+use std::{
+    ffi::CString,
+    fs::{self, File},
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    os::fd::{AsRawFd, IntoRawFd},
+};
 
 use super::InitError;
 use crate::interface;
 
 /// Mount, bring loopback up.
 pub(super) fn prepare() -> Result<(), InitError> {
+    open_console().map_err(InitError::system("open the console"))?;
     mount_tmp().map_err(InitError::system("mount a tmpfs on /tmp"))?;
-    let here = Ipv4Addr::LOCALHOST;
-    // ::1 and fe80::1 come by themselves.
-    interface::add_address("lo0", here.into(), None, 8).map_err(InitError::system("give lo0 its address"))?;
+    // Only Linux answers on all of 127.0.0.0/8. ::1 and fe80::1 come by themselves; the last is the one that a case gets
+    // on Linux too.
+    let addresses: [(IpAddr, u32); 3] = [
+        (Ipv4Addr::LOCALHOST.into(), 8),
+        (Ipv4Addr::new(127, 0, 0, 2).into(), 32),
+        (Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 2).into(), 128),
+    ];
+    for (address, prefix) in addresses {
+        interface::add_address("lo0", address, None, prefix)
+            .map_err(InitError::system(format!("give lo0 the address {address}")))?;
+    }
     interface::up("lo0").map_err(InitError::system("bring lo0 up"))
+}
+
+/// The kernel starts its first process without any open file; what goes wrong must be seen on the console.
+fn open_console() -> io::Result<()> {
+    let console = File::options().read(true).write(true).open("/dev/console")?;
+    for stream in 0..3 {
+        // SAFETY: descriptors only; what they were is nobody's.
+        nix::Error::result(unsafe { libc::dup2(console.as_raw_fd(), stream) })?;
+    }
+    if console.as_raw_fd() < 3 {
+        // It is one of the three itself.
+        let _ = console.into_raw_fd();
+    }
+    Ok(())
 }
 
 /// A word of the kernel's command line.

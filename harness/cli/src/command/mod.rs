@@ -8,6 +8,7 @@ mod exec;
 mod explain;
 mod faults;
 mod fetch;
+mod image;
 mod implementations;
 mod list;
 mod manual;
@@ -36,6 +37,7 @@ pub fn dispatch(arguments: &Arguments) -> i32 {
         Command::Platforms { platform: Some(name) } => platforms::one(name),
         Command::Accept(options) => with_library(arguments, |library| accept::accept(library, options)),
         Command::Fetch { platforms } => fetch::fetch(platforms),
+        Command::Image(options) => image::image(options),
         Command::Doctor => doctor::doctor(),
         Command::Completions { shell } => manual::completions(*shell),
         Command::Manual => manual::manual(),

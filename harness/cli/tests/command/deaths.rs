@@ -12,7 +12,7 @@ use crate::ground::{Answer, Ground, SHARING, WAITING};
 const SOON: Duration = Duration::from_secs(20);
 
 /// Children of a process, by the parent that /proc/PID/stat names.
-fn children(parent: i32) -> Vec<i32> {
+pub(crate) fn children(parent: i32) -> Vec<i32> {
     let processes = fs::read_dir("/proc").unwrap().flatten();
     let numbers = processes.filter_map(|entry| entry.file_name().to_string_lossy().parse::<i32>().ok());
     let parent_of = |process: i32| {
@@ -25,7 +25,7 @@ fn children(parent: i32) -> Vec<i32> {
 }
 
 #[track_caller]
-fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + SOON;
     loop {
         if let Some(found) = look() {

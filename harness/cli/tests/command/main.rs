@@ -5,8 +5,11 @@
 mod accept;
 mod captures;
 mod deaths;
+mod elsewhere;
 mod ground;
+mod guests;
 mod hostile;
+mod image;
 mod input;
 mod isolation;
 mod reports;

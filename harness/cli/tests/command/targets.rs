@@ -110,7 +110,9 @@ fn a_server_fails_within_its_budget(#[case] treat: fn(TcpStream), #[case] seen: 
         "{answer:?}"
     );
     for line in &answer.json()[..2] {
-        let last = line["observed"]["reply"].as_array().and_then(|lines| lines.last());
+        let last = line["observed"]["reply"]
+            .as_array()
+            .and_then(|lines| lines.last());
         assert_eq!(last.and_then(|line| line.as_str()), Some(seen));
     }
     assert!(report.contains("failures=\"2\""), "{report}");

@@ -1,0 +1,162 @@
+//! Platforms that are no machine of ours: a command that is an agent, and a machine reached by ssh.
+
+use std::fs;
+use std::io::Write;
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command};
+use std::time::Duration;
+
+use crate::deaths::wait_for;
+use crate::ground::{Ground, SHARING};
+
+#[test]
+fn any_command_whose_streams_are_an_agent_is_a_platform() {
+    let ground = Ground::with(&[("sharing", SHARING)]);
+    let program = env!("CARGO_BIN_EXE_reusespec");
+    let own = tempfile::tempdir().unwrap();
+    let file = own.path().join("box.toml");
+    fs::write(
+        &file,
+        format!("[boot.command]\nprogram = [{program:?}, \"agent\"]\n"),
+    )
+    .unwrap();
+    let answer = ground.run(&["run", "--platform", &file.to_string_lossy(), "--format", "json"]);
+    assert_eq!(answer.summary()["cases"], 2, "{answer:?}");
+    assert!(
+        answer.json().iter().any(|line| line["platform"] == "box"),
+        "{}",
+        answer.stdout
+    );
+    assert_eq!(answer.summary()["broken"], 0, "{answer:?}");
+}
+
+#[test]
+fn a_command_that_is_no_agent_breaks_the_cases_and_its_last_words_are_told() {
+    let ground = Ground::with(&[("sharing", SHARING)]);
+    let own = tempfile::tempdir().unwrap();
+    let file = own.path().join("box.toml");
+    let text = "[boot.command]\nprogram = [\"sh\", \"-c\", \"echo no such box >&2; exit 7\"]\n";
+    fs::write(&file, text).unwrap();
+    let answer = ground.run(&["run", "--platform", &file.to_string_lossy(), "--format", "json"]);
+    assert_eq!(answer.status, 69, "{answer:?}");
+    assert_eq!(answer.summary()["broken"], 2);
+    assert!(answer.stdout.contains("no such box"), "{}", answer.stdout);
+}
+
+/// An ssh server of the test's own, ended when dropped.
+struct Server {
+    child: Child,
+    port: u16,
+}
+
+impl Server {
+    /// Starts it with keys in `folder`, or says what is missing.
+    fn start(folder: &Path) -> Result<Self, String> {
+        let program = "/usr/sbin/sshd";
+        if !Path::new(program).exists() {
+            return Err("there is no sshd (Debian: apt install openssh-server)".to_owned());
+        }
+        for key in ["host", "user"] {
+            let made = Command::new("ssh-keygen")
+                .args(["-q", "-t", "ed25519", "-N", "", "-f", key])
+                .current_dir(folder)
+                .status();
+            if !made.is_ok_and(|status| status.success()) {
+                return Err("ssh-keygen makes no keys".to_owned());
+            }
+        }
+        fs::copy(folder.join("user.pub"), folder.join("authorized")).unwrap();
+        let port = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let at = |name: &str| folder.join(name).display().to_string();
+        let config = format!(
+            "ListenAddress 127.0.0.1\nPort {port}\nHostKey {}\nAuthorizedKeysFile {}\nStrictModes no\nUsePAM no\n\
+             PasswordAuthentication no\nPermitRootLogin prohibit-password\nPidFile none\n",
+            at("host"),
+            at("authorized")
+        );
+        // What a login leaves behind is looked for here.
+        fs::create_dir(folder.join("tmp")).unwrap();
+        let config = format!("{config}SetEnv TMPDIR={}\n", at("tmp"));
+        fs::write(folder.join("config"), config).unwrap();
+        let log = folder.join("log");
+        let child = Command::new(program)
+            .args(["-D", "-e", "-f"])
+            .arg(folder.join("config"))
+            .stderr(fs::File::create(&log).unwrap())
+            .spawn()
+            .map_err(|error| format!("sshd does not start: {error}"))?;
+        let mut server = Self { child, port };
+        wait_for("an ssh server, or its end", || {
+            let address = (std::net::Ipv4Addr::LOCALHOST, port).into();
+            let connected = TcpStream::connect_timeout(&address, Duration::from_millis(200)).is_ok();
+            if connected {
+                return Some(Ok(()));
+            }
+            let ended = server.child.try_wait().unwrap().is_some();
+            ended.then(|| {
+                Err(format!(
+                    "sshd ended: {}",
+                    fs::read_to_string(&log).unwrap_or_default().trim()
+                ))
+            })
+        })
+        .map(|()| server)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn an_agent_travels_by_ssh_and_leaves_nothing_behind() {
+    let ground = Ground::with(&[("sharing", SHARING)]);
+    let needed =
+        reusespec_platforms::agents::find("x86_64-unknown-linux-musl").map_err(|error| error.to_string());
+    let own = tempfile::tempdir().unwrap();
+    let server = needed.and_then(|_| Server::start(own.path()));
+    let server = match server {
+        Ok(server) => server,
+        Err(why) => {
+            std::io::stderr()
+                .write_all(format!("left out: ssh: {why}\n").as_bytes())
+                .unwrap();
+            return;
+        }
+    };
+    let options = [
+        "-p".to_owned(),
+        server.port.to_string(),
+        "-i".to_owned(),
+        own.path().join("user").display().to_string(),
+        "-F/dev/null".to_owned(),
+        "-oStrictHostKeyChecking=no".to_owned(),
+        "-oUserKnownHostsFile=/dev/null".to_owned(),
+        "-oBatchMode=yes".to_owned(),
+    ];
+    let file = own.path().join("box.toml");
+    fs::write(
+        &file,
+        format!("[boot.ssh]\nhost = \"127.0.0.1\"\noptions = {options:?}\n"),
+    )
+    .unwrap();
+    let answer = ground.run(&["run", "--platform", &file.to_string_lossy(), "--format", "json"]);
+    assert_eq!(answer.summary()["cases"], 2, "{answer:?}");
+    assert_eq!(answer.summary()["broken"], 0, "{answer:?}");
+    // The remote shell ends with its connection, and takes its folder with it.
+    wait_for("an empty folder", || {
+        fs::read_dir(own.path().join("tmp"))
+            .unwrap()
+            .next()
+            .is_none()
+            .then_some(())
+    });
+}
