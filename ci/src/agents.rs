@@ -30,12 +30,15 @@ const PROGRAM: &str = "reusespec-agent";
 ///
 /// # Errors
 /// When a target is unknown or a folder cannot be written.
-pub(crate) fn build(names: &[String]) -> io::Result<bool> {
+pub(crate) fn build(names: &[String], install: bool) -> io::Result<bool> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let root = fs::canonicalize(root)?;
     let mut out = io::stdout();
     let mut complete = true;
     for recipe in recipe::chosen(names)? {
+        if install {
+            tools::install(recipe)?;
+        }
         let missing = tools::missing(recipe);
         if !missing.is_empty() {
             complete &= names.is_empty();

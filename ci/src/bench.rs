@@ -1,5 +1,6 @@
 //! Figures, as ratios against a floor measured in the same run: machines are noisy, ratios less so.
 
+mod fastcgi;
 mod keepalive;
 mod kernel_cases;
 
@@ -12,6 +13,8 @@ pub(crate) enum Figure {
     KernelCases,
     /// How soon keepalive cases end after their schedule, and their times beside tcpdump's.
     Keepalive,
+    /// Requests per second of the FastCGI reference beside Go's library.
+    Fastcgi,
 }
 
 /// Measures the named figures, or all.
@@ -22,6 +25,9 @@ pub(crate) fn measure(figures: &[Figure]) -> std::io::Result<()> {
     }
     if wanted(Figure::Keepalive) {
         keepalive::measure()?;
+    }
+    if wanted(Figure::Fastcgi) {
+        fastcgi::measure()?;
     }
     Ok(())
 }

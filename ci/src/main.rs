@@ -3,10 +3,16 @@
 mod agents;
 mod bench;
 mod flakes;
+mod matrix;
+mod merge;
+mod nightly;
+mod propose;
 mod schema;
 mod suite;
 
-use std::io;
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -27,6 +33,36 @@ enum Task {
     Agents {
         /// Rust targets; all that can be built here if left out.
         targets: Vec<String>,
+        /// Get what is missing first, by the commands that are otherwise only printed.
+        #[arg(long)]
+        install: bool,
+    },
+    /// Print the jobs of a night: every platform by every shard.
+    Matrix,
+    /// Run one job of the matrix, or with --local all this machine has everything for, and leave results in
+    /// target/nightly.
+    Nightly {
+        /// Every job that can be done here, and one table.
+        #[arg(long, conflicts_with_all = ["platform", "shard"])]
+        local: bool,
+        /// The job's platform.
+        #[arg(long, required_unless_present = "local", requires = "shard")]
+        platform: Option<String>,
+        /// The job's shard.
+        #[arg(long, requires = "platform")]
+        shard: Option<String>,
+    },
+    /// Print the results of many runs as one table in Markdown.
+    Merge {
+        /// Files of `run --format json`, or folders with them.
+        #[arg(required = true)]
+        results: Vec<PathBuf>,
+    },
+    /// Open a change with the snapshots that results give.
+    Propose {
+        /// Files of `run --format json`, or folders with them.
+        #[arg(required = true)]
+        results: Vec<PathBuf>,
     },
     /// Measure, and print ratios. Needs `cargo build --release` first.
     Bench {
@@ -49,7 +85,19 @@ enum Task {
 fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Schema => schema::write().map(|()| true),
-        Task::Agents { targets } => agents::build(&targets),
+        Task::Agents { targets, install } => agents::build(&targets, install),
+        Task::Matrix => print(&matrix::as_json(&matrix::jobs())).map(|()| true),
+        Task::Nightly {
+            platform: Some(platform),
+            shard: Some(shard),
+            ..
+        } => nightly::one(&platform, &shard),
+        Task::Nightly { .. } => nightly::local(),
+        Task::Propose { results } => propose::open(&results),
+        Task::Merge { results } => {
+            let (text, good) = merge::table(&merge::rows(&results), &[]);
+            print(&text).map(|()| good)
+        }
         Task::Bench { figures } => bench::measure(&figures).map(|()| true),
         Task::Flakes {
             filters,
@@ -62,6 +110,10 @@ fn main() -> ExitCode {
     } else {
         ExitCode::FAILURE
     }
+}
+
+fn print(text: &dyn Display) -> io::Result<()> {
+    writeln!(io::stdout(), "{text}")
 }
 
 fn fail(error: io::Error) -> bool {

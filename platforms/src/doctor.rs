@@ -117,6 +117,7 @@ fn kernel_of(profile: &Profile, cache: &Cache) -> Fact {
                     format!("{package} of Debian {suite}, through apt")
                 }
                 KernelSource::Path { image, .. } => image.display().to_string(),
+                KernelSource::Sets { folder, .. } => format!("kernel.txz and base.txz of {folder}"),
                 KernelSource::Pinned { url, .. } => url.clone(),
             };
             Fact::missing(subject, format!("reusespec fetch {} (from {from})", profile.name))

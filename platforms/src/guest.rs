@@ -13,6 +13,7 @@ use crate::kernel::{self, Kernel, Progress};
 use crate::link::{Errand, Link, Manner, StartError, Starter};
 use crate::profile::{Accelerator, Boot, Clock, KernelSource, Profile};
 use crate::qemu::{Guest, GuestError, Launch, decide_accelerator, require_program};
+use crate::root_image;
 
 /// Decides what would otherwise be random in a guest. One number for all: what differs between two runs is then the
 /// kernel's doing or the clock's.
@@ -33,6 +34,8 @@ struct Ready {
     cache: Cache,
     kernel: Kernel,
     agent: PathBuf,
+    /// Where it is not an initramfs.
+    root: Option<PathBuf>,
     accelerator: Accelerator,
 }
 
@@ -46,13 +49,15 @@ impl GuestStarter {
         }
     }
 
-    /// The same with a kernel of one's own, and the `lib/modules/VERSION` that belongs to it.
+    /// The same with a kernel of one's own, the `lib/modules/VERSION` that belongs to it, and the unpacked
+    /// system a root image is made from.
     #[must_use]
-    pub fn with_kernel(mut self, image: &Path, modules: Option<&Path>) -> Self {
+    pub fn with_kernel(mut self, image: &Path, modules: Option<&Path>, tree: Option<&Path>) -> Self {
         let Boot::Qemu(qemu) = &mut self.profile.boot;
         qemu.kernel = KernelSource::Path {
             image: image.to_owned(),
             modules: modules.map(Path::to_owned),
+            tree: tree.map(Path::to_owned),
         };
         if modules.is_none() {
             // Without a folder nothing is known to be there: what a kernel of one's own has is built in.
@@ -99,10 +104,12 @@ impl GuestStarter {
                 tell(text);
             }
         })?;
+        let root = root_of(&kernel, &agent, &cache, None)?;
         let mut ready = Ready {
             cache,
             kernel,
             agent,
+            root,
             accelerator: Accelerator::Tcg,
         };
         let verdict = decide_accelerator(self.launch(&ready, &Errand::default()));
@@ -118,6 +125,7 @@ impl GuestStarter {
             profile: &self.profile,
             kernel: &ready.kernel,
             agent: &ready.agent,
+            root: ready.root.as_deref(),
             accelerator: ready.accelerator,
             input: self.manner().told_beforehand.then_some(errand.requests),
             bulk: errand.much,
@@ -133,10 +141,27 @@ impl GuestStarter {
     /// # Errors
     /// When something it is made of is missing, or it does not come up.
     pub fn boot(&self, errand: &Errand<'_>, tell: &mut dyn FnMut(String)) -> Result<Guest, StartError> {
-        let ready = self.ready(tell)?;
+        let mut ready = self.ready(tell)?;
+        if self.manner().told_beforehand {
+            ready.root = root_of(&ready.kernel, &ready.agent, &ready.cache, Some(errand.requests))?;
+        }
         let guest: Result<Guest, GuestError> = Guest::start(self.launch(&ready, errand));
         Ok(guest?)
     }
+}
+
+/// The root image for a kernel that has a tree, in the cache under its hash.
+fn root_of(
+    kernel: &Kernel,
+    agent: &Path,
+    cache: &Cache,
+    input: Option<&[u8]>,
+) -> Result<Option<PathBuf>, StartError> {
+    let Some(tree) = &kernel.tree else {
+        return Ok(None);
+    };
+    let blob = cache.store(&root_image::build(agent, tree, input)?)?;
+    Ok(cache.path(&blob))
 }
 
 /// Whether the guest called `name` can be started with nothing fetched or built before.

@@ -17,6 +17,8 @@ use serde::Deserialize;
 
 /// The platforms that come with the program: name and text.
 const BUILT_IN: &[(&str, &str)] = &[
+    ("freebsd-14", include_str!("../freebsd-14.toml")),
+    ("freebsd-15", include_str!("../freebsd-15.toml")),
     ("linux-5.10", include_str!("../linux-5.10.toml")),
     ("linux-6.1", include_str!("../linux-6.1.toml")),
     ("linux-6.12", include_str!("../linux-6.12.toml")),
@@ -188,6 +190,17 @@ pub enum KernelSource {
         image: PathBuf,
         /// The `lib/modules/VERSION` that belongs to it.
         modules: Option<PathBuf>,
+        /// The unpacked system that the root file system is made from, where that is not an initramfs.
+        tree: Option<PathBuf>,
+    },
+    /// FreeBSD's distribution sets of a release, pinned by their content.
+    Sets {
+        /// The address of the folder that has `kernel.txz` and `base.txz`.
+        folder: String,
+        /// The SHA-256 of `kernel.txz`, in hexadecimal.
+        kernel: String,
+        /// The SHA-256 of `base.txz`.
+        base: String,
     },
     /// A file of a web server, pinned by its content.
     Pinned {
@@ -359,7 +372,7 @@ mod tests {
 
     #[test]
     fn errors_name_the_place_and_the_way_out() {
-        let text = BUILT_IN[0].1;
+        let (_, text) = BUILT_IN.iter().find(|(name, _)| *name == "linux-5.10").unwrap();
         let mut all = String::new();
         let mut note = |error: ProfileError| {
             all += &format!("{error}\n");

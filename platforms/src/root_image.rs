@@ -23,6 +23,23 @@ use iso9660::Folder;
 /// Where the agent is; the kernel's command line says it as `init_path`.
 pub const AGENT: &str = "/agent";
 
+/// Where the guest finds its input when it has no host to talk to.
+pub const INPUT: &str = "/input";
+
+/// What a Rust program for FreeBSD may be linked against besides, so that `exec` can run any test binary: the list of
+/// libraries in the compiler's own link attributes.
+const OF_RUST: [&str; 9] = [
+    "libdevstat",
+    "libexecinfo",
+    "libgcc_s",
+    "libkvm",
+    "libm",
+    "libmemstat",
+    "libprocstat",
+    "librt",
+    "libutil",
+];
+
 /// Why there is no root image.
 #[derive(Debug, thiserror::Error)]
 pub enum RootImageError {
@@ -41,30 +58,31 @@ pub enum RootImageError {
 
 /// The image's bytes: the same agent and tree give the same bytes.
 ///
-/// `tree` is an unpacked system: a FreeBSD `base.txz`, or `/` of a running one. Further `programs` become `/bin/NAME`
-/// with the libraries they need.
+/// `tree` is an unpacked system: a FreeBSD `base.txz`, or `/` of a running one. `input` is what the agent reads as
+/// `/input` instead of the channel.
 ///
 /// # Errors
 /// When a file cannot be read or a library is not in the tree.
-pub fn build(agent: &Path, tree: &Path, programs: &[(String, Vec<u8>)]) -> Result<Vec<u8>, RootImageError> {
+pub fn build(agent: &Path, tree: &Path, input: Option<&[u8]>) -> Result<Vec<u8>, RootImageError> {
     let content = fs::read(agent).map_err(|source| RootImageError::Read {
         path: agent.to_owned(),
         source,
     })?;
     let mut closure = Closure::of(tree);
     closure.add("the agent", &content)?;
-    for (name, program) in programs {
-        closure.add(name, program)?;
-    }
+    closure.add_if_there(&OF_RUST)?;
     let mut root = Folder::default();
     root.folder("dev", 0o755);
     root.folder("tmp", 0o1777);
+    // Linux has two more.
+    root.folder("proc", 0o755);
+    root.folder("sys", 0o755);
     root.file(AGENT, 0o755, content);
-    for (name, program) in programs {
-        root.file(&format!("/bin/{name}"), 0o755, program.clone());
-    }
     for (place, library) in closure.into_files() {
         root.file(&place, 0o555, library);
+    }
+    if let Some(input) = input {
+        root.file(INPUT, 0o444, input.to_vec());
     }
     Ok(iso9660::image(&root))
 }

@@ -1,5 +1,6 @@
 //! What building an agent needs on this machine, and how to get what is missing.
 
+use std::io;
 use std::process::{Command, Stdio};
 
 use super::recipe::{Linker, Recipe, StandardLibrary};
@@ -38,6 +39,24 @@ pub(super) fn missing(recipe: &Recipe) -> Vec<String> {
         missing.push(format!("rustup target add {}", super::dragonfly::ASSEMBLER));
     }
     missing
+}
+
+/// Runs those commands. A toolchain may show what else is missing, so it looks again after each.
+pub(super) fn install(recipe: &Recipe) -> io::Result<()> {
+    let mut last = None;
+    while let Some(command) = missing(recipe).into_iter().next() {
+        if last.as_ref() == Some(&command) {
+            return Err(io::Error::other(format!("`{command}` did not help")));
+        }
+        let mut words = command.split(' ');
+        let program = words.next().unwrap_or_default();
+        let status = Command::new(program).args(words).status()?;
+        if !status.success() {
+            return Err(io::Error::other(format!("`{command}` ended with {status}")));
+        }
+        last = Some(command);
+    }
+    Ok(())
 }
 
 /// The target this machine's own programs are built for.

@@ -130,7 +130,14 @@ impl Probe<'_, '_> {
     /// Opens a connection; the application starts with its defaults if nobody has started it.
     fn connect(&mut self, name: &str) -> Answer {
         let place = self.application()?.place.clone();
-        let socket = place.connect(CONNECT_WITHIN)?;
+        let socket = match place.connect(CONNECT_WITHIN) {
+            Err(error) if self.is_target() => {
+                // Nothing is known of an application that is not there, or not any more.
+                let name = crate::errno::name(&error);
+                return Err(Stop::Broken(format!("{place} cannot be connected to: {name}")));
+            }
+            connected => connected?,
+        };
         self.connections.insert(name.to_owned(), Connection::new(socket)?);
         Ok(Observed::ok())
     }
@@ -145,8 +152,13 @@ impl Probe<'_, '_> {
 
     fn receive(&mut self, step: &Receive) -> Result<Vec<String>, Stop> {
         let deadline = self.deadline();
+        let is_target = self.is_target();
         self.connection(&step.connection)?;
         let connection = self.connections.get_mut(&step.connection).ok_or(Stop::Spent)?;
+        if is_target {
+            // It may serve one connection after the other, so the next case does not begin while this one waits.
+            return Ok(connection.receive(step, deadline));
+        }
         // What comes soon is worth no message to the loop.
         connection.peek(SOON.min(connection.budget(step)));
         let lines = self
@@ -159,6 +171,10 @@ impl Probe<'_, '_> {
     fn front(&self) -> Result<&Front, Stop> {
         let none = || Stop::Broken("no `web-server` has been started".to_owned());
         self.front.as_ref().ok_or_else(none)
+    }
+
+    fn is_target(&self) -> bool {
+        matches!(self.scene.implementation, Implementation::Target(_))
     }
 
     fn application(&mut self) -> Result<&mut Application, Stop> {

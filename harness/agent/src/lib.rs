@@ -9,7 +9,7 @@
 //! | [`serve`] | the loop: which case starts when, what happens to one that dies or takes too long |
 //! | [`case`] | the process of a case, and what it tells the loop |
 //! | [`isolate`] | namespaces, loopback, users; and what to do where the system refuses them |
-//! | `init` | the agent as the first process of a Linux guest |
+//! | [`init`] | the agent as the first process of a guest |
 //! | [`capabilities`] | what scenarios may require here, found by trying |
 //! | [`clocks`] | how exactly time can be told here |
 //! | [`socket`] | executes the socket vocabulary |
@@ -32,8 +32,9 @@ mod errno;
 mod exec;
 mod fastcgi;
 mod http;
-#[cfg(target_os = "linux")]
 pub mod init;
+#[cfg(any(target_os = "freebsd", target_os = "dragonfly"))]
+mod interface;
 mod isolate;
 mod keepalive;
 pub mod peer;
@@ -51,9 +52,11 @@ pub use serve::serve;
 ///
 /// Returns the exit status: 0 if the host was answered to the end.
 pub fn main() -> i32 {
-    #[cfg(target_os = "linux")]
     if init::is_init() {
         init::run(|reader, writer| converse(&reader, &writer));
+    }
+    if init::has_channel() {
+        return init::on_channel(|reader, writer| converse(&reader, &writer));
     }
     converse(&std::io::stdin(), &std::io::stdout())
 }

@@ -58,6 +58,16 @@ pub enum Command {
     },
     /// Print where two kernels or implementations differ, by their reviewed tables, row by row.
     Diff(Diff),
+    /// Download what guests are booted from, into the cache.
+    Fetch {
+        /// The platforms, such as `freebsd-14`.
+        #[arg(required = true, value_name = "P")]
+        platforms: Vec<String>,
+    },
+    /// Write the root file system of a guest to a file, for a machine that is booted by somebody else.
+    Image(Image),
+    /// Write snapshots from a run made elsewhere, for review.
+    Accept(Accept),
     /// Print the platforms and what is missing for them; with a name, start it and print what it can do.
     Platforms {
         /// The platform to start.
@@ -88,6 +98,29 @@ pub enum Command {
     Agent,
 }
 
+/// What `image` takes.
+#[derive(Debug, Args)]
+pub struct Image {
+    /// The Rust target of the agent, such as `x86_64-unknown-dragonfly`.
+    pub target: String,
+    /// The unpacked system whose run-time linker and libraries the agent needs.
+    #[arg(long, value_name = "DIR")]
+    pub tree: PathBuf,
+    /// The ISO 9660 file to write.
+    pub file: PathBuf,
+}
+
+/// What `accept` takes.
+#[derive(Debug, Args)]
+pub struct Accept {
+    /// What `run --format json` printed there.
+    #[arg(required = true, value_name = "RESULTS")]
+    pub results: Vec<PathBuf>,
+    /// Write the snapshots themselves: they have been reviewed.
+    #[arg(long)]
+    pub yes: bool,
+}
+
 /// What `run` takes.
 #[derive(Debug, Args)]
 pub struct Run {
@@ -102,6 +135,9 @@ pub struct Run {
     /// The lib/modules/VERSION that belongs to --kernel.
     #[arg(long, value_name = "DIR", requires = "kernel")]
     pub modules: Option<PathBuf>,
+    /// The unpacked system that belongs to --kernel, e.g. of FreeBSD's base.txz.
+    #[arg(long, value_name = "DIR", requires = "kernel")]
+    pub tree: Option<PathBuf>,
     /// What to test: `kernel`, `reference`, `go`, …; each scenario's own if left out.
     #[arg(long = "implementation", value_name = "I")]
     pub implementations: Vec<String>,
@@ -173,6 +209,9 @@ pub struct Exec {
     /// The lib/modules/VERSION that belongs to --kernel.
     #[arg(long, value_name = "DIR", requires = "kernel")]
     pub modules: Option<PathBuf>,
+    /// The unpacked system that belongs to --kernel, e.g. of FreeBSD's base.txz.
+    #[arg(long, value_name = "DIR", requires = "kernel")]
+    pub tree: Option<PathBuf>,
 }
 
 /// A file or folder to copy.

@@ -15,6 +15,7 @@
 //! | [`run`] | sessions → verdicts → events |
 //! | [`event`] | the only thing reporters see |
 //! | [`report`] | events → text |
+//! | [`results`] | text → cases, of a run made elsewhere |
 //!
 //! A library so that `cargo test` runs scenarios by the same path as the command: one judge, one comparison.
 
@@ -29,5 +30,6 @@ pub mod library;
 pub mod plan;
 pub mod platforms;
 pub mod report;
+pub mod results;
 pub mod run;
 pub mod session;

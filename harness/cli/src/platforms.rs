@@ -19,6 +19,8 @@ pub struct OwnKernel {
     pub image: Option<PathBuf>,
     /// The `lib/modules/VERSION` that belongs to it.
     pub modules: Option<PathBuf>,
+    /// The unpacked system a root image is made from.
+    pub tree: Option<PathBuf>,
 }
 
 /// Why there is no such platform.
@@ -80,13 +82,13 @@ pub fn find(name: &str, own: &OwnKernel) -> Result<Platform, PlatformError> {
 /// # Errors
 /// When the kernel given for it is not there.
 pub fn guest(profile: Profile, own: &OwnKernel) -> Result<GuestStarter, PlatformError> {
-    for path in own.image.iter().chain(&own.modules) {
+    for path in own.image.iter().chain(&own.modules).chain(&own.tree) {
         readable(path)?;
     }
     let starter = GuestStarter::new(profile);
     Ok(match &own.image {
         None => starter,
-        Some(image) => starter.with_kernel(image, own.modules.as_deref()),
+        Some(image) => starter.with_kernel(image, own.modules.as_deref(), own.tree.as_deref()),
     })
 }
 

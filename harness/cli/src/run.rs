@@ -188,7 +188,11 @@ fn run_session(
     };
     let session = Session {
         starter: &*platform.starter,
-        jobs: settings.jobs,
+        jobs: match (&answers, settings.jobs) {
+            // It may have a single process.
+            (Implementation::Target(_), 0) => 1,
+            (_, jobs) => jobs,
+        },
         implementation: answers,
         capture: settings.capture.is_some(),
     };
@@ -370,7 +374,9 @@ impl<'c, 'l> Collector<'c, 'l> {
         if self.profiled.as_ref().is_some_and(varies) {
             return Comparison::Same;
         }
-        let release = self.profiled.as_ref().and_then(|(_, release)| release.as_deref());
+        let profiled = self.profiled.as_ref().and_then(|(_, release)| release.as_deref());
+        // What somebody has started is compared with the reference, but nobody has reviewed it.
+        let release = profiled.or((self.implementation == TARGET).then_some(TARGET));
         let table = Table::of_run(scenario, judgements, &reviewed_as(&self.kernel(), release));
         let kernels = self
             .hello

@@ -88,6 +88,7 @@ pub(super) fn fetch(
         .ok_or_else(|| AptError::NoKernel(package.to_owned()))?;
     let _ = fs::remove_dir_all(root);
     Ok(Found {
+        tree: None,
         origin: format!("{name} {version}"),
         image,
         modules: modules_in(scratch)?,

@@ -22,11 +22,13 @@ mod debian;
 mod image;
 mod modules;
 mod pinned;
+mod sets;
 
 pub use debian::AptError;
 pub use image::ImageError;
 pub use modules::ModuleError;
 pub use pinned::DownloadError;
+pub use sets::SetError;
 
 /// A kernel on this machine's disk, verified.
 #[derive(Clone, Debug)]
@@ -41,6 +43,8 @@ pub struct Kernel {
     pub modules: Vec<Module>,
     /// Whether the channel can be virtio-serial: its driver is in the kernel or in `modules`.
     pub virtio_console: bool,
+    /// The system it belongs to, unpacked, where the root file system is made from that.
+    pub tree: Option<PathBuf>,
     /// Hash over image and modules.
     pub sha256: String,
 }
@@ -77,6 +81,14 @@ pub enum KernelError {
         url: String,
         /// At which step, and the way out.
         source: DownloadError,
+    },
+    /// A downloaded distribution set.
+    #[error("cannot use {}", .path.display())]
+    Set {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: SetError,
     },
     /// The kernel is not of a form we can boot.
     #[error("cannot unpack {}", .path.display())]
@@ -126,6 +138,8 @@ struct Found {
     path: PathBuf,
     /// `lib/modules/VERSION`, if there is one.
     modules: Option<PathBuf>,
+    /// The system it belongs to.
+    tree: Option<PathBuf>,
 }
 
 /// What is kept about a kernel, beside the files themselves.
@@ -137,6 +151,49 @@ struct Manifest {
     image: Blob,
     modules: Vec<(String, Blob)>,
     virtio_console: bool,
+    #[serde(default)]
+    tree: Option<PathBuf>,
+}
+
+/// A file with a pinned content that a kernel is made from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Needed {
+    /// Where it is.
+    pub url: String,
+    /// What it is.
+    pub sha256: String,
+    /// Where it is looked for, below the cache's folder.
+    pub place: PathBuf,
+    /// How much of it is there.
+    pub bytes: u64,
+    /// Whether that is all of it; its content is checked when it is used.
+    pub complete: bool,
+}
+
+/// The pinned files of `profile`; none where a package manager decides.
+pub fn needed(profile: &Profile, cache: &Cache) -> Vec<Needed> {
+    let files = match &profile.qemu().kernel {
+        KernelSource::Sets { folder, kernel, base } => vec![
+            (format!("{folder}/kernel.txz"), kernel),
+            (format!("{folder}/base.txz"), base),
+        ],
+        KernelSource::Pinned { url, sha256 } => vec![(url.clone(), sha256)],
+        KernelSource::Debian { .. } | KernelSource::Path { .. } => Vec::new(),
+    };
+    let needed = |(url, sha256): (String, &String)| {
+        let place = Path::new("downloads").join(sha256);
+        let length = |path: PathBuf| fs::metadata(path).map(|meta| meta.len()).ok();
+        let whole = length(cache.root().join(&place));
+        let part = length(cache.root().join(&place).with_extension("part"));
+        Needed {
+            url,
+            sha256: sha256.clone(),
+            place,
+            bytes: whole.or(part).unwrap_or(0),
+            complete: whole.is_some(),
+        }
+    };
+    files.into_iter().map(needed).collect()
 }
 
 /// The kernel of `profile`, if it is in the cache and undamaged.
@@ -153,7 +210,11 @@ pub fn cached(profile: &Profile, cache: &Cache) -> Option<Kernel> {
         .chain(manifest.modules.iter().map(|(_, blob)| blob))
         .map(|blob| blob.sha256.as_str())
         .collect();
+    if manifest.tree.as_ref().is_some_and(|tree| !tree.is_dir()) {
+        return None;
+    }
     Some(Kernel {
+        tree: manifest.tree.clone(),
         image: cache.path(&manifest.image)?,
         modules: manifest.modules.iter().map(module).collect::<Option<_>>()?,
         virtio_console: manifest.virtio_console,
@@ -207,12 +268,34 @@ fn find(profile: &Profile, cache: &Cache, scratch: &Path, watch: Watch<'_>) -> R
                 }
             })
         }
-        KernelSource::Path { image, modules } => Ok(Found {
+        KernelSource::Path { image, modules, tree } => Ok(Found {
+            tree: tree.clone(),
             origin: image.display().to_string(),
             image: read(image)?,
             path: image.clone(),
             modules: modules.clone(),
         }),
+        KernelSource::Sets { folder, kernel, base } => {
+            let mut get = |name: &str, sha256: &str| {
+                let url = format!("{folder}/{name}");
+                let path = pinned::fetch(&url, sha256, &cache.folder("downloads")?, pinned::SILENCE, watch);
+                path.map_err(|source| KernelError::Download { url, source })
+            };
+            let kernel_set = get("kernel.txz", kernel)?;
+            let base_set = get("base.txz", base)?;
+            watch(Progress::Unpacking(folder));
+            let of = |path: &Path| {
+                let path = path.to_owned();
+                move |source| KernelError::Set { path, source }
+            };
+            Ok(Found {
+                origin: folder.clone(),
+                image: sets::kernel(&kernel_set).map_err(of(&kernel_set))?,
+                tree: Some(sets::tree(&base_set, base, cache).map_err(of(&base_set))?),
+                path: kernel_set,
+                modules: None,
+            })
+        }
         KernelSource::Pinned { url, sha256 } => {
             let path = pinned::fetch(url, sha256, &cache.folder("downloads")?, pinned::SILENCE, watch)
                 .map_err(|source| KernelError::Download {
@@ -224,6 +307,7 @@ fn find(profile: &Profile, cache: &Cache, scratch: &Path, watch: Watch<'_>) -> R
                 image: read(&path)?,
                 path,
                 modules: None,
+                tree: None,
             })
         }
     }
@@ -274,6 +358,7 @@ fn pack(profile: &Profile, cache: &Cache, found: &Found) -> Result<Manifest, Ker
         image,
         modules: kept,
         virtio_console,
+        tree: found.tree.clone(),
     })
 }
 

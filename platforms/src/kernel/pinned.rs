@@ -275,6 +275,20 @@ mod tests {
     }
 
     #[test]
+    fn a_full_disk_is_said_with_a_way_out() {
+        let folder = tempfile::TempDir::new().unwrap();
+        // Whatever is written to this device meets a full disk.
+        let part = folder.path().join(format!("{}.part", sha256(CONTENT)));
+        std::os::unix::fs::symlink("/dev/full", part).unwrap();
+        let url = serve(vec![|_| answer("200 OK", CONTENT.len(), CONTENT)], false);
+        let error = get(&url, folder.path(), SILENCE).unwrap_err().to_string();
+        assert!(
+            error.starts_with("no space for ") && error.contains("REUSESPEC_CACHE"),
+            "{error}"
+        );
+    }
+
+    #[test]
     fn a_refusal_is_an_error_with_the_status() {
         let folder = tempfile::TempDir::new().unwrap();
         let url = serve(vec![|_| answer("404 Not Found", 0, b"")], false);

@@ -69,7 +69,7 @@ fn try_kvm(launch: Launch<'_>) -> Result<(), String> {
     // may fail for reasons of its own, and then says nothing about the others.
     let kernel = match launch.profile.qemu().kernel {
         KernelSource::Path { .. } => launch.kernel.sha256.as_str(),
-        KernelSource::Debian { .. } | KernelSource::Pinned { .. } => "",
+        KernelSource::Debian { .. } | KernelSource::Pinned { .. } | KernelSource::Sets { .. } => "",
     };
     let name = host_boot().map(|boot| {
         let key = format!(

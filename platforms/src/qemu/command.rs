@@ -8,7 +8,10 @@
 
 use std::path::Path;
 
+mod freebsd;
+
 use crate::profile::{Accelerator, Board, Clock, Profile};
+use crate::root_image::INPUT;
 
 /// The data channel: a connected socket.
 pub(super) const DATA_FD: i32 = 3;
@@ -16,9 +19,6 @@ pub(super) const DATA_FD: i32 = 3;
 pub(super) const MONITOR_FD: i32 = 4;
 /// The console: a file open for writing only.
 pub(super) const CONSOLE_FD: i32 = 5;
-
-/// Where the guest finds its input when it has no host to talk to.
-pub(super) const INPUT: &str = "/input";
 
 /// The same name as in the agent's `init::channel`; `platforms` does not depend on the agent, so it is written twice
 /// and a boot test holds the two together.
@@ -33,8 +33,10 @@ pub(super) struct Choice<'a> {
     pub(super) virtio_console: bool,
     /// The kernel's file.
     pub(super) image: &'a Path,
-    /// The initramfs.
-    pub(super) initramfs: &'a Path,
+    /// The initramfs, for kernels that take one.
+    pub(super) initramfs: Option<&'a Path>,
+    /// The image of the root file system, for kernels that mount it themselves or have it mounted by the initramfs.
+    pub(super) root: Option<&'a Path>,
     /// Much will be said on the channel.
     pub(super) bulk: bool,
     /// There is a file [`INPUT`] in the initramfs.
@@ -48,7 +50,15 @@ pub(super) fn arguments(profile: &Profile, choice: Choice<'_>) -> Vec<String> {
     let qemu = profile.qemu();
     let board = board(profile, choice);
     let mut line = Line::default();
-    line.pair("-machine", machine(board));
+    let freebsd = profile.system == "freebsd";
+    line.pair(
+        "-machine",
+        if freebsd {
+            freebsd::machine(profile)
+        } else {
+            machine(board)
+        },
+    );
     line.pair(
         "-accel",
         if choice.accelerator == Accelerator::Kvm {
@@ -66,7 +76,14 @@ pub(super) fn arguments(profile: &Profile, choice: Choice<'_>) -> Vec<String> {
     line.pair("-display", "none");
     if profile.clock == Clock::Virtual {
         // An idle CPU skips to its next timer; the clock begins at the same moment in every run.
-        line.pair("-icount", "shift=0,sleep=off");
+        line.pair(
+            "-icount",
+            if freebsd {
+                freebsd::ICOUNT
+            } else {
+                "shift=0,sleep=off"
+            },
+        );
         line.pair("-rtc", "base=2026-01-01,clock=vm");
     }
     line.pair("-add-fd", &format!("fd={CONSOLE_FD},set=1"));
@@ -75,9 +92,28 @@ pub(super) fn arguments(profile: &Profile, choice: Choice<'_>) -> Vec<String> {
     line.pair("-chardev", &format!("socket,id=monitor,fd={MONITOR_FD}"));
     line.pair("-mon", "chardev=monitor,mode=control");
     devices(&mut line, board, channel(profile, choice));
+    if let Some(root) = choice.root {
+        let file = root.to_string_lossy();
+        line.pair(
+            "-drive",
+            &format!("file={file},if=none,id=root,format=raw,read-only=on"),
+        );
+        line.pair("-device", "virtio-blk-pci,drive=root");
+    }
+    if freebsd {
+        // Ends the machine by a write to a port, where switching it off costs six seconds.
+        line.pair("-device", "isa-debug-exit,iobase=0xf4,iosize=1");
+    }
     line.pair("-kernel", &choice.image.to_string_lossy());
-    line.pair("-initrd", &choice.initramfs.to_string_lossy());
-    line.pair("-append", &kernel_command_line(profile, choice));
+    if let Some(initramfs) = choice.initramfs {
+        line.pair("-initrd", &initramfs.to_string_lossy());
+    }
+    let words = if freebsd {
+        freebsd::command_line(profile, choice.input)
+    } else {
+        kernel_command_line(profile, choice)
+    };
+    line.pair("-append", &words);
     line.0
 }
 
@@ -100,6 +136,10 @@ enum Channel {
 }
 
 fn channel(profile: &Profile, choice: Choice<'_>) -> Channel {
+    if profile.system == "freebsd" {
+        // GENERIC has no driver for the other one.
+        return Channel::Serial;
+    }
     match board(profile, choice) {
         // Its only virtio transport needs ACPI, or a kernel option that distributions leave off.
         Board::Microvm => Channel::Serial,
@@ -115,7 +155,8 @@ fn channel(profile: &Profile, choice: Choice<'_>) -> Channel {
 fn board(profile: &Profile, choice: Choice<'_>) -> Board {
     let fast = choice.bulk && choice.virtio_console;
     match profile.qemu().board {
-        Board::Microvm if profile.clock == Clock::Virtual || fast => Board::Q35,
+        // Nor is there a disk without PCI.
+        Board::Microvm if profile.clock == Clock::Virtual || fast || choice.root.is_some() => Board::Q35,
         board => board,
     }
 }
@@ -186,6 +227,9 @@ fn kernel_command_line(profile: &Profile, choice: Choice<'_>) -> String {
         Channel::Virtio => "REUSESPEC_CHANNEL=virtio".into(),
         Channel::Serial => "REUSESPEC_CHANNEL=/dev/ttyS1".into(),
     });
+    if choice.root.is_some() {
+        words.push("REUSESPEC_ROOT=/dev/vda".into());
+    }
     if choice.input {
         words.push(format!("REUSESPEC_INPUT={INPUT}"));
     }
@@ -207,7 +251,8 @@ mod tests {
                 accelerator: Accelerator::Tcg,
                 virtio_console: true,
                 image: Path::new("KERNEL"),
-                initramfs: Path::new("INITRAMFS"),
+                initramfs: (profile.system == "linux").then_some(Path::new("INITRAMFS")),
+                root: (profile.system == "freebsd").then_some(Path::new("ROOT.iso")),
                 bulk: false,
                 input,
                 seed: 7,
@@ -230,7 +275,8 @@ mod tests {
                 accelerator,
                 virtio_console,
                 image: path,
-                initramfs: path,
+                initramfs: Some(path),
+                root: None,
                 bulk,
                 input: false,
                 seed: 0,
@@ -244,6 +290,39 @@ mod tests {
                 line.contains("microvm") && line.contains("isa-serial,index=1"),
                 "{line}"
             );
+        }
+    }
+
+    #[test]
+    fn each_word_for_freebsd_has_its_reason() {
+        let lines: Vec<_> = freebsd::WORDS
+            .iter()
+            .map(|(word, reason)| format!("{word:40} {reason}"))
+            .collect();
+        insta::assert_snapshot!(lines.join("\n"));
+    }
+
+    #[test]
+    fn a_root_image_is_a_disk_and_a_disk_needs_pci() {
+        let profile = Profile::find("linux-6.12").unwrap();
+        let choice = Choice {
+            accelerator: Accelerator::Tcg,
+            virtio_console: false,
+            image: Path::new("KERNEL"),
+            initramfs: Some(Path::new("INITRAMFS")),
+            root: Some(Path::new("ROOT.iso")),
+            bulk: false,
+            input: false,
+            seed: 0,
+        };
+        let line = arguments(&profile, choice).join(" ");
+        for part in [
+            "-machine q35",
+            "-device virtio-blk-pci,drive=root",
+            "isa-serial,index=1,chardev=data",
+            "REUSESPEC_ROOT=/dev/vda",
+        ] {
+            assert!(line.contains(part), "{part}: {line}");
         }
     }
 }

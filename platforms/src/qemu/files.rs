@@ -47,14 +47,24 @@ impl Files {
         let qemu = launch.profile.qemu();
         let program = require_program(&qemu.emulator)?;
         let folder = TempDir::with_prefix("reusespec-").map_err(host("make a temporary folder"))?;
-        let archive = pack(launch)?;
-        let initramfs = folder.path().join("initramfs");
-        fs::write(&initramfs, &archive).map_err(host("write the initramfs"))?;
+        // Only Linux unpacks an archive into its first root file system.
+        let (archive, initramfs) = if launch.profile.system == "linux" {
+            let (archive, file) = (pack(launch)?, folder.path().join("initramfs"));
+            fs::write(&file, &archive).map_err(host("write the initramfs"))?;
+            (archive, Some(file))
+        } else {
+            (Vec::new(), None)
+        };
+        let root = match launch.root {
+            Some(root) => fs::read(root).map_err(host("read the root image"))?,
+            None => Vec::new(),
+        };
         let choice = Choice {
             accelerator: launch.accelerator,
             virtio_console: launch.kernel.virtio_console,
             image: &launch.kernel.image,
-            initramfs: &initramfs,
+            initramfs: initramfs.as_deref(),
+            root: launch.root,
             bulk: launch.bulk,
             input: launch.input.is_some(),
             seed: launch.seed,
@@ -64,11 +74,12 @@ impl Files {
             launch.profile,
             Choice {
                 image: nowhere,
-                initramfs: nowhere,
+                initramfs: initramfs.is_some().then_some(nowhere),
+                root: launch.root.is_some().then_some(nowhere),
                 ..choice
             },
         );
-        let contents = [launch.kernel.sha256.as_str(), &sha256(&archive)];
+        let contents = [launch.kernel.sha256.as_str(), &sha256(&archive), &sha256(&root)];
         let key = Key {
             program: &program,
             arguments: &without_paths,

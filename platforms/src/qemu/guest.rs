@@ -41,6 +41,8 @@ pub struct Launch<'a> {
     pub kernel: &'a Kernel,
     /// The agent's static executable for the platform's target.
     pub agent: &'a Path,
+    /// The image of its root file system, where that is not the initramfs.
+    pub root: Option<&'a Path>,
     /// Who executes; see [`super::decide_accelerator`].
     pub accelerator: Accelerator,
     /// What the agent reads instead of the channel, when it has to run without a host (virtual time).

@@ -3,11 +3,11 @@
 use std::{fs, io::Read, path::Path};
 
 use super::{
-    command,
     error::{GuestError, host},
     guest::Launch,
 };
 use crate::initramfs::Initramfs;
+use crate::root_image::INPUT;
 
 pub(super) fn pack(launch: &Launch<'_>) -> Result<Vec<u8>, GuestError> {
     let read = |path: &Path| fs::read(path).map_err(host(&format!("read {}", path.display())));
@@ -21,7 +21,7 @@ pub(super) fn pack(launch: &Launch<'_>) -> Result<Vec<u8>, GuestError> {
     }
     archive.file("etc/modules", 0o644, list.as_bytes());
     if let Some(input) = launch.input {
-        archive.file(command::INPUT, 0o644, input);
+        archive.file(INPUT, 0o644, input);
     }
     Ok(archive.finish())
 }

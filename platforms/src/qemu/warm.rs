@@ -3,7 +3,7 @@
 //! Neighbours: `monitor` writes it, `guest` restores it and falls back to a boot when that fails.
 //!
 //! A state is never looked at to see whether it fits; it is found under a hash of everything it depends on, or not
-//! at all: QEMU's binary, the command line, the contents of kernel and initramfs (and so of the agent), and this
+//! at all: QEMU's binary, the command line, the contents of kernel, initramfs and root image (and so of the agent), and this
 //! boot of the host, since the guest's TSC is calibrated against the host's. So the first run after a restart of the
 //! host boots the guest once more, and nothing stale can be used.
 
@@ -32,7 +32,7 @@ pub(super) struct Key<'a> {
     /// The command line without the paths of kernel and initramfs.
     pub(super) arguments: &'a [String],
     /// Hashes of the files behind these paths.
-    pub(super) contents: [&'a str; 2],
+    pub(super) contents: [&'a str; 3],
 }
 
 impl Slot {
@@ -131,7 +131,7 @@ fn prune(folder: &Path) {
 mod tests {
     use super::*;
 
-    fn slot(cache: &Cache, arguments: &[&str], contents: [&str; 2]) -> Slot {
+    fn slot(cache: &Cache, arguments: &[&str], contents: [&str; 3]) -> Slot {
         let program = std::env::current_exe().unwrap();
         let arguments: Vec<_> = arguments.iter().map(|&argument| argument.to_owned()).collect();
         Slot::find(
@@ -149,18 +149,26 @@ mod tests {
     fn a_state_is_found_again_only_under_everything_it_depends_on() {
         let folder = tempfile::TempDir::new().unwrap();
         let cache = Cache::at(folder.path());
-        slot(&cache, &["-m", "256"], ["kernel", "agent"])
+        slot(&cache, &["-m", "256"], ["kernel", "agent", "root"])
             .keep(|path| fs::write(path, "memory"))
             .unwrap();
-        assert!(slot(&cache, &["-m", "256"], ["kernel", "agent"]).load().is_some());
-        assert!(slot(&cache, &["-m", "512"], ["kernel", "agent"]).load().is_none());
         assert!(
-            slot(&cache, &["-m", "256"], ["kernel", "agent 2"])
+            slot(&cache, &["-m", "256"], ["kernel", "agent", "root"])
+                .load()
+                .is_some()
+        );
+        assert!(
+            slot(&cache, &["-m", "512"], ["kernel", "agent", "root"])
                 .load()
                 .is_none()
         );
         assert!(
-            slot(&cache, &["-m", "256"], ["kernel 2", "agent"])
+            slot(&cache, &["-m", "256"], ["kernel", "agent 2", "root"])
+                .load()
+                .is_none()
+        );
+        assert!(
+            slot(&cache, &["-m", "256"], ["kernel 2", "agent", "root"])
                 .load()
                 .is_none()
         );
@@ -170,7 +178,7 @@ mod tests {
     fn a_damaged_or_half_saved_state_is_not_used() {
         let folder = tempfile::TempDir::new().unwrap();
         let cache = Cache::at(folder.path());
-        let slot = slot(&cache, &[], ["", ""]);
+        let slot = slot(&cache, &[], ["", "", ""]);
         slot.keep(|path| fs::write(path, "memory")).unwrap();
         fs::write(&slot.state, "memoro").unwrap();
         assert!(slot.load().is_none());
@@ -186,11 +194,11 @@ mod tests {
         let earlier = folder.path().join("states/earlier");
         fs::create_dir_all(&earlier).unwrap();
         for count in 0..KEPT + 3 {
-            slot(&cache, &[&count.to_string()], ["", ""])
+            slot(&cache, &[&count.to_string()], ["", "", ""])
                 .keep(|path| fs::write(path, "memory"))
                 .unwrap();
         }
-        let newest = slot(&cache, &[&(KEPT + 2).to_string()], ["", ""]);
+        let newest = slot(&cache, &[&(KEPT + 2).to_string()], ["", "", ""]);
         assert!(newest.load().is_some() && !earlier.exists());
         assert_eq!(
             fs::read_dir(newest.state.parent().unwrap()).unwrap().count(),

@@ -97,6 +97,33 @@ impl Closure {
         Ok(())
     }
 
+    /// Adds every library of the tree called `stem.so.NUMBER`, with what it needs; those that are not there are not
+    /// missed.
+    ///
+    /// # Errors
+    /// When one is there and what it needs is not.
+    pub fn add_if_there(&mut self, stems: &[&str]) -> Result<(), ClosureError> {
+        let mut places = Vec::new();
+        for folder in FOLDERS {
+            let names = fs::read_dir(self.tree.join(folder))
+                .into_iter()
+                .flatten()
+                .flatten();
+            for name in names.map(|entry| entry.file_name().to_string_lossy().into_owned()) {
+                let stem = name.split_once(".so.").map(|(stem, _)| stem);
+                if stem.is_some_and(|stem| stems.contains(&stem)) {
+                    places.push(format!("{folder}/{name}"));
+                }
+            }
+        }
+        places.sort();
+        for place in places {
+            let content = self.read(Path::new(&place));
+            self.keep(&place.clone(), &place, content)?;
+        }
+        Ok(())
+    }
+
     /// Path below the root and content, sorted.
     pub fn into_files(self) -> impl Iterator<Item = (String, Vec<u8>)> {
         self.files.into_iter()
@@ -181,6 +208,19 @@ mod tests {
         assert!(files.contains(&executable.interpreter.unwrap().trim_start_matches('/').to_owned()));
         for library in &executable.libraries {
             assert!(there.contains(library), "{library} is not in {files:?}");
+        }
+    }
+
+    #[test]
+    fn libraries_that_may_be_wanted_come_with_what_they_need_and_are_not_missed() {
+        let mut closure = Closure::of(Path::new("/"));
+        closure.add_if_there(&["libm", "libnobodyhas"]).unwrap();
+        let files: Vec<_> = closure.into_files().map(|(place, _)| place).collect();
+        for name in ["libm.so.6", "libc.so.6"] {
+            assert!(
+                files.iter().any(|place| place.ends_with(name)),
+                "{name}: {files:?}"
+            );
         }
     }
 

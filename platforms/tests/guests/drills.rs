@@ -185,6 +185,7 @@ fn a_damaged_kernel_in_the_cache_is_made_again() {
     setup.qemu().kernel = KernelSource::Path {
         image: server,
         modules: None,
+        tree: None,
     };
     setup.qemu().modules.clear();
     setup.qemu().channel_modules.clear();
@@ -236,6 +237,7 @@ fn a_kernel_that_is_none_is_refused_by_name() {
     setup.qemu().kernel = KernelSource::Path {
         image: image.clone(),
         modules: None,
+        tree: None,
     };
     let error = kernel::fetch(&setup.profile, &Cache::at(folder.path()), &mut |_| ()).unwrap_err();
     assert!(matches!(error, KernelError::Image { .. }));
@@ -247,6 +249,7 @@ fn a_kernel_that_is_none_is_refused_by_name() {
     setup.qemu().kernel = KernelSource::Path {
         image: folder.path().join("absent"),
         modules: None,
+        tree: None,
     };
     let error = kernel::fetch(&setup.profile, &Cache::at(folder.path()), &mut |_| ()).unwrap_err();
     assert!(matches!(error, KernelError::Read { .. }));

@@ -7,5 +7,6 @@
 
 mod boots;
 mod drills;
+mod root_disk;
 mod setup;
 mod virtual_time;

@@ -74,6 +74,7 @@ impl Setup {
     /// The usual way to start it: translated, cold, no input.
     pub(crate) fn launch(&self) -> Launch<'_> {
         Launch {
+            root: None,
             profile: &self.profile,
             kernel: &self.kernel,
             agent: &self.agent,
@@ -132,7 +133,7 @@ impl Talk {
 }
 
 /// Say that `name` is not tested here; fail where everything is required.
-fn left_out(name: &str, why: &str) {
+pub(crate) fn left_out(name: &str, why: &str) {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     assert!(
         env::var_os("REUSESPEC_GUESTS").is_none_or(|value| value != "require"),
@@ -144,6 +145,22 @@ fn left_out(name: &str, why: &str) {
     io::stderr()
         .write_all(line.as_bytes())
         .expect("standard error is open");
+}
+
+/// The executable of `package` for this machine, with shared libraries.
+pub(crate) fn dynamic_agent(package: &str) -> Result<PathBuf, String> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("dynamic-agents");
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--quiet", "--package", package, "--target-dir"]);
+    let output = cargo
+        .arg(&folder)
+        .output()
+        .map_err(|error| format!("cannot run cargo: {error}"))?;
+    if output.status.success() {
+        Ok(folder.join("debug").join(package))
+    } else {
+        Err(String::from_utf8_lossy(&output.stderr).into_owned())
+    }
 }
 
 /// The static executable of `package` for `target`, built if it is not there.

@@ -17,18 +17,25 @@ use crate::ground::{host, root};
 
 #[rstest]
 fn an_application_deviates_as_its_profile_says(#[values("go", "php-fpm", "libfcgi", "flup")] name: &str) {
-    deviates_as_its_profile_says(name, Subject::Implementation);
+    deviates_as_its_profile_says(name, Family::Fastcgi, Subject::Implementation);
 }
 
 #[rstest]
 fn a_web_server_deviates_as_its_profile_says(
     #[values("nginx", "lighttpd", "apache", "haproxy", "caddy")] name: &str,
 ) {
-    deviates_as_its_profile_says(name, Subject::WebServer);
+    deviates_as_its_profile_says(name, Family::Fastcgi, Subject::WebServer);
 }
 
-/// In the FastCGI scenarios about this subject.
-fn deviates_as_its_profile_says(name: &str, subject: Subject) {
+#[rstest]
+fn an_http_server_deviates_as_its_profile_says(
+    #[values("go", "node", "python", "hyper", "nginx", "apache")] name: &str,
+) {
+    deviates_as_its_profile_says(name, Family::Http, Subject::Implementation);
+}
+
+/// In the scenarios of this family about this subject.
+fn deviates_as_its_profile_says(name: &str, family: Family, subject: Subject) {
     let root = root();
     let implementation = implementations::find(&root, name).expect("it has a profile");
     if let Some(missing) = implementation.missing() {
@@ -40,7 +47,7 @@ fn deviates_as_its_profile_says(name: &str, subject: Subject) {
     let of_family = library
         .scenarios
         .iter()
-        .filter(|scenario| scenario.family == Family::Fastcgi && scenario.subject == subject);
+        .filter(|scenario| scenario.family == family && scenario.subject == subject);
     let portions: Vec<_> = of_family
         .map(|scenario| Portion {
             scenario,

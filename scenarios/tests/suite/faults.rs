@@ -1,7 +1,7 @@
 //! The claims about implementations can fail: each known bug turns one red, and each is turned red by one.
 //!
 //! FastCGI and HTTP have many faults, and their cases wait rather than compute. So faults run side by side, on a sample of cases
-//! first: the first and the last one each must-claim speaks of. What the sample leaves open is looked for in all cases.
+//! first: the first and the last one each claim speaks of. What the sample leaves open is looked for in all cases.
 //! That a fault is caught, or a claim turned red, needs one case, so a sample can miss it but never invent it.
 
 use std::collections::BTreeSet;
@@ -103,18 +103,22 @@ fn every_fault_of_many_is_caught_and_every_must_claim_catches_one(#[case] family
     let (against_a_should, against_a_must): (Vec<_>, Vec<_>) = faults
         .into_iter()
         .partition(|fault| ONLY_AGAINST_A_SHOULD.contains(&fault.note.name));
-    let (_, missed) = tried(&scenarios, every_case, &against_a_should, Level::Should);
+    let (_, missed) = tried(&scenarios, sample, &against_a_should, Level::Should);
+    let (_, missed) = tried(&scenarios, every_case, &missed, Level::Should);
     assert!(missed.is_empty(), "no should-claim catches {missed:#?}");
     let (mut caught, missed) = tried(&scenarios, sample, &against_a_must, Level::Must);
     let (more, missed) = tried(&scenarios, every_case, &missed, Level::Must);
     assert!(missed.is_empty(), "no must-claim catches {missed:#?}");
     caught.extend(more);
-    if must_claims(&scenarios, &system)
-        .difference(&caught)
-        .next()
-        .is_some()
-    {
-        caught.extend(tried(&scenarios, every_case, &against_a_must, Level::Must).0);
+    let musts = must_claims(&scenarios, &system);
+    let open: Vec<_> = musts.difference(&caught).collect();
+    let is_open = |scenario: &&Scenario| {
+        let of_it = |claim: &String| claim.split(' ').next() == Some(scenario.id.as_str());
+        open.iter().copied().any(of_it)
+    };
+    let left: Vec<_> = scenarios.iter().copied().filter(is_open).collect();
+    if !left.is_empty() {
+        caught.extend(tried(&left, every_case, &against_a_must, Level::Must).0);
     }
     assert_all_caught(&scenarios, &system, &caught);
 }
@@ -167,10 +171,9 @@ fn every_case(scenario: &Scenario) -> Vec<&Case> {
     scenario.cases.iter().collect()
 }
 
-/// The first and the last case each must-claim speaks of.
+/// The first and the last case each claim speaks of.
 fn sample(scenario: &Scenario) -> Vec<&Case> {
-    let musts = || scenario.claims.iter().filter(|claim| claim.level == Level::Must);
-    let ends = musts().flat_map(|claim| {
+    let ends = scenario.claims.iter().flat_map(|claim| {
         let mut cases = scenario.cases.iter().filter(|case| claim.when.admits(&case.key));
         let first = cases.next();
         [first, cases.next_back()].into_iter().flatten()

@@ -1,7 +1,7 @@
 //! What the process of a case tells the loop: a line a note, the outcome last.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 
 use reusespec_core::Outcome;
@@ -56,7 +56,10 @@ impl Reporter {
     }
 
     /// Asks the loop to map users into this process's namespace, and waits until it has.
+    #[cfg(target_os = "linux")]
     pub(crate) fn ask_for_users(&mut self) -> io::Result<()> {
+        use std::io::{BufRead as _, BufReader};
+
         self.say(MAP_USERS)?;
         let mut answer = String::new();
         BufReader::new(&self.stream).read_line(&mut answer)?;

@@ -12,9 +12,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::termios::{ControlFlags, SetArg, cfmakeraw, tcgetattr, tcsetattr};
 
-use super::InitError;
+use super::{InitError, system};
 
 /// The name the host gives the virtio-serial port.
 pub const PORT_NAME: &str = "reusespec";
@@ -25,7 +26,9 @@ const PORT_BUDGET: Duration = Duration::from_secs(20);
 /// The channel, opened once: both halves are the same open file.
 pub(super) fn open() -> Result<(File, File), InitError> {
     let word = std::env::var("REUSESPEC_CHANNEL")
-        .map_err(|_| InitError::Channel("the kernel's command line has no REUSESPEC_CHANNEL".into()))?;
+        .ok()
+        .or_else(|| system::word("REUSESPEC_CHANNEL"))
+        .ok_or_else(|| InitError::Channel("the kernel's command line has no REUSESPEC_CHANNEL".into()))?;
     let path = if word == "virtio" {
         virtio_port()?
     } else {
@@ -34,7 +37,7 @@ pub(super) fn open() -> Result<(File, File), InitError> {
     let file = OpenOptions::new()
         .read(true)
         .write(true)
-        .custom_flags(libc::O_NOCTTY | libc::O_CLOEXEC)
+        .custom_flags(libc::O_NOCTTY | libc::O_CLOEXEC | system::OPEN_FLAGS)
         .open(&path)
         .map_err(InitError::system(format!("open {}", path.display())))?;
     if word != "virtio" {
@@ -51,7 +54,10 @@ fn make_raw(file: &File) -> nix::Result<()> {
     cfmakeraw(&mut line);
     // No modem is attached: without CLOCAL, open and write would wait for a carrier.
     line.control_flags |= ControlFlags::CLOCAL | ControlFlags::CREAD;
-    tcsetattr(file, SetArg::TCSANOW, &line)
+    tcsetattr(file, SetArg::TCSANOW, &line)?;
+    // Whatever was needed to get it open: from here on reading waits.
+    let flags = OFlag::from_bits_retain(fcntl(file, FcntlArg::F_GETFL)?);
+    fcntl(file, FcntlArg::F_SETFL(flags - OFlag::O_NONBLOCK)).map(drop)
 }
 
 fn virtio_port() -> Result<PathBuf, InitError> {

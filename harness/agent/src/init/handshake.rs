@@ -6,7 +6,6 @@
 use std::{
     fs::File,
     io::{self, Read, Write},
-    os::fd::AsRawFd,
 };
 
 use nix::{
@@ -14,7 +13,7 @@ use nix::{
     time::{ClockId, clock_settime},
 };
 
-use super::InitError;
+use super::{InitError, system};
 
 /// What the guest says when it is ready, without the line feed. The number is this handshake's version.
 pub const READY: &str = "reusespec-init 1";
@@ -26,8 +25,8 @@ pub const GOING: &str = "reusespec-init go";
 const LINE_LIMIT: usize = 256;
 
 pub(super) fn begin((mut reader, mut writer): (File, File)) -> Result<(File, File), InitError> {
-    if let Some(path) = std::env::var_os("REUSESPEC_INPUT") {
-        let what = format!("open {}", path.display());
+    if let Some(path) = system::word("REUSESPEC_INPUT") {
+        let what = format!("open {path}");
         return Ok((File::open(path).map_err(InitError::system(what))?, writer));
     }
     writer
@@ -40,7 +39,7 @@ pub(super) fn begin((mut reader, mut writer): (File, File)) -> Result<(File, Fil
         (go.unix_ns % 1_000_000_000) as _,
     );
     clock_settime(ClockId::CLOCK_REALTIME, time).map_err(|e| InitError::system("set the clock")(e.into()))?;
-    stir(&go.seed).map_err(InitError::system("stir /dev/urandom"))?;
+    system::stir(&go.seed).map_err(InitError::system("stir the random generator"))?;
     writer
         .write_all(format!("{GOING}\n").as_bytes())
         .map_err(InitError::system("write to the channel"))?;
@@ -76,35 +75,6 @@ fn read_line(reader: &mut impl Read) -> io::Result<String> {
         line.push(byte[0]);
     }
     Ok(String::from_utf8_lossy(&line).into_owned())
-}
-
-/// Mix `seed` into the kernel's generator and have it used at once: random(4), RNDADDENTROPY and RNDRESEEDCRNG.
-fn stir(seed: &[u8]) -> io::Result<()> {
-    /// `struct rand_pool_info` with room for the largest seed that fits in a line.
-    #[repr(C)]
-    struct PoolInfo {
-        entropy_bits: libc::c_int,
-        size: libc::c_int,
-        bytes: [u8; LINE_LIMIT / 2],
-    }
-    // linux/random.h; the numbers are the same on every machine with the generic ioctl encoding.
-    const RNDADDENTROPY: u32 = 0x4008_5203;
-    const RNDRESEEDCRNG: u32 = 0x5207;
-
-    let mut pool = PoolInfo {
-        entropy_bits: 0,
-        size: 0,
-        bytes: [0; LINE_LIMIT / 2],
-    };
-    pool.bytes[..seed.len()].copy_from_slice(seed);
-    pool.size = seed.len() as libc::c_int;
-    pool.entropy_bits = pool.size * 8;
-    let device = File::options().write(true).open("/dev/urandom")?;
-    // SAFETY: the kernel reads `size` bytes behind the two integers, all within `pool`.
-    nix::Error::result(unsafe { libc::ioctl(device.as_raw_fd(), RNDADDENTROPY as _, &pool) })?;
-    // SAFETY: no argument.
-    nix::Error::result(unsafe { libc::ioctl(device.as_raw_fd(), RNDRESEEDCRNG as _) })?;
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The agent as PID 1 of a Linux guest: prepare the system, open the data channel, serve, power off.
+//! The agent as PID 1 of a guest: prepare the system, open the data channel, serve, power off.
 //!
 //! Neighbours: `platforms` packs this program as `/init`, boots the kernel and holds the other end of the channel;
 //! the caller's `serve` speaks the case protocol and knows nothing of any of this.
@@ -27,6 +27,12 @@ use nix::{
 
 mod channel;
 mod handshake;
+#[cfg(target_os = "linux")]
+mod root;
+#[cfg(target_os = "linux")]
+mod system;
+#[cfg(any(target_os = "freebsd", target_os = "dragonfly"))]
+#[path = "bsd.rs"]
 mod system;
 
 // What the host has to know: the port's name and the guest's two lines.
@@ -61,10 +67,21 @@ impl InitError {
 
 /// Whether this process is the first of a guest, and so has to prepare it.
 ///
-/// A container's first process has number 1 too. Only a guest's has words of the kernel's command line as its
-/// environment, and `REUSESPEC_CHANNEL` is always one of them.
+/// A container's first process has number 1 too. Only a guest's finds words of the kernel's command line, and
+/// `REUSESPEC_CHANNEL` is always one of them.
 pub fn is_init() -> bool {
-    std::process::id() == 1 && std::env::var_os("REUSESPEC_CHANNEL").is_some()
+    std::process::id() == 1 && system::word("REUSESPEC_CHANNEL").is_some()
+}
+
+/// Whether this process was told a channel by whoever started it on a system that is up already, as a script on a CD
+/// does.
+pub fn has_channel() -> bool {
+    std::process::id() != 1 && std::env::var_os("REUSESPEC_CHANNEL").is_some()
+}
+
+/// Open that channel, call `serve` with its two halves, and give its exit status.
+pub fn on_channel(serve: impl FnOnce(File, File) -> i32) -> i32 {
+    converse(serve)
 }
 
 /// Prepare the system, call `serve` with the channel's two halves, and power off. Never returns.

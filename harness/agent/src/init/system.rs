@@ -30,7 +30,10 @@ pub(super) fn prepare() -> Result<(), InitError> {
         ("sysfs", "/sys", None),
         ("tmpfs", "/tmp", Some("mode=1777")),
     ] {
-        fs::create_dir_all(place).map_err(InitError::system(format!("create {place}")))?;
+        // A root file system on a disk may have some of them, and cannot be given more.
+        if !std::path::Path::new(place).is_dir() {
+            fs::create_dir(place).map_err(InitError::system(format!("create {place}")))?;
+        }
         match mount(Some(kind), place, Some(kind), MsFlags::empty(), data) {
             // Some kernels mount devtmpfs themselves (CONFIG_DEVTMPFS_MOUNT).
             Ok(()) | Err(nix::Error::EBUSY) => {}
@@ -38,7 +41,47 @@ pub(super) fn prepare() -> Result<(), InitError> {
         }
     }
     load_modules();
-    loopback_up().map_err(InitError::system("bring lo up"))
+    loopback_up().map_err(InitError::system("bring lo up"))?;
+    super::root::switch()
+}
+
+/// A word of the kernel's command line: those with `=` that the kernel does not know are the environment of PID 1.
+pub(super) fn word(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Serial ports are open at once.
+pub(super) const OPEN_FLAGS: libc::c_int = 0;
+
+/// Mix `seed` into the kernel's generator and have it used at once: random(4), RNDADDENTROPY and RNDRESEEDCRNG.
+pub(super) fn stir(seed: &[u8]) -> io::Result<()> {
+    /// Longer than any line of the host.
+    const MOST_BYTES: usize = 128;
+    /// `struct rand_pool_info` with room for the largest seed that fits in a line.
+    #[repr(C)]
+    struct PoolInfo {
+        entropy_bits: libc::c_int,
+        size: libc::c_int,
+        bytes: [u8; MOST_BYTES],
+    }
+    // linux/random.h; the numbers are the same on every machine with the generic ioctl encoding.
+    const RNDADDENTROPY: u32 = 0x4008_5203;
+    const RNDRESEEDCRNG: u32 = 0x5207;
+
+    let mut pool = PoolInfo {
+        entropy_bits: 0,
+        size: 0,
+        bytes: [0; MOST_BYTES],
+    };
+    pool.bytes[..seed.len()].copy_from_slice(seed);
+    pool.size = seed.len() as libc::c_int;
+    pool.entropy_bits = pool.size * 8;
+    let device = File::options().write(true).open("/dev/urandom")?;
+    // SAFETY: the kernel reads `size` bytes behind the two integers, all within `pool`.
+    nix::Error::result(unsafe { libc::ioctl(device.as_raw_fd(), RNDADDENTROPY as _, &pool) })?;
+    // SAFETY: no argument.
+    nix::Error::result(unsafe { libc::ioctl(device.as_raw_fd(), RNDRESEEDCRNG as _) })?;
+    Ok(())
 }
 
 fn load_modules() {

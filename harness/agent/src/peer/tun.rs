@@ -1,8 +1,6 @@
 //! The wire on FreeBSD and DragonFly: a tun(4) device.
 //!
-//! The device is configured with ifconfig(8) and sysctl(8) instead of half a dozen ioctls whose structures
-//! differ between the two systems: these commands are in every base system, and what they did can be repeated
-//! by hand. The price is about four processes a wire.
+//! The device is configured by ioctl: a guest that has nothing but the agent has no ifconfig(8).
 //!
 //! Neither system stamps what it hands to a tun reader, so times are those of the reading thread.
 
@@ -10,10 +8,10 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use super::{Addresses, PeerError, during, now};
+use crate::interface;
 
 /// Each datagram is preceded by its address family in network order (tun(4), `TUNSIFHEAD`).
 const FAMILY: usize = 4;
@@ -38,24 +36,15 @@ impl Link {
             .map_err(|errno| during("ask for address families on the tun device")(errno.into()))?;
         let addresses = Addresses::of_wire(unit);
         let name = format!("tun{unit}");
-        let [here, there] = [1, 2].map(|host| addresses.host(false, host).to_string());
-        command(
-            "ifconfig",
-            &[&name, "inet", &here, &there, "netmask", "255.255.255.255", "up"],
-        )
-        .map_err(during("give the wire an IPv4 address"))?;
+        let give = |ipv6, prefix| {
+            let [here, there] = [1, 2].map(|host| addresses.host(ipv6, host));
+            interface::add_address(&name, here, Some(there), prefix)
+        };
+        give(false, 32).map_err(during("give the wire an IPv4 address"))?;
         if ipv6 {
-            let [here, there] = [1, 2].map(|host| addresses.host(true, host).to_string());
-            // Or the address could not be used for a second while the kernel looks for duplicates.
-            command("sysctl", &["net.inet6.ip6.dad_count=0"])
-                .and_then(|()| {
-                    command(
-                        "ifconfig",
-                        &[&name, "inet6", &here, &there, "prefixlen", "128", "up"],
-                    )
-                })
-                .map_err(during("give the wire an IPv6 address"))?;
+            give(true, 128).map_err(during("give the wire an IPv6 address"))?;
         }
+        interface::up(&name).map_err(during("bring the wire up"))?;
         Ok((Self { device }, addresses))
     }
 
@@ -114,20 +103,4 @@ fn open_free_unit() -> io::Result<(u8, File)> {
         }
     }
     Err(io::Error::from_raw_os_error(libc::EBUSY))
-}
-
-fn command(program: &str, arguments: &[&str]) -> io::Result<()> {
-    let output = Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .output()?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&output.stderr);
-    Err(io::Error::other(format!(
-        "{program} {}: {}",
-        arguments.join(" "),
-        said.trim()
-    )))
 }

@@ -7,6 +7,7 @@ mod distribution;
 mod ephemeral;
 mod open;
 mod options;
+mod pcblist;
 mod state;
 mod stream;
 pub(crate) mod sysctl;

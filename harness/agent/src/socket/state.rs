@@ -88,10 +88,16 @@ fn numbered(number: u8) -> Option<TcpState> {
     })
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(target_os = "freebsd")]
+fn states(local: SocketAddr) -> io::Result<Vec<TcpState>> {
+    super::pcblist::states(local)
+}
+
+/// What DragonFly gives out are the kernel's own structures, which have no lengths in them and differ between versions.
+#[cfg(target_os = "dragonfly")]
 fn states(_: SocketAddr) -> io::Result<Vec<TcpState>> {
     Err(io::Error::other(
-        "this agent cannot read the kernel's table of TCP sockets on this system",
+        "this agent cannot read DragonFly's table of TCP sockets",
     ))
 }
 

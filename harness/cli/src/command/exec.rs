@@ -66,6 +66,7 @@ fn prepare(options: &arguments::Exec) -> Result<(Platform, Exec, Vec<u8>), ExecE
     let own = OwnKernel {
         image: options.kernel.clone(),
         modules: options.modules.clone(),
+        tree: options.tree.clone(),
     };
     let platform = platforms::find(&options.platform, &own)?;
     if !platform.starter.manner().costs_a_machine {

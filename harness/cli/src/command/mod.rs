@@ -1,11 +1,14 @@
 //! The commands, one a file. Each returns the exit status.
 
+mod accept;
 mod check;
 mod diff;
 mod doctor;
 mod exec;
 mod explain;
 mod faults;
+mod fetch;
+mod image;
 mod implementations;
 mod list;
 mod manual;
@@ -32,6 +35,9 @@ pub fn dispatch(arguments: &Arguments) -> i32 {
         Command::Diff(options) => with_library(arguments, |library| diff::diff(library, options)),
         Command::Platforms { platform: None } => platforms::all(),
         Command::Platforms { platform: Some(name) } => platforms::one(name),
+        Command::Accept(options) => with_library(arguments, |library| accept::accept(library, options)),
+        Command::Fetch { platforms } => fetch::fetch(platforms),
+        Command::Image(options) => image::image(options),
         Command::Doctor => doctor::doctor(),
         Command::Completions { shell } => manual::completions(*shell),
         Command::Manual => manual::manual(),

@@ -77,6 +77,7 @@ fn checked(library: &Library, options: &Run) -> Result<Vec<Platform>, RunError> 
     let own = OwnKernel {
         image: options.kernel.clone(),
         modules: options.modules.clone(),
+        tree: options.tree.clone(),
     };
     let platforms = options.platforms.iter().map(|name| platforms::find(name, &own));
     let platforms = platforms.collect::<Result<_, _>>()?;

@@ -2,13 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
+mod accept;
 mod captures;
 mod deaths;
 mod elsewhere;
 mod ground;
 mod guests;
 mod hostile;
+mod image;
 mod input;
 mod isolation;
 mod reports;
 mod snapshots;
+mod targets;

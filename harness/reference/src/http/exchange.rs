@@ -21,6 +21,8 @@ use super::shared::{Mode, Shared};
 
 /// Bytes of a reply that are collected before they are written.
 const WRITE_BYTES: usize = 64 << 10;
+/// Unwritten bytes at the end of a reply that make it a long one, for the fault that cuts those.
+const LONG_BYTES: usize = 16 << 10;
 
 struct Reply {
     framing: ReplyFraming,
@@ -286,6 +288,11 @@ impl<'c> Exchange<'c> {
         // Less content than announced: only the end of the connection tells the client (RFC 9112 §8).
         let short = reply.left > 0 && !reply.muted && !self.shared.has(HttpFault::ShortReplyReused);
         let persists = reply.persists && !short;
+        if self.shared.has(HttpFault::LongReplyCut) && self.out.len() > LONG_BYTES {
+            self.out.truncate(LONG_BYTES);
+            self.flush().await?;
+            return Ok(false);
+        }
         self.flush().await?;
         if persists && !self.shared.has(HttpFault::ContentLeftInStream) {
             self.discard().await?;

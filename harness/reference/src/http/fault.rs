@@ -73,6 +73,9 @@ faults! {
         ResetOnUnreadContent = "http-rst-on-unread-body",
             "cherrypy/cherrypy#622",
             "closes at once, so that unread input turns the end into a reset";
+        LongReplyCut = "http-long-reply-cut",
+            "hypothetical: RFC 9112 §8",
+            "closes behind a long reply before its last bytes are written";
         HalfClosedDropped = "http-drops-half-closed",
             "hyperium/hyper#1981",
             "drops a request whose client has closed its sending side";

@@ -27,6 +27,7 @@ fn bytes(fault: HttpFault) -> Option<String> {
         F::LastConnectionLineWins => connection("close\r\nConnection: keep-alive"),
         F::FieldNameCaseSensitive => get("HTTP/1.1", "connection: close"),
         F::ProxyConnectionObeyed => get("HTTP/1.1", "Proxy-Connection: close"),
+        F::LongReplyCut => get("HTTP/1.1", "Connection: close").replace("/echo?text=a", "/big?size=100000"),
         F::HandlerCloseIgnored => ask("GET", "/close"),
         F::ChunkExtensionRefused => chunked("1;a=b\r\nx\r\n0\r\n\r\n"),
         F::TrailersLeftInStream => chunked("1\r\nx\r\n0\r\nA: b\r\n\r\n"),
@@ -82,7 +83,7 @@ fn script(fault: HttpFault) -> (Settings, Vec<Step<'static>>) {
         }
         F::HalfClosedDropped => (long, vec![Send(GET), HalfClose]),
         F::IdleNeverTimesOut | F::IdleTold408 => (short, vec![Send(GET), Replies(1)]),
-        F::LimitUnannounced => (
+        F::LimitUnannounced | F::CloseSaidNotDone => (
             Settings {
                 requests_max: Some(1),
                 ..long

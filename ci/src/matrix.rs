@@ -1,0 +1,128 @@
+//! Which jobs a night has: every platform, by shard. Printed as GitHub's `matrix`, walked through by `nightly`.
+//!
+//! A shard is a filter of scenarios, so a job can be repeated by hand with the same word. Families whose cases run
+//! programs of the host have no place in a guest.
+
+use reusespec_platforms::profile::Profile;
+use serde_json::{Value, json};
+
+/// Where the runner itself is the platform.
+pub(crate) const HOST: &str = "host";
+
+/// A job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Job {
+    /// What `--platform` takes.
+    pub(crate) platform: String,
+    /// The scenarios: what `run` takes as filters, separated by spaces.
+    pub(crate) shard: &'static str,
+    /// The agent it needs; none on the host.
+    pub(crate) target: Option<String>,
+    /// Debian's packages it needs.
+    pub(crate) packages: &'static str,
+}
+
+const GUEST_SHARDS: [&str; 2] = ["port-reuse", "keepalive"];
+const HOST_SHARDS: [&str; 4] = ["port-reuse", "keepalive", "fastcgi", "http"];
+
+/// Every job, platforms in their own order.
+pub(crate) fn jobs() -> Vec<Job> {
+    let host = HOST_SHARDS.iter().map(|shard| Job {
+        platform: HOST.to_owned(),
+        shard,
+        target: None,
+        packages: "",
+    });
+    let guests = Profile::all().flat_map(|profile| {
+        GUEST_SHARDS.iter().map(move |shard| Job {
+            platform: profile.name.clone(),
+            shard,
+            target: Some(profile.target.clone()),
+            packages: packages(&profile.qemu().emulator),
+        })
+    });
+    host.chain(guests).collect()
+}
+
+fn packages(emulator: &str) -> &'static str {
+    match emulator {
+        "x86_64" => "qemu-system-x86",
+        "aarch64" => "qemu-system-arm",
+        _ => "qemu-system-misc",
+    }
+}
+
+/// What GitHub reads with `fromJSON`.
+pub(crate) fn as_json(jobs: &[Job]) -> Value {
+    let entry = |job: &Job| {
+        json!({
+            "platform": job.platform,
+            "shard": job.shard,
+            "target": job.target.as_deref().unwrap_or_default(),
+            "packages": job.packages,
+        })
+    };
+    json!({ "include": jobs.iter().map(entry).collect::<Vec<_>>() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn workflow(name: &str) -> String {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../.github/workflows");
+        std::fs::read_to_string(folder.join(name)).unwrap()
+    }
+
+    #[test]
+    fn the_workflow_expects_what_the_matrix_has() {
+        let text = workflow("nightly.yml");
+        let wanted: std::collections::BTreeSet<_> = text
+            .split("matrix.")
+            .skip(1)
+            .map(|rest| rest.split(|c: char| !c.is_alphanumeric()).next().unwrap())
+            .filter(|word| *word != "outputs")
+            .collect();
+        let printed = as_json(&jobs());
+        let entries = printed["include"].as_array().unwrap();
+        for entry in entries {
+            let has: std::collections::BTreeSet<_> =
+                entry.as_object().unwrap().keys().map(String::as_str).collect();
+            assert_eq!(has, wanted);
+        }
+        assert!(entries.len() <= 256, "GitHub takes no more jobs");
+    }
+
+    #[test]
+    fn workflows_only_call_tasks_and_actions_that_cannot_change() {
+        let ours = [
+            ".ci/run",
+            "cargo run ",
+            "cargo build ",
+            "sudo apt-get ",
+            "echo \"jobs=$(cargo run ",
+        ];
+        for line in [workflow("push.yml"), workflow("nightly.yml")].join("\n").lines() {
+            let line = line.trim().trim_start_matches("- ");
+            if let Some(command) = line.strip_prefix("run: ") {
+                assert!(ours.iter().any(|start| command.starts_with(start)), "{command}");
+            }
+            if let Some(action) = line.strip_prefix("uses: ") {
+                let commit = action.split(['@', ' ']).nth(1).unwrap_or_default();
+                assert!(
+                    commit.len() == 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit()),
+                    "{action}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_night_is_every_platform_by_every_shard_it_has() {
+        let lines: Vec<_> = jobs()
+            .iter()
+            .map(|job| format!("{:12} {:10} {}", job.platform, job.shard, job.packages))
+            .collect();
+        insta::assert_snapshot!(lines.join("\n"));
+    }
+}

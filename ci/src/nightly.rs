@@ -1,0 +1,94 @@
+//! A night's runs: one job of the matrix, or with `--local` every job that this machine has everything for.
+//!
+//! Results are files of `target/nightly`, named after platform and shard, so that a job on GitHub and a run at home leave
+//! the same. A job's own exit status is not the night's: `merge` decides that from the files.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use reusespec_platforms::agents;
+use reusespec_platforms::cache::Cache;
+use reusespec_platforms::kernel;
+use reusespec_platforms::profile::Profile;
+use reusespec_platforms::qemu::find_program;
+
+use crate::matrix::{self, HOST, Job};
+use crate::merge::{self, Row};
+use crate::suite;
+
+/// Where results are left.
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/nightly")
+}
+
+/// One job: what the workflow starts. True if it left its results.
+pub(crate) fn one(platform: &str, shard: &str) -> io::Result<bool> {
+    let job = matrix::jobs()
+        .into_iter()
+        .find(|job| job.platform == platform && job.shard == shard)
+        .ok_or_else(|| io::Error::other(format!("the matrix has no {platform} with {shard}")))?;
+    let file = run(&job)?;
+    Ok(file.metadata()?.len() > 0)
+}
+
+/// Every job this machine can do, one after the other, and the table.
+pub(crate) fn local() -> io::Result<bool> {
+    let mut out = io::stdout();
+    let (mut files, mut left_out) = (Vec::new(), Vec::new());
+    for job in matrix::jobs() {
+        match lacks(&job) {
+            Some(because) => left_out.push(Row::missing(name(&job), &because)),
+            None => {
+                writeln!(out, "{}", name(&job))?;
+                out.flush()?;
+                files.push(run(&job)?);
+            }
+        }
+    }
+    let rows: Vec<_> = files.iter().map(|file| Row::of_file(file)).collect();
+    let (text, good) = merge::table(&rows, &left_out);
+    writeln!(out, "\n{text}")?;
+    Ok(good)
+}
+
+/// Why this machine cannot do a job; nothing is fetched or built for it.
+fn lacks(job: &Job) -> Option<String> {
+    if job.platform == HOST {
+        return None;
+    }
+    let profile = Profile::find(&job.platform).ok()?;
+    let emulator = &profile.qemu().emulator;
+    if find_program(emulator).is_none() {
+        return Some(format!(
+            "qemu-system-{emulator} is not installed: apt install {}",
+            job.packages
+        ));
+    }
+    if let Err(error) = agents::find(&profile.target) {
+        return Some(error.to_string());
+    }
+    let cache = Cache::from_environment().ok()?;
+    match kernel::cached(&profile, &cache) {
+        Some(_) => None,
+        None => Some(format!(
+            "its kernel is not here: reusespec fetch {}",
+            job.platform
+        )),
+    }
+}
+
+fn run(job: &Job) -> io::Result<PathBuf> {
+    fs::create_dir_all(folder())?;
+    let path = folder().join(format!("{}.json", name(job)));
+    let mut command = Command::new(suite::program()?);
+    command.arg("run").args(job.shard.split(' '));
+    command.args(["--platform", &job.platform, "--format", "json"]);
+    command.stdout(File::create(&path)?).status()?;
+    Ok(path)
+}
+
+fn name(job: &Job) -> String {
+    format!("{}-{}", job.platform, job.shard.replace(' ', "-"))
+}

@@ -1,0 +1,32 @@
+//! `reusespec image TARGET --tree DIR FILE`: the root file system that guests are given, for whoever boots a kernel that we
+//! have no platform for.
+//!
+//! The kernel has to mount it as `cd9660`, to start `/agent` as its first process, and to be told `REUSESPEC_CHANNEL`, the
+//! serial port of the data channel, in its environment. What talks to that port is then a `command` platform.
+
+use std::io::{self, Write};
+
+use reusespec_platforms::{agents, root_image};
+
+use super::wrong_input;
+use crate::arguments::Image;
+use crate::exit;
+
+pub(super) fn image(options: &Image) -> io::Result<i32> {
+    let agent = match agents::find(&options.target) {
+        Ok(agent) => agent,
+        Err(error) => return Ok(wrong_input(&error)),
+    };
+    let bytes = match root_image::build(&agent, &options.tree, None) {
+        Ok(bytes) => bytes,
+        Err(error) => return Ok(wrong_input(&error)),
+    };
+    std::fs::write(&options.file, &bytes)?;
+    writeln!(
+        anstream::stdout(),
+        "{}: {} bytes",
+        options.file.display(),
+        bytes.len()
+    )?;
+    Ok(exit::AS_EXPECTED)
+}

@@ -1,0 +1,119 @@
+//! Results of a kernel that is not here become snapshots for a reviewer.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::ground::{Ground, SHARING};
+
+/// A line a case, as a run elsewhere prints it.
+fn results(ground: &Ground, kernel: &str, rows: &[(&str, &str, &str)]) -> PathBuf {
+    let line = |(new, verdict, rebind): &(&str, &str, &str)| {
+        let observed = match *verdict {
+            "pass" | "fail" => serde_json::json!({ "rebind": rebind }),
+            _ => serde_json::json!({}),
+        };
+        serde_json::json!({
+            "scenario": "port-reuse/sharing",
+            "case": { "new": new },
+            "platform": "elsewhere",
+            "kernel": kernel,
+            "implementation": "kernel",
+            "verdict": verdict,
+            "observed": observed,
+        })
+        .to_string()
+    };
+    let mut lines: Vec<_> = rows.iter().map(line).collect();
+    lines.push("{\"summary\":{}}".to_owned());
+    let path = ground.path().join("results.json");
+    fs::write(&path, lines.join("\n")).unwrap();
+    path
+}
+
+fn accept(ground: &Ground, kernel: &str, rows: &[(&str, &str, &str)], more: &[&str]) -> String {
+    let path = results(ground, kernel, rows);
+    let mut arguments = vec!["accept", path.to_str().unwrap()];
+    arguments.extend(more);
+    let answer = ground.run(&arguments);
+    assert_eq!(answer.status, 0, "{answer:?}");
+    answer.stdout
+}
+
+fn snapshot(ground: &Ground, name: &str) -> Option<String> {
+    fs::read_to_string(ground.family().join("snapshots").join(name)).ok()
+}
+
+const BOTH: [(&str, &str, &str); 2] = [("plain", "pass", "EADDRINUSE"), ("reuse-port", "pass", "ok")];
+
+#[test]
+fn the_first_kernel_of_a_system_gives_its_table_and_waits_for_a_reviewer() {
+    let ground = Ground::with(&[("sharing", SHARING)]);
+    let said = accept(&ground, "freebsd-14.3", &BOTH, &[]);
+    assert!(said.contains("1 tables written"), "{said}");
+    assert_eq!(snapshot(&ground, "sharing@freebsd.snap"), None);
+    insta::assert_snapshot!(snapshot(&ground, "sharing@freebsd.snap.new").unwrap(), @r"
+    ---
+    source: scenarios/tests/suite/conformance.rs
+    ---
+    scenario  port-reuse/sharing
+    kernels   freebsd-14.3
+
+    new         rebind
+    plain       EADDRINUSE
+    reuse-port  ok
+    ");
+}
+
+#[test]
+fn a_kernel_that_does_the_same_is_named_in_the_head_and_one_that_does_not_gets_its_own_table() {
+    let ground = Ground::with(&[("sharing", SHARING)]);
+    accept(&ground, "freebsd-14.3", &BOTH, &["--yes"]);
+    let same = accept(&ground, "freebsd-14.3", &BOTH, &["--yes"]);
+    assert!(same.contains("0 tables written, 1 as they were"), "{same}");
+    accept(&ground, "freebsd-15.0", &BOTH, &["--yes"]);
+    let head = snapshot(&ground, "sharing@freebsd.snap").unwrap();
+    assert!(head.contains("kernels   freebsd-14.3, freebsd-15.0\n"), "{head}");
+    let other = [("plain", "fail", "ok"), ("reuse-port", "pass", "ok")];
+    let said = accept(&ground, "freebsd-16.0", &other, &["--yes"]);
+    assert!(said.contains("1 failed there"), "{said}");
+    assert_eq!(snapshot(&ground, "sharing@freebsd.snap").unwrap(), head);
+    let own = snapshot(&ground, "sharing@freebsd-16.0.snap").unwrap();
+    assert!(
+        own.contains("kernels   freebsd-16.0\n") && own.contains("plain       ok\n"),
+        "{own}"
+    );
+}
+
+#[test]
+fn what_was_broken_or_left_out_there_changes_no_row() {
+    let ground = Ground::with(&[("sharing", SHARING)]);
+    let said = accept(&ground, "freebsd-14.3", &BOTH[..1], &["--yes"]);
+    assert!(said.contains("1 incomplete"), "{said}");
+    accept(&ground, "freebsd-14.3", &BOTH, &["--yes"]);
+    let before = snapshot(&ground, "sharing@freebsd.snap");
+    let broken = [("plain", "broken", ""), ("reuse-port", "pass", "ok")];
+    let said = accept(&ground, "freebsd-14.3", &broken, &["--yes"]);
+    assert!(
+        said.contains("1 as they were") && said.contains("1 cases were not observed"),
+        "{said}"
+    );
+    assert_eq!(snapshot(&ground, "sharing@freebsd.snap"), before);
+}
+
+#[test]
+fn a_file_of_another_kind_is_refused_with_its_line() {
+    let ground = Ground::with(&[("sharing", SHARING)]);
+    let path = ground.path().join("results.json");
+    for (text, said) in [
+        ("not json", ":1: not a line of `run --format json`"),
+        (
+            "{\"summary\":{}}\n{}",
+            ":2: has no case: not a line of `run --format json`",
+        ),
+    ] {
+        fs::write(&path, text).unwrap();
+        let answer = ground.run(&["accept", path.to_str().unwrap()]);
+        assert_eq!(answer.status, 2, "{answer:?}");
+        assert!(answer.stderr.contains(said), "{}", answer.stderr);
+    }
+}

@@ -1,0 +1,39 @@
+//! A root image is written for whoever boots it.
+
+use std::fs;
+
+use crate::ground::{Answer, Ground};
+
+/// An agent of this machine, which has shared libraries like a BSD's, and a tree.
+fn image(ground: &Ground, tree: &str) -> Answer {
+    let folder = ground.path().join("agents/of-this-machine");
+    fs::create_dir_all(&folder).unwrap();
+    fs::copy(std::env::current_exe().unwrap(), folder.join("reusespec-agent")).unwrap();
+    let mut command = ground.command();
+    command.env("REUSESPEC_AGENTS", ground.path().join("agents"));
+    command.args(["image", "of-this-machine", "--tree", tree, "root.iso"]);
+    Answer::of(command.output().unwrap())
+}
+
+#[test]
+fn the_image_has_the_agent_and_the_libraries_of_the_tree() {
+    let ground = Ground::with(&[]);
+    let answer = image(&ground, "/");
+    assert_eq!(answer.status, 0, "{answer:?}");
+    let bytes = fs::read(ground.path().join("root.iso")).unwrap();
+    assert_eq!(&bytes[0x8001..0x8006], b"CD001");
+    for name in ["agent", "libc.so"] {
+        assert!(
+            bytes.windows(name.len()).any(|window| window == name.as_bytes()),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn a_tree_without_what_the_agent_needs_is_refused_by_name() {
+    let ground = Ground::with(&[]);
+    let answer = image(&ground, ".");
+    assert_eq!(answer.status, 2, "{answer:?}");
+    assert!(answer.stderr.contains("the agent needs lib"), "{}", answer.stderr);
+}

@@ -1,0 +1,41 @@
+//! A guest whose root file system is our ISO 9660 image: a real kernel reads it, and a real run-time linker finds the
+//! libraries that the closure put there. The BSD guests are booted this way.
+
+use std::path::Path;
+
+use reusespec_platforms::kernel;
+use reusespec_platforms::qemu::{Guest, Launch};
+use reusespec_platforms::root_image;
+
+use super::setup::{Setup, Talk, chain, dynamic_agent, left_out};
+
+#[test]
+fn a_guest_starts_a_program_with_shared_libraries_from_a_root_image_as_its_first_process() {
+    let name = "linux-6.12";
+    let Some(mut setup) = Setup::of(name) else {
+        return;
+    };
+    let more = ["virtio_pci", "virtio_blk", "isofs"].map(String::from);
+    setup.qemu().modules.extend(more);
+    setup.kernel = kernel::fetch(&setup.profile, &setup.cache, &mut |_| ())
+        .map_err(|error| chain(&error))
+        .expect("the modules are beside the kernel");
+    // Nothing but the second serial port, as on a system without its driver in the kernel.
+    setup.kernel.virtio_console = false;
+    let image = dynamic_agent("reusespec-drill-agent")
+        .and_then(|agent| root_image::build(&agent, Path::new("/"), None).map_err(|error| chain(&error)));
+    let image = match image {
+        Ok(image) => image,
+        Err(because) => return left_out("a root image of this machine's libraries", &because),
+    };
+    let folder = tempfile::TempDir::new().unwrap();
+    let file = folder.path().join("root.iso");
+    std::fs::write(&file, image).unwrap();
+    let guest = Guest::start(Launch {
+        root: Some(&file),
+        ..setup.launch()
+    });
+    let mut talk = Talk::with(guest.unwrap_or_else(|error| panic!("{error}")));
+    assert!(talk.hear().starts_with("hello"));
+    assert_eq!(talk.ask("echo from the disk"), "from the disk");
+}
