@@ -53,7 +53,7 @@ fn a_platform_that_does_not_exist_is_wrong_input() {
     let answer = ground.run(&["run", "--platform", "linux-9"]);
     assert_eq!(answer.status, 2, "{answer:?}");
     assert!(
-        answer.stderr.contains("no platform \"linux-9\""),
+        answer.stderr.contains("no platform `linux-9`"),
         "{}",
         answer.stderr
     );
