@@ -11,7 +11,7 @@ use reusespec::library::Library;
 use reusespec::plan::{Selection, plan};
 use reusespec::platforms::{self, OwnKernel};
 use reusespec::run::{Settings, run};
-use reusespec_core::{Observation, Verdict};
+use reusespec_core::{Observation, Observed, Verdict};
 use reusespec_platforms::guest::at_hand;
 use rstest::rstest;
 
@@ -80,15 +80,36 @@ fn a_reviewed_kernel_does_what_its_tables_say(#[case] platform: &str, #[case] fi
     assert!(summary.count(Verdict::Pass) > 0);
 }
 
+/// QEMU 7.2 wakes an idle CPU some microseconds late now and then, in a way that its seed does not decide.
+const JITTER_US: u64 = 1000;
+
 #[test]
-fn two_hours_of_keepalive_are_the_same_to_the_microsecond_each_time() {
+fn two_hours_of_keepalive_are_the_same_to_the_millisecond_each_time() {
     let platform = "linux-6.12-virtual";
     if !is_here(platform) {
         return;
     }
-    let (summary, first, trouble) = observe(platform, &["keepalive/default-schedule"]);
-    assert_eq!((summary.exit_status(), summary.cases()), (0, 1), "{trouble:#?}");
-    assert_eq!(first.len(), 1);
-    let (_, second, _) = observe(platform, &["keepalive/default-schedule"]);
-    assert_eq!(first, second);
+    let [first, second] = [(); 2].map(|()| {
+        let (summary, observations, trouble) = observe(platform, &["keepalive/default-schedule"]);
+        assert_eq!((summary.exit_status(), summary.cases()), (0, 1), "{trouble:#?}");
+        match observations.as_slice() {
+            [
+                Observation {
+                    seen: Observed::Timed(timed),
+                    ..
+                },
+            ] => timed.clone(),
+            other => panic!("one time was asked for: {other:?}"),
+        }
+    });
+    assert_eq!(
+        (&first.outcome, &first.cell, &first.forms),
+        (&second.outcome, &second.cell, &second.forms)
+    );
+    let [first, second] =
+        [first, second].map(|timed| [timed.probes_us, vec![timed.at_us.unwrap_or(0)]].concat());
+    assert_eq!(first.len(), 10, "nine probes and the end: {first:?}");
+    for (first, second) in first.iter().zip(&second) {
+        assert!(first.abs_diff(*second) < JITTER_US, "{first} {second}");
+    }
 }
