@@ -4,6 +4,8 @@
 //! first agent is asked for, and kept: a run over several platforms must not fail at its start because the last one's
 //! emulator is not installed.
 
+use std::env;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -176,6 +178,24 @@ pub fn at_hand(name: &str) -> Result<(), StartError> {
         Some(_) => Ok(()),
         None => Err("its kernel is not in the cache: the first run on it fetches it".into()),
     }
+}
+
+/// Whether a test may start the guest called `name`: everything is at hand, and `REUSESPEC_GUESTS` is not 0. What is
+/// left out is said on standard error past the capture of tests, with the way to get it.
+///
+/// # Panics
+/// Where something is missing although `REUSESPEC_GUESTS` is `require`.
+pub fn is_tested(name: &str) -> bool {
+    let wish = env::var("REUSESPEC_GUESTS").unwrap_or_default();
+    let why = match at_hand(name) {
+        Ok(()) if wish == "0" => "REUSESPEC_GUESTS is 0".to_owned(),
+        Ok(()) => return true,
+        Err(error) => error.to_string(),
+    };
+    assert_ne!(wish, "require", "{name}: {why}");
+    // A standard error that is closed has no reader to miss the line.
+    let _ = writeln!(io::stderr(), "left out: {name}: {why}");
+    false
 }
 
 impl Starter for GuestStarter {

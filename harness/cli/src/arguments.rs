@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::platforms::OwnKernel;
+
 const EXAMPLES: &str = "Examples:
   reusespec run                                    everything, on this machine
   reusespec run port-reuse/time-wait               scenarios whose id contains this
@@ -129,15 +131,9 @@ pub struct Run {
     /// Where to run: `host`, a guest such as `linux-6.12`, or the path of a platform's .toml file.
     #[arg(long = "platform", value_name = "P", default_value = "host")]
     pub platforms: Vec<String>,
-    /// Boot this kernel in the guest instead of the platform's own.
-    #[arg(long, value_name = "FILE")]
-    pub kernel: Option<PathBuf>,
-    /// The lib/modules/VERSION that belongs to --kernel.
-    #[arg(long, value_name = "DIR", requires = "kernel")]
-    pub modules: Option<PathBuf>,
-    /// The unpacked system that belongs to --kernel, e.g. of FreeBSD's base.txz.
-    #[arg(long, value_name = "DIR", requires = "kernel")]
-    pub tree: Option<PathBuf>,
+    /// A kernel of one's own.
+    #[command(flatten)]
+    pub own: OwnKernel,
     /// What to test: `kernel`, `reference`, `go`, …; each scenario's own if left out.
     #[arg(long = "implementation", value_name = "I")]
     pub implementations: Vec<String>,
@@ -203,15 +199,9 @@ pub struct Exec {
     /// Kill the program after this many seconds.
     #[arg(long = "limit", value_name = "SECS", default_value_t = 600)]
     pub limit_secs: u64,
-    /// Boot this kernel instead of the platform's own.
-    #[arg(long, value_name = "FILE")]
-    pub kernel: Option<PathBuf>,
-    /// The lib/modules/VERSION that belongs to --kernel.
-    #[arg(long, value_name = "DIR", requires = "kernel")]
-    pub modules: Option<PathBuf>,
-    /// The unpacked system that belongs to --kernel, e.g. of FreeBSD's base.txz.
-    #[arg(long, value_name = "DIR", requires = "kernel")]
-    pub tree: Option<PathBuf>,
+    /// A kernel of one's own.
+    #[command(flatten)]
+    pub own: OwnKernel,
 }
 
 /// A file or folder to copy.

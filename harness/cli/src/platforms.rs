@@ -13,13 +13,16 @@ use reusespec_platforms::{AgentCommand, Elsewhere, GuestStarter, elsewhere};
 use crate::run::{HOST, Platform};
 
 /// A kernel of one's own instead of the profile's.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, clap::Args)]
 pub struct OwnKernel {
-    /// bzImage, Image or ELF.
+    /// Boot this kernel (bzImage, Image or ELF) in the guest instead of the platform's own.
+    #[arg(id = "kernel", long = "kernel", value_name = "FILE")]
     pub image: Option<PathBuf>,
-    /// The `lib/modules/VERSION` that belongs to it.
+    /// The lib/modules/VERSION that belongs to --kernel.
+    #[arg(long, value_name = "DIR", requires = "kernel")]
     pub modules: Option<PathBuf>,
-    /// The unpacked system a root image is made from.
+    /// The unpacked system that belongs to --kernel, e.g. of FreeBSD's base.txz.
+    #[arg(long, value_name = "DIR", requires = "kernel")]
     pub tree: Option<PathBuf>,
 }
 

@@ -1,26 +1,22 @@
-//! Sessions → verdicts → events.
+//! Sessions → verdicts → events. Who runs where and side by side; what is gathered is `collector`'s business.
+
+mod collector;
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::channel;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use reusespec_core::judge::{judge, stale_deviations};
 use reusespec_core::protocol::{Finished, Hello, Implementation, Target};
-use reusespec_core::system::{kernel_name, kernel_names};
-use reusespec_core::table::{Comparison, Scope, Table};
-use reusespec_core::{Case, CaseKey, Deviation, Judgement, Outcome, System, Timing};
+use reusespec_core::{Case, Deviation};
 use reusespec_platforms::Starter;
 
-use crate::capture;
-use crate::event::{Event, ScenarioResult, Summary};
+use crate::event::{Event, Summary};
 use crate::implementations;
-use crate::library::find_snapshot;
-use crate::plan::{KERNEL, Portion, REFERENCE, TARGET, own_implementation};
+use crate::plan::{KERNEL, Portion, REFERENCE, TARGET};
 use crate::session::{Progress, Session, broken};
+use collector::Collector;
 
 /// Where cases run.
 pub struct Platform {
@@ -45,6 +41,19 @@ pub struct Settings<'s> {
     pub target: Option<Target>,
     /// Where to keep what was on the wires of cases.
     pub capture: Option<PathBuf>,
+}
+
+impl<'s> Settings<'s> {
+    /// Everything sound, nothing kept, as many cases at once as the platform has processors.
+    pub fn of(root: &'s Path) -> Self {
+        Self {
+            root,
+            jobs: 0,
+            fault: None,
+            target: None,
+            capture: None,
+        }
+    }
 }
 
 /// Runs the portions of one implementation on one platform and tells what happens.
@@ -238,197 +247,6 @@ pub fn with_causes(error: &dyn std::error::Error) -> String {
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
-/// Gathers outcomes until a scenario is whole.
-struct Collector<'c, 'l> {
-    platform: &'c Platform,
-    implementation: &'c str,
-    portions: &'c [Portion<'l>],
-    settings: &'c Settings<'c>,
-    /// What is tested and its release, where it has a profile.
-    profiled: Option<(implementations::Implementation, Option<String>)>,
-    /// Those of the platform and of the implementation.
-    deviations: Vec<Deviation>,
-    hello: Option<Hello>,
-    outcomes: HashMap<CaseKey, (Outcome, Duration)>,
-    missing: HashMap<&'l str, usize>,
-    /// How many of the portions have been reported.
-    told: usize,
-}
-
-impl<'c, 'l> Collector<'c, 'l> {
-    fn new(
-        platform: &'c Platform,
-        implementation: &'c str,
-        portions: &'c [Portion<'l>],
-        settings: &'c Settings<'c>,
-        deviations: Vec<Deviation>,
-    ) -> Self {
-        let missing = portions
-            .iter()
-            .map(|portion| (portion.scenario.id.as_str(), portion.cases.len()))
-            .collect();
-        Self {
-            platform,
-            implementation,
-            portions,
-            settings,
-            profiled: implementations::find(settings.root, implementation).map(|found| {
-                let release = found.release();
-                (found, release)
-            }),
-            deviations,
-            hello: None,
-            outcomes: HashMap::new(),
-            missing,
-            told: 0,
-        }
-    }
-
-    fn has(&self, key: &CaseKey) -> bool {
-        self.missing.contains_key(key.scenario.as_str())
-    }
-
-    /// Takes the outcome of a case.
-    fn finished(&mut self, finished: Finished, summary: &mut Summary, report: &mut dyn FnMut(Event<'_>)) {
-        report(Event::CaseFinished { key: &finished.key });
-        if let Err(error) = self.keep_capture(&finished) {
-            report(Event::Note(format!(
-                "{}: the capture is lost: {error}",
-                finished.key
-            )));
-        }
-        for result in self.add(finished) {
-            summary.add(&result);
-            report(Event::ScenarioFinished(result));
-        }
-    }
-
-    fn keep_capture(&self, finished: &Finished) -> io::Result<()> {
-        let (Some(folder), Some(capture)) = (&self.settings.capture, &finished.capture) else {
-            return Ok(());
-        };
-        capture::write(folder, &finished.key, capture)
-    }
-
-    /// Takes an outcome; returns the scenarios that are whole now, in the order of the files. A slow scenario
-    /// holds back the reports of those after it, so that two runs can be compared line by line.
-    fn add(&mut self, finished: Finished) -> Vec<ScenarioResult<'c>> {
-        if let Some(missing) = self.missing.get_mut(finished.key.scenario.as_str()) {
-            *missing -= 1;
-            let elapsed = Duration::from_micros(finished.elapsed_us);
-            self.outcomes.insert(finished.key, (finished.outcome, elapsed));
-        }
-        let whole = |portion: &&Portion<'_>| self.missing.get(portion.scenario.id.as_str()) == Some(&0);
-        let ready = self.portions[self.told..].iter().take_while(whole);
-        let results: Vec<_> = ready.map(|portion| self.conclude(portion)).collect();
-        self.told += results.len();
-        results
-    }
-
-    fn conclude(&self, portion: &'c Portion<'l>) -> ScenarioResult<'c> {
-        let scenario = portion.scenario;
-        let system = self
-            .hello
-            .as_ref()
-            .map_or_else(unknown_system, |hello| hello.system.clone());
-        let deviations = &self.deviations;
-        let timing = self
-            .hello
-            .as_ref()
-            .map_or(&Timing::UNKNOWN, |hello| &hello.timing);
-        let cases: Vec<_> = portion
-            .cases
-            .iter()
-            .filter_map(|case| {
-                let (outcome, elapsed) = self.outcomes.get(&case.key)?;
-                let judgement = judge(scenario, &case.key, outcome, &system, timing, deviations);
-                Some((judgement, *elapsed))
-            })
-            .collect();
-        let judgements: Vec<&Judgement> = cases.iter().map(|(judgement, _)| judgement).collect();
-        let stale = stale_deviations(scenario, &judgements, &system, deviations);
-        let stale = stale.into_iter().cloned().collect();
-        let comparison = self.compare(portion, &judgements);
-        ScenarioResult {
-            scenario,
-            platform: &self.platform.name,
-            kernel: self.kernel(),
-            implementation: self.implementation,
-            comparison,
-            stale,
-            again: self.again(&scenario.id),
-            cases,
-        }
-    }
-
-    /// What snapshots call the kernel.
-    fn kernel(&self) -> String {
-        let name = |hello: &Hello| kernel_name(&hello.system, &hello.machine);
-        self.hello.as_ref().map_or_else(|| unknown_system().name, name)
-    }
-
-    fn compare(&self, portion: &Portion<'_>, judgements: &[&Judgement]) -> Comparison {
-        let scenario = portion.scenario;
-        let varies =
-            |(found, _): &(implementations::Implementation, _)| found.profile.varies_in(&scenario.id);
-        if self.profiled.as_ref().is_some_and(varies) {
-            return Comparison::Same;
-        }
-        let profiled = self.profiled.as_ref().and_then(|(_, release)| release.as_deref());
-        // What somebody has started is compared with the reference, but nobody has reviewed it.
-        let release = profiled.or((self.implementation == TARGET).then_some(TARGET));
-        let table = Table::of_run(scenario, judgements, &reviewed_as(&self.kernel(), release));
-        let kernels = self
-            .hello
-            .as_ref()
-            .map_or_else(Vec::new, |hello| kernel_names(&hello.system, &hello.machine));
-        let keys = snapshot_keys(&kernels, self.implementation, own_implementation(scenario));
-        let old = find_snapshot(self.settings.root, &scenario.id, &keys).map(|(_, table)| table);
-        let whole = portion.cases.len() == scenario.cases.len();
-        let scope = if whole {
-            Scope::AllCases
-        } else {
-            Scope::ChosenCases
-        };
-        table.compare(old.as_ref(), judgements, scope)
-    }
-
-    fn own(&self, scenario: &str) -> &'static str {
-        let portion = self
-            .portions
-            .iter()
-            .find(|portion| portion.scenario.id == scenario);
-        portion.map_or(REFERENCE, |portion| own_implementation(portion.scenario))
-    }
-
-    fn again(&self, scenario: &str) -> String {
-        let mut words = vec![format!("reusespec run {scenario}")];
-        if self.platform.name != HOST {
-            words.push(format!("--platform {}", self.platform.name));
-        }
-        match (&self.settings.target, &self.settings.fault) {
-            (Some(target), _) => {
-                words.push(format!("--target {}", target.at));
-                words.extend(
-                    target
-                        .script_filename
-                        .iter()
-                        .map(|script| format!("--script-filename {script}")),
-                );
-            }
-            (None, Some(fault)) => words.push(format!(
-                "--implementation {} --fault {fault}",
-                self.implementation
-            )),
-            (None, None) if self.implementation != self.own(scenario) => {
-                words.push(format!("--implementation {}", self.implementation));
-            }
-            (None, None) => {}
-        }
-        words.join(" ")
-    }
-}
-
 /// The name of the platform that is this machine.
 pub const HOST: &str = "host";
 
@@ -446,14 +264,6 @@ pub fn snapshot_keys(kernels: &[String], implementation: &str, own: &str) -> Vec
 pub fn reviewed_as(kernel: &str, version: Option<&str>) -> String {
     let with = version.map(|version| format!(" with {version}"));
     format!("{kernel}{}", with.unwrap_or_default())
-}
-
-/// Stands in for the system of an agent that never said hello; no claim is judged on it.
-fn unknown_system() -> System {
-    System {
-        name: "unknown".to_owned(),
-        release: String::new(),
-    }
 }
 
 /// Runs a plan from beginning to end on the platforms.

@@ -44,13 +44,7 @@ fn conforms(path: &Path) {
         cases: scenario.cases.iter().collect(),
     }];
     let root = root();
-    let settings = Settings {
-        root: &root,
-        jobs: 0,
-        fault: None,
-        target: None,
-        capture: None,
-    };
+    let settings = Settings::of(&root);
     let mut kernel = None;
     let mut judged = None;
     run_portions(

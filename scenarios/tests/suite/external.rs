@@ -54,13 +54,7 @@ fn deviates_as_its_profile_says(name: &str, family: Family, subject: Subject) {
             cases: scenario.cases.iter().collect(),
         })
         .collect();
-    let settings = Settings {
-        root: &root,
-        jobs: 0,
-        fault: None,
-        target: None,
-        capture: None,
-    };
+    let settings = Settings::of(&root);
     let mut kernel = None;
     let mut results = Vec::new();
     run_portions(

@@ -211,11 +211,8 @@ fn red_claims(
 ) -> (BTreeSet<String>, System) {
     let root = root();
     let settings = Settings {
-        root: &root,
-        jobs: 0,
         fault: fault.map(|fault| fault.note.name.to_owned()),
-        target: None,
-        capture: None,
+        ..Settings::of(&root)
     };
     let portions: Vec<_> = scenarios
         .iter()

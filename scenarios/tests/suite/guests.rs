@@ -4,34 +4,16 @@
 //! a failure with `REUSESPEC_GUESTS=require`. One guest serves all scenarios of a test. Whole families on every kernel
 //! are a stage of CI: here it is one of each kind of machine.
 
-use std::io::Write;
-
 use reusespec::event::{Event, Summary};
 use reusespec::library::Library;
 use reusespec::plan::{Selection, plan};
 use reusespec::platforms::{self, OwnKernel};
 use reusespec::run::{Settings, run};
 use reusespec_core::{Observation, Observed, Verdict};
-use reusespec_platforms::guest::at_hand;
+use reusespec_platforms::guest::is_tested;
 use rstest::rstest;
 
 use crate::ground::root;
-
-/// Whether the guest can be started here.
-fn is_here(name: &str) -> bool {
-    let wish = std::env::var("REUSESPEC_GUESTS").unwrap_or_default();
-    let why = match at_hand(name) {
-        Ok(()) if wish == "0" => "REUSESPEC_GUESTS is 0".to_owned(),
-        Ok(()) => return true,
-        Err(error) => error.to_string(),
-    };
-    assert_ne!(wish, "require", "{name}: {why}");
-    let line = format!("left out: {name}: {why}\n");
-    std::io::stderr()
-        .write_all(line.as_bytes())
-        .expect("standard error is open");
-    false
-}
 
 /// What a run came to, its observations, and what went wrong in it.
 fn observe(platform: &str, filters: &[&str]) -> (Summary, Vec<Observation>, Vec<String>) {
@@ -43,13 +25,7 @@ fn observe(platform: &str, filters: &[&str]) -> (Summary, Vec<Observation>, Vec<
     };
     let work = plan(&library.scenarios, &selection, &[]).expect("the filters fit");
     let platforms = [platforms::find(platform, &OwnKernel::default()).expect("it comes with the program")];
-    let settings = Settings {
-        root: &root,
-        jobs: 0,
-        fault: None,
-        target: None,
-        capture: None,
-    };
+    let settings = Settings::of(&root);
     let (mut observations, mut trouble) = (Vec::new(), Vec::new());
     let summary = run(&platforms, &work, &settings, &mut |event| match event {
         Event::ScenarioFinished(result) => {
@@ -71,7 +47,7 @@ fn observe(platform: &str, filters: &[&str]) -> (Summary, Vec<Observation>, Vec<
 #[case::little_endian("linux-6.12", &["port-reuse/"])]
 #[case::big_endian("linux-s390x", &["port-reuse/same-address", "port-reuse/default-options", "keepalive/option-limits"])]
 fn a_reviewed_kernel_does_what_its_tables_say(#[case] platform: &str, #[case] filters: &[&str]) {
-    if !is_here(platform) {
+    if !is_tested(platform) {
         return;
     }
     let (summary, _, trouble) = observe(platform, filters);
@@ -86,7 +62,7 @@ const JITTER_US: u64 = 1000;
 #[test]
 fn two_hours_of_keepalive_are_the_same_to_the_millisecond_each_time() {
     let platform = "linux-6.12-virtual";
-    if !is_here(platform) {
+    if !is_tested(platform) {
         return;
     }
     let [first, second] = [(); 2].map(|()| {

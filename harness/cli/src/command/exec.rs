@@ -17,7 +17,7 @@ use self::files::{FileError, Files};
 use super::wrong_input;
 use crate::arguments;
 use crate::exit;
-use crate::platforms::{self, OwnKernel, PlatformError};
+use crate::platforms::{self, PlatformError};
 use crate::run::{Platform, with_causes};
 use crate::session::{INTERRUPTED, Line, next, replies, write_all};
 
@@ -63,12 +63,7 @@ pub(super) fn exec(options: &arguments::Exec) -> io::Result<i32> {
 }
 
 fn prepare(options: &arguments::Exec) -> Result<(Platform, Exec, Vec<u8>), ExecError> {
-    let own = OwnKernel {
-        image: options.kernel.clone(),
-        modules: options.modules.clone(),
-        tree: options.tree.clone(),
-    };
-    let platform = platforms::find(&options.platform, &own)?;
+    let platform = platforms::find(&options.platform, &options.own)?;
     if !platform.starter.manner().costs_a_machine {
         return Err(ExecError::NoGuest(platform.name));
     }

@@ -12,7 +12,7 @@ use crate::event::Event;
 use crate::implementations::{self, ImplementationError};
 use crate::library::Library;
 use crate::plan::{PlanError, Selection, TARGET, plan};
-use crate::platforms::{self, OwnKernel, PlatformError};
+use crate::platforms::{self, PlatformError};
 use crate::report::Reporter;
 use crate::report::html::HtmlReporter;
 use crate::report::json::JsonReporter;
@@ -74,12 +74,10 @@ pub(super) fn run(library: &Library, options: &Run) -> io::Result<i32> {
 fn checked(library: &Library, options: &Run) -> Result<Vec<Platform>, RunError> {
     let profiles = implementations::load(&library.root)?;
     plan(&library.scenarios, &selection(options), &profiles)?;
-    let own = OwnKernel {
-        image: options.kernel.clone(),
-        modules: options.modules.clone(),
-        tree: options.tree.clone(),
-    };
-    let platforms = options.platforms.iter().map(|name| platforms::find(name, &own));
+    let platforms = options
+        .platforms
+        .iter()
+        .map(|name| platforms::find(name, &options.own));
     let platforms = platforms.collect::<Result<_, _>>()?;
     match &options.fault {
         Some(fault) if !crate::faults::all().iter().any(|known| known.note.name == fault) => {

@@ -5,32 +5,18 @@
 //! `REUSESPEC_GUESTS=require`, as in CI, it is a failure.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use reusespec_platforms::guest::at_hand;
+use reusespec_platforms::guest::is_tested;
 
 use crate::deaths::{children, wait_for};
 use crate::ground::{Answer, Ground, SHARING, WAITING};
 
 const GUEST: &str = "linux-6.12";
-
-/// Whether the guest can be started here.
-fn is_here(name: &str) -> bool {
-    let wish = std::env::var("REUSESPEC_GUESTS").unwrap_or_default();
-    let why = match at_hand(name) {
-        Ok(()) if wish == "0" => "REUSESPEC_GUESTS is 0".to_owned(),
-        Ok(()) => return true,
-        Err(error) => error.to_string(),
-    };
-    assert_ne!(wish, "require", "{name}: {why}");
-    let line = format!("left out: {name}: {why}\n");
-    std::io::stderr().write_all(line.as_bytes()).unwrap();
-    false
-}
 
 #[test]
 fn an_emulator_that_is_not_installed_breaks_the_cases_and_says_how_to_get_it() {
@@ -64,7 +50,7 @@ fn a_platform_that_does_not_exist_is_wrong_input() {
 
 #[test]
 fn a_guest_that_is_killed_costs_the_case_it_was_executing() {
-    if !is_here(GUEST) {
+    if !is_tested(GUEST) {
         return;
     }
     let ground = Ground::with(&[("sharing", SHARING), ("waiting", WAITING)]);
@@ -127,7 +113,7 @@ fn processor_ticks(process: i32) -> u64 {
 
 #[test]
 fn a_program_in_a_guest_prints_and_ends_as_if_it_had_run_here() {
-    if !is_here(GUEST) {
+    if !is_tested(GUEST) {
         return;
     }
     let ground = Ground::with(&[]);

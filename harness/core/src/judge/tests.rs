@@ -1,0 +1,203 @@
+//! Outcomes to verdicts, with and without times.
+
+use super::*;
+
+const TEXT: &str = r#"
+title = "t"
+why = "w"
+source = ["posix: bind"]
+matrix.new = ["plain", "reuse-addr"]
+steps = [
+  { open = { socket = "a", kind = "tcp4", options = "$new" } },
+  { bind = { socket = "a", to = "127.0.0.1:$port", label = "first" } },
+]
+[[claim]]
+id = "works"
+level = "must"
+when = { new = "plain" }
+expect = { first = "ok" }
+[[claim]]
+id = "old-linux"
+level = "must"
+on = "linux < 3"
+when = { new = "reuse-addr" }
+expect = { first = "EIO" }
+[[claim]]
+id = "better-not"
+level = "should"
+expect = { first = ["EACCES", "EPERM"] }
+"#;
+
+fn linux() -> System {
+    System {
+        name: "linux".to_owned(),
+        release: "6.18.44".to_owned(),
+    }
+}
+
+fn check(case: usize, outcome: &Outcome, deviations: &[Deviation]) -> Judgement {
+    let scenario = Scenario::parse("port-reuse/t", "t.toml", TEXT.as_bytes()).unwrap();
+    judge(
+        &scenario,
+        &scenario.cases[case].key.clone(),
+        outcome,
+        &linux(),
+        &Timing::UNKNOWN,
+        deviations,
+    )
+}
+
+fn saw(word: &str) -> Outcome {
+    let seen = Observed::Word(word.to_owned());
+    Outcome::Observed(vec![Observation {
+        label: "first".to_owned(),
+        seen,
+    }])
+}
+
+fn known() -> Deviation {
+    Deviation {
+        scenario: "port-reuse/t".to_owned(),
+        claim: "works".to_owned(),
+        because: "b".to_owned(),
+        link: "l".to_owned(),
+        until: None,
+        on: Vec::new(),
+    }
+}
+
+#[test]
+fn a_must_that_does_not_hold_is_a_failure() {
+    assert_eq!(check(0, &saw("ok"), &[]).verdict, Verdict::Pass);
+    assert_eq!(check(0, &saw("EADDRINUSE"), &[]).verdict, Verdict::Fail);
+}
+
+#[test]
+fn a_claim_is_only_for_its_cases_and_systems() {
+    assert_eq!(check(1, &saw("EADDRINUSE"), &[]).verdict, Verdict::Pass);
+    let claims: Vec<_> = check(0, &saw("ok"), &[])
+        .claims
+        .into_iter()
+        .map(|claim| claim.id)
+        .collect();
+    assert_eq!(claims, ["works", "better-not"]);
+}
+
+#[test]
+fn a_should_is_reported_and_never_fails() {
+    let judgement = check(0, &saw("ok"), &[]);
+    assert!(!judgement.claims[1].holds());
+    assert_eq!(judgement.claims[1].unmet[0].expected, "EACCES or EPERM");
+    assert_eq!(judgement.verdict, Verdict::Pass);
+}
+
+#[test]
+fn a_known_disagreement_deviates() {
+    assert_eq!(
+        check(0, &saw("EADDRINUSE"), &[known()]).verdict,
+        Verdict::Deviates
+    );
+}
+
+#[test]
+fn a_label_that_was_not_observed_does_not_satisfy_a_claim() {
+    let judgement = check(0, &Outcome::Observed(Vec::new()), &[]);
+    assert_eq!(judgement.verdict, Verdict::Fail);
+    assert_eq!(judgement.claims[0].unmet[0].seen, "-");
+}
+
+#[test]
+fn broken_is_neither_pass_nor_fail() {
+    let judgement = check(0, &Outcome::Broken("died".to_owned()), &[]);
+    assert_eq!((judgement.verdict, judgement.claims.len()), (Verdict::Broken, 0));
+}
+
+#[test]
+fn a_deviation_is_stale_only_after_a_complete_run() {
+    let scenario = Scenario::parse("port-reuse/t", "t.toml", TEXT.as_bytes()).unwrap();
+    let deviations = [known()];
+    let judged = [
+        check(0, &saw("ok"), &deviations),
+        check(1, &saw("ok"), &deviations),
+    ];
+    let all: Vec<_> = judged.iter().collect();
+    assert_eq!(stale_deviations(&scenario, &all, &linux(), &deviations).len(), 1);
+    assert!(stale_deviations(&scenario, &all[..1], &linux(), &deviations).is_empty());
+    let occurs = [
+        check(0, &saw("EADDRINUSE"), &deviations),
+        check(1, &saw("ok"), &deviations),
+    ];
+    let all: Vec<_> = occurs.iter().collect();
+    assert!(stale_deviations(&scenario, &all, &linux(), &deviations).is_empty());
+}
+
+const TIMED: &str = r#"
+title = "t"
+why = "w"
+source = ["rfc9293 3.8.4"]
+steps = [
+  { connect = { socket = "c" } },
+  { set-raw = { socket = "c", option = "TCP_KEEPIDLE", value = 1 } },
+  { set-raw = { socket = "c", option = "TCP_KEEPINTVL", value = 1 } },
+  { set-raw = { socket = "c", option = "TCP_KEEPCNT", value = 2 } },
+  { await-close = { socket = "c", within = "4s", label = "end" } },
+]
+[[claim]]
+id = "dies-in-time"
+level = "must"
+expect = { end = { outcome = "ETIMEDOUT", at = "schedule-end" } }
+"#;
+
+fn check_timed(at_us: i64, late_us: u64) -> Judgement {
+    let scenario = Scenario::parse("keepalive/t", "t.toml", TIMED.as_bytes()).unwrap();
+    let seen = Observed::Timed(crate::Timed {
+        outcome: "ETIMEDOUT".to_owned(),
+        at_us: Some(at_us),
+        late_us,
+        ..crate::Timed::default()
+    });
+    let outcome = Outcome::Observed(vec![Observation {
+        label: "end".to_owned(),
+        seen,
+    }]);
+    let key = scenario.cases[0].key.clone();
+    judge(&scenario, &key, &outcome, &linux(), &Timing::UNKNOWN, &[])
+}
+
+#[test]
+fn a_time_in_its_bounds_passes_with_a_margin() {
+    let judgement = check_timed(3_020_000, 0);
+    assert_eq!(judgement.verdict, Verdict::Pass);
+    assert!(judgement.claims[0].margin_us.unwrap() > 0);
+    assert_eq!(
+        judgement.observed[0].seen.to_string(),
+        "ETIMEDOUT at schedule-end, no probe"
+    );
+}
+
+#[test]
+fn a_time_outside_its_bounds_fails_with_a_timeline() {
+    let judgement = check_timed(2_000_000, 0);
+    assert_eq!(judgement.verdict, Verdict::Fail);
+    assert!(judgement.claims[0].unmet[0].timeline.len() > 2);
+}
+
+#[test]
+fn a_machine_that_was_late_has_wider_bounds() {
+    assert_eq!(check_timed(3_150_000, 0).verdict, Verdict::Fail);
+    assert_eq!(check_timed(3_150_000, 150_000).verdict, Verdict::Pass);
+}
+
+#[test]
+fn a_machine_that_was_too_late_proves_nothing_wrong() {
+    for at_us in [2_000_000, 4_000_000] {
+        let judgement = check_timed(at_us, 260_000);
+        assert_eq!(judgement.verdict, Verdict::Broken);
+        assert_eq!(judgement.because.as_deref(), Some("the machine was 260 ms late"));
+    }
+}
+
+#[test]
+fn a_time_that_is_right_is_right_on_a_late_machine_too() {
+    assert_eq!(check_timed(3_020_000, 260_000).verdict, Verdict::Pass);
+}
