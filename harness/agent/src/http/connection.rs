@@ -8,7 +8,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use reusespec_wire::http1::{
-    Asked, Closing, CutError, Ended, Limits, Reader, Request, RequestPoint, Tail, Transcript,
+    Asked, Closing, CutError, Ended, Limits, Reader, ReplyPoint, Request, RequestPoint, Tail, Transcript,
 };
 use socket2::SockRef;
 
@@ -190,7 +190,9 @@ impl Connection {
     /// Writes down how the connection stands: ended and how, or open.
     pub(super) fn tell_state(&mut self) {
         let point = self.reader.point();
-        if self.closing.is_some() && !std::mem::replace(&mut self.told, true) {
+        // No reply can follow in a tunnel or behind what is none: what came there is told though the connection is open.
+        let over = self.closing.is_some() || point == ReplyPoint::Unknown;
+        if over && !std::mem::replace(&mut self.told, true) {
             let tail = self.reader.finish();
             self.take();
             if tail != Tail::Nothing {
