@@ -9,6 +9,8 @@ use nix::unistd::Pid;
 
 use crate::ground::{Answer, Ground, SHARING, WAITING};
 
+/// Far longer than a case lives that does not wait.
+const SETTLED: Duration = Duration::from_millis(500);
 const SOON: Duration = Duration::from_secs(20);
 
 /// Children of a process, by the parent that /proc/PID/stat names.
@@ -47,13 +49,20 @@ fn waiting_run(ground: &Ground) -> (Child, i32, i32) {
         .unwrap();
     let command = i32::try_from(child.id()).unwrap();
     let agent = wait_for("an agent", || children(command).first().copied());
-    // The case waits in poll(2) for a connection; before that it may still be the trial of namespaces.
+    // The case waits for a connection; what else the agent starts, trials and quick cases, is gone long before this.
+    let mut known: Option<(i32, Instant)> = None;
     let case = wait_for("a waiting case", || {
-        children(agent).into_iter().find(|case| {
+        let is_case = |case: &i32| {
             let name = fs::read_to_string(format!("/proc/{case}/comm")).unwrap_or_default();
-            let waits_in = fs::read_to_string(format!("/proc/{case}/syscall")).unwrap_or_default();
-            name.trim() == "reusespec-case" && (waits_in.starts_with("7 ") || waits_in.is_empty())
-        })
+            name.trim() == "reusespec-case"
+        };
+        let cases: Vec<_> = children(agent).into_iter().filter(is_case).collect();
+        known = match (known, cases.as_slice()) {
+            (Some((case, since)), [one]) if case == *one => Some((case, since)),
+            (_, [one]) => Some((*one, Instant::now())),
+            _ => None,
+        };
+        known.and_then(|(case, since)| (since.elapsed() > SETTLED).then_some(case))
     });
     (child, agent, case)
 }
