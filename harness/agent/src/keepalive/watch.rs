@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use reusespec_core::step::keepalive::{AwaitClose, AwaitProbes, Quiet, Via};
+use reusespec_core::timing::Lateness;
 use reusespec_core::{Observed, Timed};
 use reusespec_wire::segment::{Direction, Flags, Pair, Recorded, Recording};
 use socket2::Socket;
@@ -163,14 +164,18 @@ impl Origin {
         let reset = self.segments(&recording).find(|each| is_reset(each));
         let reset_us = reset.map(|reset| self.since_us(reset.at));
         let cause = cause(&outcome, self.segments(&recording)).map(|segment| segment.at);
-        let own = self.preparation(wire) + self.answering(&recording);
+        let own_us = (self.preparation(wire) + self.answering(&recording)).as_micros() as u64;
+        let late = board.lateness(recording.began + self.at, now());
         Ok(Timed {
             at_us: at.map(|at| self.since_us(cause.unwrap_or(at))),
             outcome,
             probes_us: probes.iter().map(|probe| self.since_us(probe.at)).collect(),
             forms,
             reset_us,
-            late_us: board.latest_us(recording.began + self.at, now()) + own.as_micros() as u64,
+            late: Lateness {
+                least_us: late.least_us + own_us,
+                most_us: late.most_us + own_us,
+            },
             cell: String::new(),
         })
     }

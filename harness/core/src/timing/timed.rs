@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Moment, Ruler};
+use super::{Lateness, Moment, Ruler};
 
 /// What was seen of a connection from the origin on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,8 +21,8 @@ pub struct Timed {
     pub forms: Vec<String>,
     /// When the kernel sent an RST, since the origin.
     pub reset_us: Option<i64>,
-    /// The most that the case's own sleeps were late meanwhile, and what its preparation took after the origin.
-    pub late_us: u64,
+    /// How late the machine was meanwhile, with what the case's preparation took after the origin.
+    pub late: Lateness,
     /// The cell of the snapshot; empty until `normalise`.
     #[serde(default)]
     pub cell: String,
@@ -35,18 +35,14 @@ impl Timed {
     /// # Errors
     /// [`TooLate`].
     pub fn normalise(&mut self, ruler: &Ruler) -> Result<(), TooLate> {
-        let [fine, coarse] = ruler.rulers(self.late_us);
-        let late = TooLate(self.late_us);
-        // A ruler as coarse as the times it is to tell apart names nothing.
-        let usable = (!coarse.proves_nothing()).then_some(&coarse);
-        let rulers: Vec<_> = std::iter::once(&fine).chain(usable).collect();
-        let late_us = crate::timing::signed(self.late_us.into());
-        let name = |at| match name(at, &rulers) {
+        let late_us = crate::timing::signed(self.late.least_us.into());
+        let name = |at| match ruler.tell(self.late, |ruler| name(at, ruler))? {
             Some(name) => Ok(name),
             // What comes late may have been due a half second earlier.
-            None if usable.is_none() || halves(at) != halves(at - late_us) => Err(late),
+            None if halves(at) != halves(at - late_us) => Err(TooLate(self.late.least_us)),
             None => Ok(format!("about {:.1} s", halves(at) / 2.0)),
         };
+        let on_schedule = |ruler: &Ruler| self.is_on_schedule(ruler).then_some(());
         let mut parts = vec![match self.at_us {
             Some(at) => format!("{} at {}", self.outcome, name(at)?),
             None => self.outcome.clone(),
@@ -57,12 +53,9 @@ impl Timed {
             [one] => parts.push(format!("1 probe at {}", name(*one)?)),
             [first, ..] => {
                 let count = self.probes_us.len();
-                let how = if rulers.iter().any(|ruler| self.is_on_schedule(ruler)) {
-                    "on schedule".to_owned()
-                } else if usable.is_none() && self.is_on_schedule(&coarse) {
-                    return Err(late);
-                } else {
-                    format!("from {}", name(*first)?)
+                let how = match ruler.tell(self.late, on_schedule)? {
+                    Some(()) => "on schedule".to_owned(),
+                    None => format!("from {}", name(*first)?),
                 };
                 parts.push(format!("{count} probes {how}"));
             }
@@ -97,17 +90,15 @@ fn halves(us: i64) -> f64 {
     (us as f64 / 500_000.0).round()
 }
 
-/// The moment a time belongs to by the first ruler that has one for it.
-fn name(seen_us: i64, rulers: &[&Ruler]) -> Option<String> {
+/// The moment a time belongs to.
+fn name(seen_us: i64, ruler: &Ruler) -> Option<String> {
     /// More probes than any scenario waits for.
     const MOST_PROBES: u32 = 16;
-    rulers.iter().find_map(|ruler| {
-        let fits = |moment: &Moment| {
-            ruler
-                .bounds(*moment)
-                .is_some_and(|bounds| bounds.margin_us(seen_us) >= 0)
-        };
-        let moment = ruler.schedule.moments(MOST_PROBES).into_iter().find(fits)?;
-        Some(moment.to_string())
-    })
+    let fits = |moment: &Moment| {
+        ruler
+            .bounds(*moment)
+            .is_some_and(|bounds| bounds.margin_us(seen_us) >= 0)
+    };
+    let moment = ruler.schedule.moments(MOST_PROBES).into_iter().find(fits)?;
+    Some(moment.to_string())
 }
