@@ -192,15 +192,16 @@ fn meet(
         let unmet = (!expectation.holds(seen)).then(|| unmet(expectation.wording(), Vec::new()));
         return Ok((unmet, None));
     };
-    let find = |ruler: &Ruler| happening.find(timed, ruler);
+    let readings = timed.readings();
     let told = ruler.tell(timed.late, |ruler| {
-        Some(find(ruler)).filter(|finding| finding.holds())
+        let findings = readings.iter().map(|reading| happening.find(reading, ruler));
+        findings.into_iter().find(|finding| finding.holds())
     });
     if let Ok(Some(finding)) = told {
         return Ok((None, finding.margin_us));
     }
     let ruler = ruler.no_finer_than(timed.late.least_us);
-    let finding = find(&ruler);
+    let finding = happening.find(timed, &ruler);
     if finding.margin_us.is_some() {
         told?;
     }

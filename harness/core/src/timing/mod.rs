@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 pub use happening::Happening;
 pub use schedule::{Moment, Schedule};
-pub use timed::{Timed, TooLate};
+pub use timed::{Answer, Timed, TooLate};
 
 /// What a platform found out about its clocks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Lateness, Moment, Ruler};
+use super::{Lateness, Moment, Ruler, signed};
 
 /// What was seen of a connection from the origin on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,32 +17,73 @@ pub struct Timed {
     pub at_us: Option<i64>,
     /// When the kernel sent keepalive probes, since the origin.
     pub probes_us: Vec<i64>,
+    /// The peer's answers to them. Each moves what comes after it by what it took.
+    pub answers: Vec<Answer>,
     /// The forms those probes had, each once: `seq=una-1 len=0 A ack=next`.
     pub forms: Vec<String>,
     /// When the kernel sent an RST, since the origin.
     pub reset_us: Option<i64>,
-    /// How late the machine was meanwhile, with what the case's preparation took after the origin.
+    /// How late the origin came, where it is a moment of the case's own: times from it are too small by up to that.
+    pub origin_late_us: u64,
+    /// How late the machine was meanwhile, with what the case's preparation and its waits took too long.
     pub late: Lateness,
     /// The cell of the snapshot; empty until `normalise`.
     #[serde(default)]
     pub cell: String,
 }
 
+/// A peer's answer to a probe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Answer {
+    /// When it was sent, since the origin.
+    pub at_us: i64,
+    /// What the peer took for it.
+    pub took_us: i64,
+}
+
 impl Timed {
+    /// What the answers before a time took, all together.
+    fn moved_us(&self, at_us: i64) -> i64 {
+        let before = self.answers.iter().filter(|answer| answer.at_us <= at_us);
+        before.map(|answer| answer.took_us).sum()
+    }
+
+    /// The times as they are, and as they would be had the peer answered at once. Which of them a kernel's
+    /// schedule is in depends on whether it counts from the answer or from the probe.
+    pub fn readings(&self) -> [Self; 2] {
+        let mut at_once = self.clone();
+        for at in at_once.probes_us.iter_mut().chain(&mut at_once.at_us) {
+            *at -= self.moved_us(*at);
+        }
+        [self.clone(), at_once]
+    }
+
     /// Gives the times their names. A time that only the case's own lateness could explain may have no name:
     /// then the machine was too late to tell.
     ///
     /// # Errors
     /// [`TooLate`].
     pub fn normalise(&mut self, ruler: &Ruler) -> Result<(), TooLate> {
-        let late_us = crate::timing::signed(self.late.least_us.into());
-        let name = |at| match ruler.tell(self.late, |ruler| name(at, ruler))? {
-            Some(name) => Ok(name),
-            // What comes late may have been due a half second earlier.
-            None if halves(at) != halves(at - late_us) => Err(TooLate(self.late.least_us)),
-            None => Ok(format!("about {:.1} s", halves(at) / 2.0)),
+        let name = |at| {
+            let moved = self.moved_us(at);
+            let late_us = self.late.least_us + moved.unsigned_abs();
+            let earliest = at - signed(late_us.into());
+            let latest = at + signed(self.origin_late_us.into());
+            match ruler.tell(self.late, |ruler| {
+                name(at, ruler).or_else(|| name(at - moved, ruler))
+            })? {
+                Some(name) => Ok(name),
+                // What comes late may have been due a half second earlier.
+                None if halves(earliest) != halves(latest) => Err(TooLate(late_us.max(self.origin_late_us))),
+                None => Ok(format!("about {:.1} s", halves(at) / 2.0)),
+            }
         };
-        let on_schedule = |ruler: &Ruler| self.is_on_schedule(ruler).then_some(());
+        let readings = self.readings();
+        let on_schedule = |ruler: &Ruler| {
+            let on = readings.iter().any(|reading| reading.is_on_schedule(ruler));
+            on.then_some(())
+        };
         let mut parts = vec![match self.at_us {
             Some(at) => format!("{} at {}", self.outcome, name(at)?),
             None => self.outcome.clone(),
