@@ -1,7 +1,7 @@
 //! How late this machine let things happen: the witnesses that say whether a late time is the kernel's doing.
 //!
-//! Each case with a wire has a thread that waits a twentieth of a second again and again, by a receive timeout:
-//! the kernel keeps it with the same coarse timers as those of TCP and runs it where it runs those. How late it
+//! Each case with a wire has a thread on every processor that waits again and again, by a receive timeout: the
+//! kernel keeps it with the same coarse timers as those of TCP and runs it where it runs those. How late it
 //! wakes up is how late the kernel's timers were, and on top of that how late the thread was let run. One thread
 //! cannot tell the two apart, many can: the least late of those due at about the same moment on the same
 //! processor is near the kernel's own lateness, if below it, and the latest is above it. So all cases write what
@@ -109,15 +109,29 @@ fn stretch(at: Duration) -> u64 {
     (at.as_millis() / STRETCH.as_millis()) as u64 & u64::from(u32::MAX)
 }
 
-/// The processor this thread is on, where the kernel keeps the timer of its next wait.
+/// Has this thread run, and so the kernel keep the timers of its waits, on one processor, the next of those there
+/// are: a thread that wanders between asking where it is and waiting would vouch for the wrong one.
+///
+/// Returns its number.
 #[cfg(target_os = "linux")]
-fn processor() -> usize {
-    // SAFETY: sched_getcpu(3) has no preconditions.
-    usize::try_from(unsafe { libc::sched_getcpu() }).unwrap_or(0)
+fn settle(place: usize) -> usize {
+    use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+    let itself = nix::unistd::Pid::from_raw(0);
+    let allowed = sched_getaffinity(itself).unwrap_or_default();
+    let processors: Vec<_> = (0..CpuSet::count())
+        .filter(|processor| allowed.is_set(*processor).unwrap_or(false))
+        .collect();
+    let Some(processor) = processors.get(place % processors.len().max(1)).copied() else {
+        return 0;
+    };
+    let mut one = CpuSet::new();
+    // Where it may not be held it wanders, and what it says is as good as it was.
+    let _ = one.set(processor).and_then(|()| sched_setaffinity(itself, &one));
+    processor
 }
 
 #[cfg(not(target_os = "linux"))]
-fn processor() -> usize {
+fn settle(_: usize) -> usize {
     0
 }
 
@@ -127,30 +141,38 @@ fn wait(case: Duration) -> Duration {
     WAIT.max(case / 10_000)
 }
 
-/// A running witness. It ends when it is dropped, at the end of its wait.
+/// The running witnesses of a case. They end when this is dropped, at the end of their waits.
 #[derive(Debug)]
 pub(super) struct Witness {
-    /// Ends the thread by its end.
+    /// Ends the threads by its end.
     _alive: Arc<()>,
 }
 
 impl Witness {
-    /// Starts one for a case that may take so long.
+    /// Starts them for a case that may take so long: one a processor, as far as the board goes, each waiting so much
+    /// the longer.
     pub(super) fn start(board: Board, case: Duration) -> io::Result<Self> {
-        let wait = wait(case);
+        let processors = thread::available_parallelism()
+            .map_or(1, usize::from)
+            .min(PROCESSORS);
+        let wait = wait(case) * processors as u32;
         let alive = Arc::new(());
-        let watched = Arc::downgrade(&alive);
-        let (waiting, silent) = UnixStream::pair()?;
-        waiting.set_read_timeout(Some(wait))?;
-        thread::Builder::new().spawn(move || {
-            // Its other end says nothing, but has to be there.
-            let _silent = silent;
-            while watched.strong_count() > 0 {
-                let (processor, due, begun) = (processor(), now() + wait, Instant::now());
-                let _ = (&waiting).read(&mut [0]);
-                board.note(processor, due, begun.elapsed().saturating_sub(wait));
-            }
-        })?;
+        let process = std::process::id() as usize;
+        for place in 0..processors {
+            let watched = Arc::downgrade(&alive);
+            let (waiting, silent) = UnixStream::pair()?;
+            waiting.set_read_timeout(Some(wait))?;
+            thread::Builder::new().spawn(move || {
+                // Its other end says nothing, but has to be there.
+                let _silent = silent;
+                let processor = settle(process + place);
+                while watched.strong_count() > 0 {
+                    let (due, begun) = (now() + wait, Instant::now());
+                    let _ = (&waiting).read(&mut [0]);
+                    board.note(processor, due, begun.elapsed().saturating_sub(wait));
+                }
+            })?;
+        }
         Ok(Self { _alive: alive })
     }
 }

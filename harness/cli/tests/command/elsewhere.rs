@@ -57,6 +57,17 @@ impl Server {
         if !Path::new(program).exists() {
             return Err("there is no sshd (Debian: apt install openssh-server)".to_owned());
         }
+        let user = nix::unistd::User::from_uid(nix::unistd::getuid());
+        let shell = user
+            .ok()
+            .flatten()
+            .map_or_else(Default::default, |user| user.shell);
+        if ["", "/bin/false", "/usr/sbin/nologin"]
+            .iter()
+            .any(|none| shell == Path::new(none))
+        {
+            return Err("this user has no shell to log in to".to_owned());
+        }
         for key in ["host", "user"] {
             let made = Command::new("ssh-keygen")
                 .args(["-q", "-t", "ed25519", "-N", "", "-f", key])
