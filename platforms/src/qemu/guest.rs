@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use super::{
     error::{GuestError, host},
-    files::{Files, GOING, READY, tail},
+    files::{Files, tail},
     monitor::Monitor,
     pack::check_agent,
     process::Running,
@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     cache::Cache,
+    handshake::{GOING, READY},
     kernel::Kernel,
     link::{Keeper, Link},
     profile::{Accelerator, Profile},
