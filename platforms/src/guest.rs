@@ -160,7 +160,6 @@ impl GuestStarter {
     /// When something it is made of is missing, or it does not come up.
     pub fn boot(&self, errand: &Errand<'_>, tell: &mut dyn FnMut(String)) -> Result<Guest, StartError> {
         let mut ready = self.ready(tell)?;
-        // Gone when this returns: QEMU has it open by then.
         let scratch = ready.cache.scratch()?;
         if let Some(input) = self.input(errand)
             && let Some(image) = self.root_image(&ready.kernel, &ready.agent, Some(input))?
@@ -170,7 +169,7 @@ impl GuestStarter {
             ready.root = Some(file);
         }
         let guest: Result<Guest, GuestError> = Guest::start(self.launch(&ready, errand));
-        Ok(guest?)
+        Ok(guest?.keeping(scratch))
     }
 
     /// What the agent reads instead of the channel: everything, where its clock would run away meanwhile, and a program

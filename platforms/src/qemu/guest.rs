@@ -79,6 +79,8 @@ pub struct Guest {
     ready_after: Duration,
     /// Initramfs and QEMU's log live here as long as QEMU may read them.
     _folder: TempDir,
+    /// And so does what its starter made for it alone.
+    _kept: Option<TempDir>,
 }
 
 impl Guest {
@@ -184,7 +186,14 @@ impl Guest {
             start,
             ready_after,
             _folder: files.folder,
+            _kept: None,
         }
+    }
+
+    /// The same, with a folder that goes when it goes.
+    pub(crate) fn keeping(mut self, folder: TempDir) -> Self {
+        self._kept = Some(folder);
+        self
     }
 
     /// The guest as a platform's agent: both halves of the channel, and the guest itself as what keeps it alive.

@@ -1,8 +1,8 @@
 //! The medium that brings an agent to a system which starts by itself: a disk of nothing but a tar archive for whoever logs
 //! in, a CD with a script for a live CD that looks for one.
 //!
-//! Both run the agent from `/tmp`, with the second serial port in its environment, and end the machine after it. The agent
-//! itself brings loopback up, so a script before the network is not too early.
+//! Both run the agent with the second serial port in its environment, and end the machine after it. The agent itself brings
+//! loopback up, so a script before the network is not too early.
 
 use std::path::Path;
 
@@ -17,12 +17,11 @@ pub(crate) const LINE: &str = "tar -xOf /dev/vtbd1 agent >/tmp/a; chmod 755 /tmp
 /// Read by rc.d/pfi as shell assignments.
 const CONFIGURATION: &str = "pfi_script=run.sh\n";
 
-/// rc.d/pfi has mounted the CD on /mnt and unmounts it when this returns, which is never.
+/// rc.d/pfi starts it where it has mounted the CD, and unmounts that when it returns, which is never.
 const SCRIPT: &str = "#!/bin/sh
-/bin/cp /mnt/agent /tmp/agent && /bin/chmod 755 /tmp/agent || exit 1
 REUSESPEC_CHANNEL=/dev/cuaa1
 export REUSESPEC_CHANNEL
-/tmp/agent >/dev/console 2>&1
+${0%/*}/agent >/dev/console 2>&1
 /sbin/shutdown -p now
 ";
 

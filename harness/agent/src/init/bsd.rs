@@ -12,6 +12,8 @@ use std::{
 };
 
 use super::InitError;
+#[cfg(target_os = "freebsd")]
+use crate::socket::sysctl;
 use crate::{interface, isolate::SECOND_V6, socket::SOURCES};
 
 /// Mount, bring loopback up.
@@ -34,6 +36,11 @@ pub(super) fn loopback() -> Result<(), InitError> {
             .map_err(InitError::system(format!("give lo0 the address {address}")))?;
     }
     interface::up("lo0").map_err(InitError::system("bring lo0 up"))?;
+    // FreeBSD switches IPv6 off on every new interface but lo0, unless routers are listened to (netinet6/nd6.c,
+    // nd6_ifattach); wires are new interfaces, and no router is there to be heard.
+    #[cfg(target_os = "freebsd")]
+    sysctl::set("net.inet6.ip6.accept_rtadv", "1")
+        .map_err(InitError::system("have IPv6 on new interfaces"))?;
     // Groups are joined on lo0, as they are in a case's namespace on Linux. Only cases about groups miss the routes.
     let groups = [
         (IpAddr::V4(Ipv4Addr::new(224, 0, 0, 0)), 4, v4),

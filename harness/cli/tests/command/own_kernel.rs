@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use reusespec_platforms::qemu::find_program;
 
-use crate::ground::{Answer, Ground, SHARING};
+use crate::ground::{Answer, Ground, SHARING, left_out};
 
 const LOAD_AT: u32 = 0x10_0000;
 
@@ -87,7 +87,7 @@ fn noting_qemu(folder: &Path, real: &Path) -> PathBuf {
 #[test]
 fn a_kernel_of_ones_own_is_started_as_freebsds_is_and_what_it_says_last_is_told() {
     let Some(qemu) = find_program("x86_64") else {
-        eprintln!("left out: a kernel of one's own: qemu-system-x86_64 is not installed");
+        left_out("a kernel of one's own", "qemu-system-x86_64 is not installed");
         return;
     };
     let ground = Ground::with(&[("sharing", SHARING)]);
