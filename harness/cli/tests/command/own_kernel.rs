@@ -17,7 +17,7 @@ const LOAD_AT: u32 = 0x10_0000;
 /// port, and leaves by isa-debug-exit.
 fn kernel() -> Vec<u8> {
     const HEADERS: usize = 64 + 2 * 56;
-    const NOTE_BYTES: usize = 12 + 4 + 4;
+    const NOTE_BYTES: usize = 12 + 4 + 8;
     let code_at = HEADERS + NOTE_BYTES;
     let at = |offset: usize| LOAD_AT + offset as u32;
     // mov esi, TEXT; call print; mov esi, [ebx + 24]; call print; mov esi, LINE_END; call print
@@ -63,9 +63,9 @@ fn kernel() -> Vec<u8> {
     elf.extend(header(1, 5, 0, whole));
     elf.extend(header(4, 4, HEADERS as u64, NOTE_BYTES as u64));
     // XEN_ELFNOTE_PHYS32_ENTRY: where to begin in 32-bit mode.
-    elf.extend([4u32, 4, 18].map(u32::to_le_bytes).concat());
+    elf.extend([4u32, 8, 18].map(u32::to_le_bytes).concat());
     elf.extend(b"Xen\0");
-    elf.extend(at(code_at).to_le_bytes());
+    elf.extend(entry.to_le_bytes());
     elf.extend(code);
     elf
 }
