@@ -332,7 +332,7 @@ fn end(socket: &Socket, via: Via, within: Duration) -> io::Result<Option<String>
         },
         Via::Poll => Ok(words(ready(socket, PollFlags::POLLIN, deadline)?)),
         Via::Send | Via::SoError => {
-            if ready(socket, PollFlags::empty(), deadline)?.is_empty() {
+            if !is_over(socket, deadline)? {
                 return Ok(None);
             }
             if via == Via::SoError {
@@ -344,6 +344,31 @@ fn end(socket: &Socket, via: Via, within: Duration) -> io::Result<Option<String>
                 |_| "ok".to_owned(),
             )))
         }
+    }
+}
+
+/// Whether the connection ends by the deadline, found out without taking the error.
+#[cfg(target_os = "linux")]
+fn is_over(socket: &Socket, deadline: Instant) -> io::Result<bool> {
+    Ok(!ready(socket, PollFlags::empty(), deadline)?.is_empty())
+}
+
+/// Neither BSD wakes a poll(2) that asks for nothing. A look at what could be received shows the error and leaves it.
+#[cfg(not(target_os = "linux"))]
+fn is_over(socket: &Socket, deadline: Instant) -> io::Result<bool> {
+    const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
+    let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
+    loop {
+        match socket.recv_with_flags(&mut [std::mem::MaybeUninit::uninit()], flags) {
+            Err(error) if [io::ErrorKind::WouldBlock, io::ErrorKind::Interrupted].contains(&error.kind()) => {
+            }
+            Err(_) => return Ok(true),
+            Ok(_) => {}
+        }
+        if Instant::now() >= deadline {
+            return Ok(false);
+        }
+        std::thread::sleep(BETWEEN_LOOKS);
     }
 }
 
