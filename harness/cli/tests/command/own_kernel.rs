@@ -11,6 +11,21 @@ use reusespec_platforms::qemu::find_program;
 
 use crate::ground::{Answer, Ground, SHARING, left_out};
 
+/// The other family's smallest scenario.
+const SWITCH: &str = r#"
+title = "The switch of a new socket"
+why = "a test"
+source = ["posix: setsockopt"]
+steps = [
+  { open = { socket = "s" } },
+  { get-raw = { socket = "s", option = "SO_KEEPALIVE", label = "switch" } },
+]
+[[claim]]
+id = "off"
+level = "must"
+expect = { switch = 0 }
+"#;
+
 const LOAD_AT: u32 = 0x10_0000;
 
 /// A kernel that QEMU starts as it starts FreeBSD's (PVH): it prints a panic with its command line on the first serial
@@ -92,6 +107,8 @@ fn a_kernel_of_ones_own_is_started_as_freebsds_is_and_what_it_says_last_is_told(
     };
     let ground = Ground::with(&[("sharing", SHARING)]);
     let at = |name: &str| ground.path().join(name);
+    fs::create_dir(at("keepalive")).unwrap();
+    fs::write(at("keepalive/switch.toml"), SWITCH).unwrap();
     // Any program with shared libraries stands for the agent, this machine's system for the tree: nothing gets to run.
     let agent = at("agents/x86_64-unknown-freebsd/reusespec-agent");
     fs::create_dir_all(agent.parent().unwrap()).unwrap();
@@ -113,12 +130,29 @@ fn a_kernel_of_ones_own_is_started_as_freebsds_is_and_what_it_says_last_is_told(
         .into_iter()
         .filter(|line| line["verdict"] == "broken")
         .collect();
-    assert_eq!(broken.len(), 2, "{}", answer.stdout);
+    assert_eq!(broken.len(), 3, "{}", answer.stdout);
     let because = broken[0]["because"].as_str().unwrap();
     let console = because
         .split_once("panic: told ")
         .map(|(_, told)| told.trim_end());
-    insta::assert_snapshot!(console.unwrap_or(because).replace(' ', "\n"));
+    let words = console.unwrap_or(because);
+    insta::assert_snapshot!(words.replace(' ', "\n"), @r"
+    vfs.root.mountfrom=cd9660:/dev/vtbd0
+    init_path=/agent
+    boot_serial=yes
+    console=uart
+    hw.uart.console=io:0x3f8,br:115200
+    machdep.disable_tsc_calibration=1
+    kern.vty=sc
+    hint.uart.0.at=isa
+    hint.uart.0.port=0x3F8
+    hint.uart.0.irq=4
+    hint.uart.0.flags=0x10
+    hint.uart.1.at=isa
+    hint.uart.1.port=0x2F8
+    hint.uart.1.irq=3
+    REUSESPEC_CHANNEL=/dev/ttyu1
+    ");
 
     let line = fs::read_to_string(at("line")).unwrap();
     let mut shown = String::new();
@@ -137,7 +171,29 @@ fn a_kernel_of_ones_own_is_started_as_freebsds_is_and_what_it_says_last_is_told(
         };
         shown = shown.replace(&file.display().to_string(), name);
     }
-    insta::assert_snapshot!(shown.trim_start());
+    insta::assert_snapshot!(shown.trim_start().replace(words, "WORDS"), @r"
+    -machine q35,i8042=off,sata=off,smbus=off
+    -accel tcg
+    -cpu core2duo,-hypervisor
+    -m 256
+    -seed 7
+    -nodefaults
+    -no-user-config
+    -no-reboot
+    -display none
+    -add-fd fd=5,set=1
+    -chardev file,id=console,path=/dev/fdset/1
+    -chardev socket,id=data,fd=3
+    -chardev socket,id=monitor,fd=4
+    -mon chardev=monitor,mode=control
+    -serial chardev:console
+    -device isa-serial,index=1,chardev=data
+    -drive file=ROOT.iso,if=none,id=root,format=raw,read-only=on
+    -device virtio-blk-pci,drive=root
+    -kernel KERNEL
+    -device isa-debug-exit,iobase=0xf4,iosize=1
+    -append WORDS
+    ");
 }
 
 #[test]
