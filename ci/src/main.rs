@@ -39,6 +39,8 @@ enum Task {
     },
     /// Print the jobs of a night: every platform by every shard.
     Matrix,
+    /// Print Debian's packages that the jobs of a night need, a line each.
+    Packages,
     /// Run one job of the matrix, or with --local all this machine has everything for, and leave results in
     /// target/nightly.
     Nightly {
@@ -96,6 +98,10 @@ fn main() -> ExitCode {
         Task::Schema => schema::write().map(|()| true),
         Task::Agents { targets, install } => agents::build(&targets, install),
         Task::Matrix => print(&matrix::as_json(&matrix::jobs())).map(|()| true),
+        Task::Packages => matrix::packages()
+            .iter()
+            .try_for_each(|package| print(package))
+            .map(|()| true),
         Task::Nightly {
             platform: Some(platform),
             shard: Some(shard),

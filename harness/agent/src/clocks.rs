@@ -33,6 +33,8 @@ pub(crate) fn calibrate() -> Timing {
         tick_us: tick_us(),
         timers: if cfg!(target_os = "linux") {
             Timers::Wheel
+        } else if cfg!(target_os = "freebsd") {
+            Timers::Together
         } else {
             Timers::Ticks
         },

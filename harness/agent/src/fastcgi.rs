@@ -134,7 +134,7 @@ impl Probe<'_, '_> {
     /// Opens a connection; the application starts with its defaults if nobody has started it.
     fn connect(&mut self, name: &str) -> Answer {
         let place = self.application()?.place.clone();
-        let socket = match place.connect(CONNECT_WITHIN) {
+        let connected = match place.connect(CONNECT_WITHIN) {
             Err(error) if self.is_target() => {
                 // Nothing is known of an application that is not there, or not any more.
                 let name = crate::errno::name(&error);
@@ -142,7 +142,8 @@ impl Probe<'_, '_> {
             }
             connected => connected?,
         };
-        self.connections.insert(name.to_owned(), Connection::new(socket)?);
+        self.connections
+            .insert(name.to_owned(), Connection::new(connected)?);
         Ok(Observed::ok())
     }
 

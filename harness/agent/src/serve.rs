@@ -2,7 +2,7 @@
 //!
 //! A case holds a slot only while it works; one that waits for a timer lets the next one start, so that a
 //! family of long waits takes as long as its longest. At most [`MOST_ALIVE`] are alive, because each holds a
-//! network namespace.
+//! network namespace or a tunnel.
 
 mod child;
 mod lines;
@@ -19,13 +19,17 @@ use reusespec_core::protocol::{
 use reusespec_core::{Case, Outcome};
 
 use crate::case::Terms;
-use crate::isolate::Isolation;
+use crate::isolate::{Isolation, Kept};
 use crate::keepalive::Board;
-use crate::{capabilities, clocks, exec, system};
+use crate::{capabilities, clocks, exec, init, peer, system};
 use child::Child;
 use lines::Lines;
 
-const MOST_ALIVE: usize = 400;
+const MOST_ALIVE: usize = if peer::MOST_WIRES < 400 {
+    peer::MOST_WIRES
+} else {
+    400
+};
 /// How much longer than its budget a case may live: it has to report, too.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -38,6 +42,8 @@ struct Loop<W> {
     jobs: usize,
     queue: VecDeque<Case>,
     children: Vec<Child>,
+    /// What the case that runs alone is going to change.
+    kept: Option<Kept>,
     finished: usize,
 }
 
@@ -90,6 +96,7 @@ pub fn serve<R: AsFd, W: Write>(input: &R, mut output: W) -> io::Result<()> {
         jobs: start.jobs.max(1),
         queue: VecDeque::new(),
         children: Vec::new(),
+        kept: None,
         finished: 0,
     };
     state.run(input, lines)
@@ -105,18 +112,13 @@ impl<R: AsFd> io::Read for Bytes<'_, R> {
 }
 
 fn run_program<R: AsFd, W: Write>(exec: &Exec, lines: Lines, input: &R, mut output: W) -> io::Result<()> {
-    if !is_guest() {
+    if !init::in_guest() {
         let because = "programs are run in guests only: their files are placed anywhere".to_owned();
         return send(&mut output, &Reply::Ended(Ended::NotStarted(because)));
     }
     let rest = lines.into_rest();
     let mut content = io::Read::chain(&rest[..], Bytes(input));
     exec::execute(exec, &mut content, &mut |reply| send(&mut output, reply))
-}
-
-/// The child of a guest's first process.
-fn is_guest() -> bool {
-    nix::unistd::getppid().as_raw() == 1 && std::env::var_os("REUSESPEC_CHANNEL").is_some()
 }
 
 fn send(output: &mut impl Write, reply: &Reply) -> io::Result<()> {
@@ -156,6 +158,15 @@ impl<W: Write> Loop<W> {
         while self.children.iter().filter(|child| child.busy).count() < self.jobs
             && self.children.len() < MOST_ALIVE
         {
+            let Some(controls) = self.queue.front().map(|case| self.isolation.controls_of(case)) else {
+                return Ok(());
+            };
+            if !self.children.is_empty() && (self.kept.is_some() || !controls.is_empty()) {
+                // One that changes the machine runs alone.
+                return Ok(());
+            }
+            self.kept = None;
+            self.kept = (!controls.is_empty()).then(|| Kept::of(controls));
             let Some(case) = self.queue.pop_front() else {
                 return Ok(());
             };

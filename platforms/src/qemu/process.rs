@@ -14,6 +14,7 @@ use std::{
 };
 
 use super::command::{CONSOLE_FD, DATA_FD, MONITOR_FD};
+use super::console::Typist;
 use crate::process::Owned;
 
 /// QEMU and our ends of its descriptors.
@@ -22,24 +23,43 @@ pub(super) struct Running {
     pub(super) child: Owned,
     pub(super) data: UnixStream,
     pub(super) monitor: UnixStream,
+    /// The console, until somebody talks to it.
+    pub(super) console: Option<UnixStream>,
+    /// Who does.
+    pub(super) typist: Option<Typist>,
     pub(super) complaints: PathBuf,
+}
+
+/// Where the console goes.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Console<'p> {
+    /// Into this file.
+    Logged(&'p Path),
+    /// To [`Running::console`].
+    Talked,
 }
 
 /// Start `program` with `arguments`; what it complains about goes to `qemu.log` in `folder`.
 pub(super) fn start(
     program: &str,
     arguments: &[String],
-    console: &Path,
+    console: Console<'_>,
     folder: &Path,
 ) -> io::Result<Running> {
     let complaints = folder.join("qemu.log");
     let (data, guest_data) = UnixStream::pair()?;
     let (monitor, guest_monitor) = UnixStream::pair()?;
-    let console = File::create(console)?;
+    let (console, guest_console) = match console {
+        Console::Logged(path) => (None, OwnedFd::from(File::create(path)?)),
+        Console::Talked => {
+            let (ours, guests) = UnixStream::pair()?;
+            (Some(ours), OwnedFd::from(guests))
+        }
+    };
     let inherited = [
         (high(&guest_data)?, DATA_FD),
         (high(&guest_monitor)?, MONITOR_FD),
-        (high(&console)?, CONSOLE_FD),
+        (high(&guest_console)?, CONSOLE_FD),
     ];
     let mut command = Command::new(program);
     command
@@ -60,6 +80,8 @@ pub(super) fn start(
         child: Owned::start(command)?,
         data,
         monitor,
+        console,
+        typist: None,
         complaints,
     })
 }

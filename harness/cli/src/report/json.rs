@@ -42,7 +42,8 @@ fn observed(judgement: &Judgement) -> Value {
             "probes_ms": timed.probes_us.iter().copied().map(thousandth).collect::<Vec<_>>(),
             "forms": timed.forms,
             "reset_ms": timed.reset_us.map(thousandth),
-            "late_ms": timed.late_us as f64 / 1e3,
+            "late_ms": timed.late.least_us as f64 / 1e3,
+            "late_at_most_ms": timed.late.most_us as f64 / 1e3,
         }),
         other => json!(other.to_string()),
     };

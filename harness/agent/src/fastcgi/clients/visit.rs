@@ -10,7 +10,7 @@ use reusespec_wire::http1::{Asked, Limits, Reader, Response, Tail};
 use socket2::Socket;
 
 use super::answer::BODY;
-use crate::place::Place;
+use crate::place::{Connected, Place};
 use crate::stop::Stop;
 
 /// How long a web server may take for anything.
@@ -22,7 +22,10 @@ const POLL: Duration = Duration::from_millis(1);
 
 /// Makes a request. Returns the status and whether the application's body came, or what happened instead.
 pub(super) fn visit(at: &Place, step: &Visit, has_arrived: impl Fn() -> bool) -> Result<String, Stop> {
-    let mut socket = at.connect(WITHIN)?;
+    let Connected { mut socket, is_reset } = at.connect(WITHIN)?;
+    if is_reset {
+        return Ok("ECONNRESET".to_owned());
+    }
     socket.set_read_timeout(Some(WITHIN))?;
     socket.set_write_timeout(Some(WITHIN))?;
     socket.write_all(&request(step))?;
