@@ -71,10 +71,19 @@ enum Task {
         /// What to measure; everything if left out.
         figures: Vec<bench::Figure>,
     },
+    /// Serve what `bench` measures, until standard input ends.
+    #[command(hide = true)]
+    Serve {
+        /// Which.
+        what: bench::serve::Served,
+    },
     /// Run scenarios again and again and show every answer that flips.
     Flakes {
         /// Scenarios whose id contains one of these; all if left out.
         filters: Vec<String>,
+        /// Only this implementation; each scenario's own if left out.
+        #[arg(long)]
+        implementation: Option<String>,
         /// How many times.
         #[arg(long, default_value_t = 10)]
         runs: usize,
@@ -105,11 +114,13 @@ fn main() -> ExitCode {
             print(&text).map(|()| good)
         }
         Task::Bench { figures } => bench::measure(&figures).map(|()| true),
+        Task::Serve { what } => bench::serve::serve(what).map(|()| true),
         Task::Flakes {
             filters,
+            implementation,
             runs,
             loaded,
-        } => flakes::hunt(&filters, runs, loaded),
+        } => flakes::hunt(&filters, implementation.as_deref(), runs, loaded),
     };
     if done.unwrap_or_else(fail) {
         ExitCode::SUCCESS

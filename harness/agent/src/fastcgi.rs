@@ -123,7 +123,11 @@ impl Probe<'_, '_> {
                 Ok(Observed::ok())
             }
             FastcgiStep::Visit(step) => self.front()?.visit(step).map(Observed::Transcript),
-            FastcgiStep::Recorded(step) => Ok(Observed::Transcript(self.front()?.recorded(step))),
+            FastcgiStep::Recorded(step) => {
+                let front = self.front.as_ref().ok_or_else(no_front)?;
+                let lines = self.scene.reporter.waiting(|| front.recorded(step))?;
+                Ok(Observed::Transcript(lines))
+            }
         }
     }
 
@@ -170,8 +174,7 @@ impl Probe<'_, '_> {
     }
 
     fn front(&self) -> Result<&Front, Stop> {
-        let none = || Stop::Broken("no `web-server` has been started".to_owned());
-        self.front.as_ref().ok_or_else(none)
+        self.front.as_ref().ok_or_else(no_front)
     }
 
     fn is_target(&self) -> bool {
@@ -197,4 +200,8 @@ impl Probe<'_, '_> {
             .checked_sub(RESERVE)
             .unwrap_or(self.scene.deadline)
     }
+}
+
+fn no_front() -> Stop {
+    Stop::Broken("no `web-server` has been started".to_owned())
 }

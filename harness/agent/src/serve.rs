@@ -25,11 +25,7 @@ use crate::{capabilities, clocks, exec, init, peer, system};
 use child::Child;
 use lines::Lines;
 
-const MOST_ALIVE: usize = if peer::MOST_WIRES < 400 {
-    peer::MOST_WIRES
-} else {
-    400
-};
+const MOST_ALIVE: usize = peer::MOST_WIRES;
 /// How much longer than its budget a case may live: it has to report, too.
 const GRACE: Duration = Duration::from_secs(2);
 
