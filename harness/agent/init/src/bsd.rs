@@ -11,8 +11,7 @@ use std::{
     os::fd::{AsRawFd, IntoRawFd},
 };
 
-use super::InitError;
-use crate::{interface, isolate::SECOND_V6};
+use super::{InitError, SECOND_V6, interface};
 
 /// Mount, bring loopback up.
 pub(super) fn prepare() -> Result<(), InitError> {

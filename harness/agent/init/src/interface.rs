@@ -71,7 +71,10 @@ struct Flags {
 }
 
 /// Gives interface `name` an address, and the other end's where it has one.
-pub(crate) fn add_address(name: &str, address: IpAddr, other: Option<IpAddr>, prefix: u32) -> io::Result<()> {
+///
+/// # Errors
+/// The kernel's answer, also where there is no such interface.
+pub fn add_address(name: &str, address: IpAddr, other: Option<IpAddr>, prefix: u32) -> io::Result<()> {
     let socket = any_socket(address.is_ipv6())?;
     match address {
         IpAddr::V4(address) => {
@@ -118,7 +121,10 @@ pub(crate) fn add_address(name: &str, address: IpAddr, other: Option<IpAddr>, pr
 }
 
 /// `ifconfig NAME up`.
-pub(crate) fn up(name: &str) -> io::Result<()> {
+///
+/// # Errors
+/// The kernel's answer.
+pub fn up(name: &str) -> io::Result<()> {
     let socket = any_socket(false)?;
     let mut request = Flags {
         name: padded(name),
