@@ -13,7 +13,7 @@ mod freebsd;
 use crate::profile::{Accelerator, Board, Clock, Profile};
 use crate::root_image::INPUT;
 
-/// The data channel: a connected socket.
+/// The data channel: a connected socket, or a pipe where the guest only speaks.
 pub(super) const DATA_FD: i32 = 3;
 /// The monitor (QMP): a connected socket.
 pub(super) const MONITOR_FD: i32 = 4;
@@ -23,6 +23,12 @@ pub(super) const CONSOLE_FD: i32 = 5;
 /// The same name as in the agent's `init::channel`; `platforms` does not depend on the agent, so it is written twice
 /// and a boot test holds the two together.
 const PORT_NAME: &str = "reusespec";
+
+/// Nobody reads the record. But only while it records does QEMU keep its main loop from looking at a CPU that executes
+/// (replay_mutex_lock). Without that the loop sees the CPU idle a moment before the instructions of its last stretch are
+/// counted, skips from a time that is over, and the clock gains what the stretch took: up to some thirty microseconds,
+/// now and then.
+const ICOUNT: &str = "shift=0,sleep=off,rr=record,rrfile=/dev/null";
 
 /// What the profile leaves open.
 #[derive(Clone, Copy, Debug)]
@@ -76,19 +82,19 @@ pub(super) fn arguments(profile: &Profile, choice: Choice<'_>) -> Vec<String> {
     line.pair("-display", "none");
     if profile.clock == Clock::Virtual {
         // An idle CPU skips to its next timer; the clock begins at the same moment in every run.
-        line.pair(
-            "-icount",
-            if freebsd {
-                freebsd::ICOUNT
-            } else {
-                "shift=0,sleep=off"
-            },
-        );
+        line.pair("-icount", if freebsd { freebsd::ICOUNT } else { ICOUNT });
         line.pair("-rtc", "base=2026-01-01,clock=vm");
     }
     line.pair("-add-fd", &format!("fd={CONSOLE_FD},set=1"));
     line.pair("-chardev", "file,id=console,path=/dev/fdset/1");
-    line.pair("-chardev", &format!("socket,id=data,fd={DATA_FD}"));
+    if choice.input {
+        // Told beforehand, it only speaks: `one_way` says why not on a socket. What is not appended to would be cut first,
+        // which no pipe can be.
+        line.pair("-add-fd", &format!("fd={DATA_FD},set=2"));
+        line.pair("-chardev", "file,id=data,path=/dev/fdset/2,append=on");
+    } else {
+        line.pair("-chardev", &format!("socket,id=data,fd={DATA_FD}"));
+    }
     line.pair("-chardev", &format!("socket,id=monitor,fd={MONITOR_FD}"));
     line.pair("-mon", "chardev=monitor,mode=control");
     devices(&mut line, board, channel(profile, choice));

@@ -40,6 +40,7 @@ pub(super) struct Files {
     pub(super) slot: Option<Slot>,
     pub(super) console: PathBuf,
     pub(super) folder: TempDir,
+    told_beforehand: bool,
 }
 
 impl Files {
@@ -93,6 +94,7 @@ impl Files {
                 .map_or_else(|| folder.path().join("console.log"), Path::to_owned),
             program,
             folder,
+            told_beforehand: launch.input.is_some(),
         })
     }
 
@@ -102,6 +104,7 @@ impl Files {
             arguments,
             &self.console,
             self.folder.path(),
+            self.told_beforehand,
         )
         .map_err(host("start QEMU"))
     }
