@@ -6,6 +6,10 @@
 //! cannot tell the two apart, many can: the least late of those due at about the same moment on the same
 //! processor is near the kernel's own lateness. So all cases write what they saw on one [`Board`]. The price is
 //! that a case alone on a busy machine takes its own wait for a processor for the kernel's.
+//!
+//! A machine that stood still may have done so from the moment a witness last looked. What was due then was late by the
+//! witness's whole wait on top of what the witness itself was late, and so a witness that is late says that much. One
+//! that is as late as coarse timers always are does not, or nothing could be told apart on any machine.
 
 use std::io::Read;
 use std::os::unix::net::UnixStream;
@@ -14,13 +18,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use std::{io, ptr, slice, thread};
 
+use crate::clocks;
 use crate::peer::now;
 
-const WAIT: Duration = Duration::from_millis(50);
+pub(crate) const WAIT: Duration = Duration::from_millis(50);
 /// Waits due within the same stretch of time share an entry of the board.
 const STRETCH: Duration = Duration::from_millis(10);
 /// Entries are used again after two minutes, far beyond any wait of a case in real time.
 const STRETCHES: usize = 12_000;
+/// No coarse timer of fifty milliseconds goes off later by itself, in ticks.
+const PUNCTUAL_TICKS: u64 = 3;
 /// Processors with entries of their own; further ones share those of the first.
 const PROCESSORS: usize = 8;
 
@@ -123,6 +130,7 @@ impl Witness {
     /// Starts one for a case that may take so long.
     pub(super) fn start(board: Board, case: Duration) -> io::Result<Self> {
         let wait = wait(case);
+        let punctual = Duration::from_micros(PUNCTUAL_TICKS * clocks::tick_us());
         let alive = Arc::new(());
         let watched = Arc::downgrade(&alive);
         let (waiting, silent) = UnixStream::pair()?;
@@ -133,11 +141,17 @@ impl Witness {
             while watched.strong_count() > 0 {
                 let (processor, due, begun) = (processor(), now() + wait, Instant::now());
                 let _ = (&waiting).read(&mut [0]);
-                board.note(processor, due, begun.elapsed().saturating_sub(wait));
+                board.note(processor, due, could_be_late(begun.elapsed(), wait, punctual));
             }
         })?;
         Ok(Self { _alive: alive })
     }
+}
+
+/// How late something may have been that was due while a witness waited.
+fn could_be_late(took: Duration, wait: Duration, punctual: Duration) -> Duration {
+    let late = took.saturating_sub(wait);
+    if late > punctual { took } else { late }
 }
 
 #[cfg(test)]
@@ -166,6 +180,14 @@ mod tests {
     fn a_case_of_seconds_is_watched_closely_and_one_of_hours_is_not() {
         assert_eq!(wait(60 * SECOND), WAIT);
         assert_eq!(wait(9_000 * SECOND), Duration::from_millis(900));
+    }
+
+    #[test]
+    fn a_machine_that_stood_still_may_have_done_so_since_the_last_look() {
+        let [late, punctual] = [140, 58].map(Duration::from_millis);
+        let ticks = Duration::from_millis(12);
+        assert_eq!(could_be_late(late, WAIT, ticks), late);
+        assert_eq!(could_be_late(punctual, WAIT, ticks), punctual - WAIT);
     }
 
     #[test]
