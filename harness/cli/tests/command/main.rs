@@ -12,6 +12,7 @@ mod hostile;
 mod image;
 mod input;
 mod isolation;
+mod programs;
 mod reports;
 mod snapshots;
 mod targets;
