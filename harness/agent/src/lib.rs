@@ -9,7 +9,7 @@
 //! | [`serve`] | the loop: which case starts when, what happens to one that dies or takes too long |
 //! | [`case`] | the process of a case, and what it tells the loop |
 //! | [`isolate`] | namespaces, loopback, users; and what to do where the system refuses them |
-//! | [`reusespec_init`] | the agent as the first process of a guest: a crate of its own, for other first processes |
+//! | [`init`] | the agent as the first process of a guest |
 //! | [`capabilities`] | what scenarios may require here, found by trying |
 //! | [`clocks`] | how exactly time can be told here |
 //! | [`socket`] | executes the socket vocabulary |
@@ -32,6 +32,9 @@ mod errno;
 mod exec;
 mod fastcgi;
 mod http;
+pub mod init;
+#[cfg(any(target_os = "freebsd", target_os = "dragonfly"))]
+mod interface;
 mod isolate;
 mod keepalive;
 pub mod peer;
@@ -42,7 +45,6 @@ mod socket;
 mod stop;
 mod system;
 
-use reusespec_init as init;
 pub use serve::serve;
 
 /// Serves standard input and output until the host says `finish` or goes away; as the first process of a guest it

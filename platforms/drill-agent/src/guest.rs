@@ -11,7 +11,7 @@ use nix::{
     mount::{MsFlags, mount},
     sys::signal::{Signal, raise},
 };
-use reusespec_init as init;
+use reusespec_agent::init;
 
 pub(super) fn main() {
     if !init::is_init() {

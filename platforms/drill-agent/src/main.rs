@@ -1,4 +1,4 @@
-//! The guest program of `platforms`' tests: it begins as the agent does and answers one word per line instead of
+//! The guest program of `platforms`' tests: it uses the agent's `init` and answers one word per line instead of
 //! executing cases; with `REUSESPEC_DRILL=…` on the kernel's command line it fails in a chosen way first.
 //!
 //! It exists so that machine, channel and warm start are tested without the case protocol, and so that the drills

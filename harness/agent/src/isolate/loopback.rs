@@ -9,8 +9,9 @@ use std::io::{self, Read};
 use std::net::Ipv6Addr;
 use std::os::fd::AsRawFd;
 
-use reusespec_init::SECOND_V6;
 use socket2::{Domain, Protocol, Socket, Type};
+
+use super::SECOND_V6;
 
 /// All groups, with a prefix of 8.
 const MULTICAST_V6: Ipv6Addr = Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0);

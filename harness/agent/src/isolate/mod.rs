@@ -10,6 +10,8 @@ mod linux;
 mod loopback;
 mod users;
 
+use std::net::Ipv6Addr;
+
 use reusespec_core::Outcome;
 use reusespec_core::step::socket::User;
 
@@ -19,6 +21,9 @@ pub(crate) use users::{Users, act_as};
 pub(crate) use linux::map_users;
 
 use crate::case::Reporter;
+
+/// The second IPv6 address of the loopback interface; IPv4 has 127.0.0.2.
+pub(crate) const SECOND_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 2);
 
 /// Ports inside a namespace: below the ephemeral range of every system, so that nothing else takes them.
 const OWN_PORTS: [u16; 2] = [4001, 4002];

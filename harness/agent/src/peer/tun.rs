@@ -10,9 +10,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::time::Duration;
 
-use reusespec_init::interface;
-
 use super::{Addresses, PeerError, during, now};
+use crate::interface;
 
 /// Each datagram is preceded by its address family in network order (tun(4), `TUNSIFHEAD`).
 const FAMILY: usize = 4;

@@ -71,10 +71,7 @@ struct Flags {
 }
 
 /// Gives interface `name` an address, and the other end's where it has one.
-///
-/// # Errors
-/// The kernel's answer, also where there is no such interface.
-pub fn add_address(name: &str, address: IpAddr, other: Option<IpAddr>, prefix: u32) -> io::Result<()> {
+pub(crate) fn add_address(name: &str, address: IpAddr, other: Option<IpAddr>, prefix: u32) -> io::Result<()> {
     let socket = any_socket(address.is_ipv6())?;
     match address {
         IpAddr::V4(address) => {
@@ -121,10 +118,7 @@ pub fn add_address(name: &str, address: IpAddr, other: Option<IpAddr>, prefix: u
 }
 
 /// `ifconfig NAME up`.
-///
-/// # Errors
-/// The kernel's answer.
-pub fn up(name: &str) -> io::Result<()> {
+pub(crate) fn up(name: &str) -> io::Result<()> {
     let socket = any_socket(false)?;
     let mut request = Flags {
         name: padded(name),

@@ -11,7 +11,8 @@ use std::{
     os::fd::{AsRawFd, IntoRawFd},
 };
 
-use super::{InitError, SECOND_V6, interface};
+use super::InitError;
+use crate::{interface, isolate::SECOND_V6};
 
 /// Mount, bring loopback up.
 pub(super) fn prepare() -> Result<(), InitError> {

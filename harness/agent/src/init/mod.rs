@@ -18,7 +18,7 @@
 //! time, where waiting for a host would advance the clock by an unknown amount) none is exchanged and the input is
 //! read from that file.
 
-use std::{fs::File, io, net::Ipv6Addr, panic::AssertUnwindSafe};
+use std::{fs::File, io, panic::AssertUnwindSafe};
 
 use nix::{
     sys::wait::{WaitStatus, wait},
@@ -27,8 +27,6 @@ use nix::{
 
 mod channel;
 mod handshake;
-#[cfg(any(target_os = "freebsd", target_os = "dragonfly"))]
-pub mod interface;
 #[cfg(target_os = "linux")]
 mod root;
 #[cfg(target_os = "linux")]
@@ -40,9 +38,6 @@ mod system;
 // What the host has to know: the port's name and the guest's two lines.
 pub use channel::PORT_NAME;
 pub use handshake::{GOING, READY};
-
-/// The second IPv6 address of the loopback interface; IPv4 has 127.0.0.2.
-pub const SECOND_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 2);
 
 /// Why the guest could not be made ready. It is printed on the console; the host quotes the console's tail.
 #[derive(Debug, thiserror::Error)]
