@@ -1,8 +1,12 @@
 //! Figures, as ratios against a floor measured in the same run: machines are noisy, ratios less so.
 
 mod fastcgi;
+mod http;
 mod keepalive;
 mod kernel_cases;
+mod process;
+mod rate;
+pub(crate) mod serve;
 
 use clap::ValueEnum;
 
@@ -15,6 +19,8 @@ pub(crate) enum Figure {
     Keepalive,
     /// Requests per second of the FastCGI reference beside Go's library.
     Fastcgi,
+    /// Requests per second of the HTTP reference beside bare hyper.
+    Http,
 }
 
 /// Measures the named figures, or all.
@@ -28,6 +34,9 @@ pub(crate) fn measure(figures: &[Figure]) -> std::io::Result<()> {
     }
     if wanted(Figure::Fastcgi) {
         fastcgi::measure()?;
+    }
+    if wanted(Figure::Http) {
+        http::measure()?;
     }
     Ok(())
 }

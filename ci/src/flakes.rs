@@ -34,8 +34,14 @@ impl Drop for Load {
 }
 
 /// Runs `filters` `runs` times, the last `loaded` of them under load. Returns whether nothing flipped.
-pub(crate) fn hunt(filters: &[String], runs: usize, loaded: usize) -> io::Result<bool> {
-    let arguments: Vec<_> = filters.iter().map(String::as_str).collect();
+pub(crate) fn hunt(
+    filters: &[String],
+    implementation: Option<&str>,
+    runs: usize,
+    loaded: usize,
+) -> io::Result<bool> {
+    let mut arguments: Vec<_> = filters.iter().map(String::as_str).collect();
+    arguments.extend(implementation.iter().flat_map(|name| ["--implementation", name]));
     let mut first: Option<BTreeMap<String, Value>> = None;
     let mut flips = 0;
     let mut load = None;

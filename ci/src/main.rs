@@ -39,6 +39,8 @@ enum Task {
     },
     /// Print the jobs of a night: every platform by every shard.
     Matrix,
+    /// Print Debian's packages that the jobs of a night need, a line each.
+    Packages,
     /// Run one job of the matrix, or with --local all this machine has everything for, and leave results in
     /// target/nightly.
     Nightly {
@@ -69,10 +71,19 @@ enum Task {
         /// What to measure; everything if left out.
         figures: Vec<bench::Figure>,
     },
+    /// Serve what `bench` measures, until standard input ends.
+    #[command(hide = true)]
+    Serve {
+        /// Which.
+        what: bench::serve::Served,
+    },
     /// Run scenarios again and again and show every answer that flips.
     Flakes {
         /// Scenarios whose id contains one of these; all if left out.
         filters: Vec<String>,
+        /// Only this implementation; each scenario's own if left out.
+        #[arg(long)]
+        implementation: Option<String>,
         /// How many times.
         #[arg(long, default_value_t = 10)]
         runs: usize,
@@ -87,6 +98,10 @@ fn main() -> ExitCode {
         Task::Schema => schema::write().map(|()| true),
         Task::Agents { targets, install } => agents::build(&targets, install),
         Task::Matrix => print(&matrix::as_json(&matrix::jobs())).map(|()| true),
+        Task::Packages => matrix::packages()
+            .iter()
+            .try_for_each(|package| print(package))
+            .map(|()| true),
         Task::Nightly {
             platform: Some(platform),
             shard: Some(shard),
@@ -99,11 +114,13 @@ fn main() -> ExitCode {
             print(&text).map(|()| good)
         }
         Task::Bench { figures } => bench::measure(&figures).map(|()| true),
+        Task::Serve { what } => bench::serve::serve(what).map(|()| true),
         Task::Flakes {
             filters,
+            implementation,
             runs,
             loaded,
-        } => flakes::hunt(&filters, runs, loaded),
+        } => flakes::hunt(&filters, implementation.as_deref(), runs, loaded),
     };
     if done.unwrap_or_else(fail) {
         ExitCode::SUCCESS

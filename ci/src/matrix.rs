@@ -3,7 +3,10 @@
 //! A shard is a filter of scenarios, so a job can be repeated by hand with the same word. Families whose cases run
 //! programs of the host have no place in a guest.
 
+use std::collections::BTreeSet;
+
 use reusespec_platforms::profile::Profile;
+use reusespec_platforms::qemu::debian_package;
 use serde_json::{Value, json};
 
 /// Where the runner itself is the platform.
@@ -38,18 +41,16 @@ pub(crate) fn jobs() -> Vec<Job> {
             platform: profile.name.clone(),
             shard,
             target: Some(profile.target.clone()),
-            packages: packages(&profile.qemu().emulator),
+            packages: debian_package(&profile.qemu().emulator),
         })
     });
     host.chain(guests).collect()
 }
 
-fn packages(emulator: &str) -> &'static str {
-    match emulator {
-        "x86_64" => "qemu-system-x86",
-        "aarch64" => "qemu-system-arm",
-        _ => "qemu-system-misc",
-    }
+/// Debian's packages for every job, each once.
+pub(crate) fn packages() -> BTreeSet<&'static str> {
+    let named = |job: Job| (!job.packages.is_empty()).then_some(job.packages);
+    jobs().into_iter().filter_map(named).collect()
 }
 
 /// What GitHub reads with `fromJSON`.
@@ -77,7 +78,7 @@ mod tests {
     #[test]
     fn the_workflow_expects_what_the_matrix_has() {
         let text = workflow("nightly.yml");
-        let wanted: std::collections::BTreeSet<_> = text
+        let wanted: BTreeSet<_> = text
             .split("matrix.")
             .skip(1)
             .map(|rest| rest.split(|c: char| !c.is_alphanumeric()).next().unwrap())
@@ -86,8 +87,7 @@ mod tests {
         let printed = as_json(&jobs());
         let entries = printed["include"].as_array().unwrap();
         for entry in entries {
-            let has: std::collections::BTreeSet<_> =
-                entry.as_object().unwrap().keys().map(String::as_str).collect();
+            let has: BTreeSet<_> = entry.as_object().unwrap().keys().map(String::as_str).collect();
             assert_eq!(has, wanted);
         }
         assert!(entries.len() <= 256, "GitHub takes no more jobs");

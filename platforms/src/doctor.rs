@@ -118,7 +118,7 @@ fn kernel_of(profile: &Profile, cache: &Cache) -> Fact {
                 }
                 KernelSource::Path { image, .. } => image.display().to_string(),
                 KernelSource::Sets { folder, .. } => format!("kernel.txz and base.txz of {folder}"),
-                KernelSource::Pinned { url, .. } => url.clone(),
+                KernelSource::Pinned { url, .. } | KernelSource::Disk { url, .. } => url.clone(),
             };
             Fact::missing(subject, format!("reusespec fetch {} (from {from})", profile.name))
         }

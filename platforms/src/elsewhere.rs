@@ -19,6 +19,8 @@ use serde::Deserialize;
 
 use crate::agents::{self, NoAgent};
 use crate::command::AgentCommand;
+use crate::guest::A_FEW;
+use crate::handshake;
 use crate::link::{Errand, Link, Manner, StartError, Starter};
 use crate::profile::{Deviation, Profile, ProfileError};
 
@@ -194,12 +196,18 @@ impl Elsewhere {
 
 impl Starter for Elsewhere {
     fn start(&self, _: &Errand<'_>, _: &mut dyn FnMut(String)) -> Result<Link, StartError> {
-        Ok(self.command()?.start()?)
+        let link = self.command()?.start()?;
+        Ok(match &self.boot {
+            // It may be a machine that somebody else boots from an image of ours.
+            Boot::Command { .. } => handshake::answered(link),
+            Boot::Ssh { .. } | Boot::User { .. } => link,
+        })
     }
 
     fn manner(&self) -> Manner {
         Manner {
             slower: self.slower,
+            ahead: matches!(self.boot, Boot::Command { .. }).then_some(A_FEW),
             capabilities: self.capabilities.clone(),
             ..Manner::default()
         }
@@ -252,7 +260,7 @@ fn target_of(what: &str) -> Option<String> {
     let (system, machine) = what.split_once(' ')?;
     let system = system.to_lowercase();
     Profile::all()
-        .find(|profile| profile.system == system && profile.machine == machine)
+        .find(|profile| profile.system.name() == system && profile.machine == machine)
         .map(|profile| profile.target)
 }
 

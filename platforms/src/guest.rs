@@ -5,21 +5,25 @@
 //! emulator is not installed.
 
 use std::env;
+use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use crate::agents;
-use crate::cache::Cache;
+use crate::cache::{Cache, CacheError};
 use crate::kernel::{self, Kernel, Progress};
 use crate::link::{Errand, Link, Manner, StartError, Starter};
-use crate::profile::{Accelerator, Boot, Clock, KernelSource, Profile};
+use crate::profile::{Accelerator, Boot, Clock, KernelSource, Profile, ProfileError, Way};
 use crate::qemu::{Guest, GuestError, Launch, decide_accelerator, require_program};
 use crate::root_image;
 
 /// Decides what would otherwise be random in a guest. One number for all: what differs between two runs is then the
 /// kernel's doing or the clock's.
 const SEED: u64 = 7;
+
+/// Cases are about a kilobyte long, and the queue of DragonFly's serial port is one, FreeBSD's twenty.
+pub(crate) const A_FEW: usize = 2;
 
 /// A guest that can be started again and again.
 #[derive(Debug)]
@@ -53,8 +57,15 @@ impl GuestStarter {
 
     /// The same with a kernel of one's own, the `lib/modules/VERSION` that belongs to it, and the unpacked
     /// system a root image is made from.
-    #[must_use]
-    pub fn with_kernel(mut self, image: &Path, modules: Option<&Path>, tree: Option<&Path>) -> Self {
+    ///
+    /// # Errors
+    /// Where a kernel of this system cannot be started so.
+    pub fn with_kernel(
+        mut self,
+        image: &Path,
+        modules: Option<&Path>,
+        tree: Option<&Path>,
+    ) -> Result<Self, ProfileError> {
         let Boot::Qemu(qemu) = &mut self.profile.boot;
         qemu.kernel = KernelSource::Path {
             image: image.to_owned(),
@@ -66,7 +77,8 @@ impl GuestStarter {
             qemu.modules.clear();
             qemu.channel_modules.clear();
         }
-        self
+        self.profile.way()?;
+        Ok(self)
     }
 
     /// The same, booted each time instead of restored.
@@ -100,13 +112,17 @@ impl GuestStarter {
                 Progress::Listing(suite) => format!("reading the package lists of {suite}"),
                 Progress::Downloading(what, _) => format!("fetching {what}"),
                 Progress::Unpacking(what) => format!("unpacking {what}"),
+                Progress::Decompressing(what, _) => format!("decompressing {what}"),
             };
             if text != told {
                 told.clone_from(&text);
                 tell(text);
             }
         })?;
-        let root = root_of(&kernel, &agent, &cache, None)?;
+        let root = match self.root_image(&kernel, &agent, None)? {
+            Some(image) => cache.path(&cache.store(&image)?),
+            None => None,
+        };
         let mut ready = Ready {
             cache,
             kernel,
@@ -129,7 +145,7 @@ impl GuestStarter {
             agent: &ready.agent,
             root: ready.root.as_deref(),
             accelerator: ready.accelerator,
-            input: self.manner().told_beforehand.then_some(errand.requests),
+            input: self.input(errand),
             bulk: errand.much,
             warm: self.warm,
             seed: SEED,
@@ -144,26 +160,39 @@ impl GuestStarter {
     /// When something it is made of is missing, or it does not come up.
     pub fn boot(&self, errand: &Errand<'_>, tell: &mut dyn FnMut(String)) -> Result<Guest, StartError> {
         let mut ready = self.ready(tell)?;
-        if self.manner().told_beforehand {
-            ready.root = root_of(&ready.kernel, &ready.agent, &ready.cache, Some(errand.requests))?;
+        let scratch = ready.cache.scratch()?;
+        if let Some(input) = self.input(errand)
+            && let Some(image) = self.root_image(&ready.kernel, &ready.agent, Some(input))?
+        {
+            let file = scratch.path().join("root.iso");
+            fs::write(&file, image).map_err(CacheError::writing(&file))?;
+            ready.root = Some(file);
         }
         let guest: Result<Guest, GuestError> = Guest::start(self.launch(&ready, errand));
-        Ok(guest?)
+        Ok(guest?.keeping(scratch))
     }
-}
 
-/// The root image for a kernel that has a tree, in the cache under its hash.
-fn root_of(
-    kernel: &Kernel,
-    agent: &Path,
-    cache: &Cache,
-    input: Option<&[u8]>,
-) -> Result<Option<PathBuf>, StartError> {
-    let Some(tree) = &kernel.tree else {
-        return Ok(None);
-    };
-    let blob = cache.store(&root_image::build(agent, tree, input)?)?;
-    Ok(cache.path(&blob))
+    /// What the agent reads instead of the channel: everything, where its clock would run away meanwhile, and a program
+    /// with its files, where they would take minutes through a serial port and can be on the disk instead.
+    fn input<'e>(&self, errand: &Errand<'e>) -> Option<&'e [u8]> {
+        let manner = self.manner();
+        let beforehand = manner.told_beforehand || manner.files_beforehand;
+        (beforehand && !errand.requests.is_empty()).then_some(errand.requests)
+    }
+
+    /// The image that brings the agent; none where an archive does.
+    fn root_image(
+        &self,
+        kernel: &Kernel,
+        agent: &Path,
+        input: Option<&[u8]>,
+    ) -> Result<Option<Vec<u8>>, StartError> {
+        Ok(match (self.profile.way()?, &kernel.tree) {
+            (Way::Disk(entry), _) => Some(root_image::carrier(entry, agent)?),
+            (Way::Archive | Way::RootImage, Some(tree)) => Some(root_image::build(agent, tree, input)?),
+            (Way::Archive | Way::RootImage, None) => None,
+        })
+    }
 }
 
 /// Whether the guest called `name` can be started with nothing fetched or built before.
@@ -211,6 +240,11 @@ impl Starter for GuestStarter {
                 Clock::Virtual => 1,
             },
             told_beforehand: self.profile.clock == Clock::Virtual,
+            files_beforehand: matches!(self.profile.way(), Ok(Way::RootImage)),
+            ahead: match self.profile.way() {
+                Ok(Way::Archive) => None,
+                _ => Some(A_FEW),
+            },
             costs_a_machine: true,
             capabilities: self.profile.capabilities.clone(),
         }

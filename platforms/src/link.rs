@@ -27,7 +27,8 @@ pub trait Keeper: Send {
 pub struct Errand<'e> {
     /// More than about a hundred cases, or files: a slow channel would take longer than a slower start.
     pub much: bool,
-    /// Everything the host will ever say, where the agent gets it before it starts ([`Manner::told_beforehand`]).
+    /// Everything the host will ever say, where the agent gets it before it starts ([`Manner::told_beforehand`],
+    /// [`Manner::files_beforehand`]).
     pub requests: &'e [u8],
 }
 
@@ -39,6 +40,10 @@ pub struct Manner {
     /// The clock skips what nobody works in. Then the agent is told everything beforehand: while it waited for a host
     /// its clock would run ahead by an unknown amount.
     pub told_beforehand: bool,
+    /// A program's files are given before the machine starts, too ([`Errand::requests`]).
+    pub files_beforehand: bool,
+    /// How many cases it may be told of before it has begun them, where its channel loses what is not taken at once.
+    pub ahead: Option<usize>,
     /// Each agent costs a machine, so that one is shared where two could work side by side.
     pub costs_a_machine: bool,
     /// What the agent's hello must report as there.
@@ -50,6 +55,8 @@ impl Default for Manner {
         Self {
             slower: 1,
             told_beforehand: false,
+            files_beforehand: false,
+            ahead: None,
             costs_a_machine: false,
             capabilities: Vec::new(),
         }

@@ -15,8 +15,13 @@ use std::{
 
 use serde::Deserialize;
 
+pub use crate::system::{Entry, System, Way};
+
 /// The platforms that come with the program: name and text.
 const BUILT_IN: &[(&str, &str)] = &[
+    ("dragonfly-5.6", include_str!("../dragonfly-5.6.toml")),
+    ("dragonfly-6.4", include_str!("../dragonfly-6.4.toml")),
+    ("freebsd-14-ci", include_str!("../freebsd-14-ci.toml")),
     ("freebsd-14", include_str!("../freebsd-14.toml")),
     ("freebsd-15", include_str!("../freebsd-15.toml")),
     ("linux-5.10", include_str!("../linux-5.10.toml")),
@@ -38,8 +43,8 @@ pub struct Profile {
     /// What `--platform` calls it; not in the file.
     #[serde(skip)]
     pub name: String,
-    /// `linux`, `freebsd`, `dragonfly`: what a scenario's `on` names.
-    pub system: String,
+    /// What a scenario's `on` names.
+    pub system: System,
     /// The system's version, compared number by number: `6.12`. What runs is what the agent's hello says.
     pub version: String,
     /// The machine as `uname -m` says it: `x86_64`, `aarch64`.
@@ -209,6 +214,31 @@ pub enum KernelSource {
         /// 64 hexadecimal digits.
         sha256: String,
     },
+    /// A whole system on a disk or CD, whose own loader starts its kernel.
+    Disk {
+        /// Where it is; what ends with `.xz` or `.bz2` is decompressed.
+        url: String,
+        /// 64 hexadecimal digits, of the file as it is there. Where its publisher gives none, the first download records
+        /// what it got, and every later one must get the same.
+        sha256: Option<String>,
+        /// How the agent is started on it.
+        entry: Entry,
+    },
+}
+
+impl KernelSource {
+    /// The pinned files, by address and hash, where that is known.
+    pub(crate) fn files(&self) -> Vec<(String, Option<&str>)> {
+        match self {
+            Self::Sets { folder, kernel, base } => vec![
+                (format!("{folder}/kernel.txz"), Some(kernel)),
+                (format!("{folder}/base.txz"), Some(base)),
+            ],
+            Self::Pinned { url, sha256 } => vec![(url.clone(), Some(sha256))],
+            Self::Disk { url, sha256, .. } => vec![(url.clone(), sha256.as_deref())],
+            Self::Debian { .. } | Self::Path { .. } => Vec::new(),
+        }
+    }
 }
 
 /// Why there is no profile.
@@ -304,6 +334,18 @@ impl Profile {
         qemu
     }
 
+    /// How its agent gets to run.
+    ///
+    /// # Errors
+    /// Where there is no way with this kernel.
+    pub fn way(&self) -> Result<Way, ProfileError> {
+        let no_way = |what| ProfileError::Contradiction {
+            origin: self.name.clone(),
+            what,
+        };
+        self.system.way(&self.qemu().kernel).map_err(no_way)
+    }
+
     fn check(&self, origin: &str) -> Result<(), ProfileError> {
         let contradiction = |what: String| {
             Err(ProfileError::Contradiction {
@@ -315,12 +357,25 @@ impl Profile {
         if qemu.accelerators.is_empty() {
             return contradiction("accelerators is empty: write [\"tcg\"]".into());
         }
-        if let KernelSource::Pinned { sha256, url } = &qemu.kernel
-            && (sha256.len() != 64 || !sha256.bytes().all(|byte| byte.is_ascii_hexdigit()))
-        {
-            return contradiction(format!(
-                "sha256 of {url} is not 64 hexadecimal digits: take what sha256sum prints"
-            ));
+        for (url, sha256) in qemu.kernel.files() {
+            let wrong =
+                |sha256: &str| sha256.len() != 64 || !sha256.bytes().all(|byte| byte.is_ascii_hexdigit());
+            if sha256.is_some_and(wrong) {
+                return contradiction(format!(
+                    "sha256 of {url} is not 64 hexadecimal digits: take what sha256sum prints"
+                ));
+            }
+        }
+        match self.system.way(&qemu.kernel) {
+            Ok(Way::Disk(_)) if self.clock == Clock::Virtual => {
+                return contradiction(
+                    "a system that is started from its own disk has no virtual clock: nothing could tell its agent what \
+                     to do before the clock runs"
+                        .into(),
+                );
+            }
+            Ok(_) => {}
+            Err(what) => return contradiction(what),
         }
         let mut seen = BTreeMap::new();
         for deviation in &self.deviations {
@@ -335,11 +390,12 @@ impl Profile {
     }
 }
 
-/// The names `--platform` takes without a file, virtual clocks included.
+/// The names `--platform` takes without a file, virtual clocks included where there is one.
 pub fn names() -> impl Iterator<Item = String> {
     BUILT_IN
         .iter()
         .flat_map(|(name, _)| [(*name).to_owned(), format!("{name}{VIRTUAL}")])
+        .filter(|name| Profile::find(name).is_ok())
 }
 
 #[cfg(test)]

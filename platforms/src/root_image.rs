@@ -1,15 +1,17 @@
 //! The root file system of a guest without an initramfs: the agent, what the run-time linker needs to load it, and two
-//! empty folders, as an ISO 9660 image.
+//! empty folders, as an ISO 9660 image. And what brings the agent to a system that has a root file system of its own.
 //!
 //! | module | owns |
 //! |---|---|
 //! | [`iso9660`] | the image's bytes |
 //! | [`closure`] | which libraries of a tree a program needs |
+//! | [`carrier`] | the disk or CD with an agent for a whole system |
 //!
 //! A BSD kernel mounts a CD without any program's help, and a CD needs no program to be made. There is no shell, no rc
 //! and no login in it: nothing that could differ from one release to the next but libc itself. `/dev` must be there
 //! because the kernel mounts devfs on it before it starts the first process; `/tmp` becomes a tmpfs.
 
+mod carrier;
 pub mod closure;
 mod iso9660;
 
@@ -17,6 +19,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub(crate) use carrier::LINE as LOGIN_LINE;
+pub use carrier::carrier;
 use closure::{Closure, ClosureError};
 use iso9660::Folder;
 
@@ -64,10 +68,7 @@ pub enum RootImageError {
 /// # Errors
 /// When a file cannot be read or a library is not in the tree.
 pub fn build(agent: &Path, tree: &Path, input: Option<&[u8]>) -> Result<Vec<u8>, RootImageError> {
-    let content = fs::read(agent).map_err(|source| RootImageError::Read {
-        path: agent.to_owned(),
-        source,
-    })?;
+    let content = read(agent)?;
     let mut closure = Closure::of(tree);
     closure.add("the agent", &content)?;
     closure.add_if_there(&OF_RUST)?;
@@ -85,4 +86,11 @@ pub fn build(agent: &Path, tree: &Path, input: Option<&[u8]>) -> Result<Vec<u8>,
         root.file(INPUT, 0o444, input.to_vec());
     }
     Ok(iso9660::image(&root))
+}
+
+fn read(agent: &Path) -> Result<Vec<u8>, RootImageError> {
+    fs::read(agent).map_err(|source| RootImageError::Read {
+        path: agent.to_owned(),
+        source,
+    })
 }

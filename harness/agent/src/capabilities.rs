@@ -15,7 +15,7 @@ pub(crate) fn probe(isolation: &Isolation) -> Vec<Capability> {
     let own = shared.map(|because| format!("needs a network namespace of its own: {because}"));
     let users = match isolation {
         Isolation::Namespaces(users) => users.clone(),
-        Isolation::Shared { .. } => Users::of_this_process(),
+        Isolation::Guest { .. } | Isolation::Shared { .. } => Users::of_this_process(),
     };
     let missing = [
         ("ipv4", loopback(Domain::IPV4, "127.0.0.1:0")),

@@ -37,6 +37,8 @@ pub(crate) fn calibrate() -> (Timing, Duration) {
         tick_us: tick_us(),
         timers: if cfg!(target_os = "linux") {
             Timers::Wheel
+        } else if cfg!(target_os = "freebsd") {
+            Timers::Together
         } else {
             Timers::Ticks
         },

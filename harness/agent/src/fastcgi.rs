@@ -123,14 +123,18 @@ impl Probe<'_, '_> {
                 Ok(Observed::ok())
             }
             FastcgiStep::Visit(step) => self.front()?.visit(step).map(Observed::Transcript),
-            FastcgiStep::Recorded(step) => Ok(Observed::Transcript(self.front()?.recorded(step))),
+            FastcgiStep::Recorded(step) => {
+                let front = self.front.as_ref().ok_or_else(no_front)?;
+                let lines = self.scene.reporter.waiting(|| front.recorded(step))?;
+                Ok(Observed::Transcript(lines))
+            }
         }
     }
 
     /// Opens a connection; the application starts with its defaults if nobody has started it.
     fn connect(&mut self, name: &str) -> Answer {
         let place = self.application()?.place.clone();
-        let socket = match place.connect(CONNECT_WITHIN) {
+        let connected = match place.connect(CONNECT_WITHIN) {
             Err(error) if self.is_target() => {
                 // Nothing is known of an application that is not there, or not any more.
                 let name = crate::errno::name(&error);
@@ -138,7 +142,8 @@ impl Probe<'_, '_> {
             }
             connected => connected?,
         };
-        self.connections.insert(name.to_owned(), Connection::new(socket)?);
+        self.connections
+            .insert(name.to_owned(), Connection::new(connected)?);
         Ok(Observed::ok())
     }
 
@@ -169,8 +174,7 @@ impl Probe<'_, '_> {
     }
 
     fn front(&self) -> Result<&Front, Stop> {
-        let none = || Stop::Broken("no `web-server` has been started".to_owned());
-        self.front.as_ref().ok_or_else(none)
+        self.front.as_ref().ok_or_else(no_front)
     }
 
     fn is_target(&self) -> bool {
@@ -196,4 +200,8 @@ impl Probe<'_, '_> {
             .checked_sub(RESERVE)
             .unwrap_or(self.scene.deadline)
     }
+}
+
+fn no_front() -> Stop {
+    Stop::Broken("no `web-server` has been started".to_owned())
 }

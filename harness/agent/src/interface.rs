@@ -1,5 +1,5 @@
-//! Addresses of network interfaces on FreeBSD and DragonFly, by ioctl: a guest that has nothing but the agent has no
-//! ifconfig(8).
+//! Addresses of network interfaces on FreeBSD and DragonFly, by ioctl, and routes, by a message: a guest that has nothing
+//! but the agent has neither ifconfig(8) nor route(8).
 //!
 //! The structures are those of net/if.h, netinet/in_var.h and netinet6/in6_var.h. FreeBSD's end with a CARP group since
 //! version 10, and its calls have new numbers since then; that is all in which the two systems differ.
@@ -132,6 +132,88 @@ pub(crate) fn up(name: &str) -> io::Result<()> {
     // SAFETY: as above.
     unsafe { set_flags(socket.as_raw_fd(), &raw const request) }?;
     Ok(())
+}
+
+/// `struct rt_msghdr` of net/route.h, with the metrics that are not set, and three addresses behind it. Its length is the
+/// same in all versions of both systems.
+#[repr(C)]
+struct NewRoute<A> {
+    length: u16,
+    version: u8,
+    kind: u8,
+    index: u16,
+    flags: libc::c_int,
+    addresses: libc::c_int,
+    rest: [libc::c_int; 4],
+    initialised: libc::c_ulong,
+    metrics: [libc::c_ulong; 14],
+    to: Padded<A>,
+    gateway: Padded<A>,
+    mask: Padded<A>,
+}
+
+/// Addresses in routing messages take whole `long`s.
+#[repr(C, align(8))]
+#[derive(Clone, Copy)]
+struct Padded<A>(A);
+
+/// `route add -net TO/PREFIX GATEWAY`: what goes there leaves by the interface that has the gateway's address.
+pub(crate) fn add_route(to: IpAddr, prefix: u32, gateway: IpAddr) -> io::Result<()> {
+    match (to, gateway) {
+        (IpAddr::V4(to), IpAddr::V4(gateway)) => {
+            let mask = u32::MAX.checked_shl(32 - prefix).unwrap_or(0);
+            let [to, gateway, mask] =
+                [u32::from(to), u32::from(gateway), mask].map(|address| sockaddr_4(address.to_be()));
+            send_route(to, gateway, mask)
+        }
+        (IpAddr::V6(to), IpAddr::V6(gateway)) => {
+            let mask = u128::MAX.checked_shl(128 - prefix).unwrap_or(0).to_be_bytes();
+            let [to, gateway, mask] = [to.octets(), gateway.octets(), mask].map(sockaddr_6);
+            send_route(to, gateway, mask)
+        }
+        _ => Err(io::ErrorKind::InvalidInput.into()),
+    }
+}
+
+/// The kernel takes only messages of its own version of the interface; they differ in nothing that is used here.
+fn send_route<A: Copy>(to: A, gateway: A, mask: A) -> io::Result<()> {
+    const RTM_ADD: u8 = 1;
+    const RTF_UP_GATEWAY_STATIC: libc::c_int = 0x803;
+    const RTA_DST_GATEWAY_NETMASK: libc::c_int = 7;
+    const VERSIONS: [u8; 3] = [5, 6, 7];
+    let socket = socket2::Socket::new(socket2::Domain::from(libc::PF_ROUTE), socket2::Type::RAW, None)?;
+    let mut answer = Ok(());
+    for version in VERSIONS {
+        let message = NewRoute {
+            length: size_of::<NewRoute<A>>() as u16,
+            version,
+            kind: RTM_ADD,
+            index: 0,
+            flags: RTF_UP_GATEWAY_STATIC,
+            addresses: RTA_DST_GATEWAY_NETMASK,
+            rest: [0; 4],
+            initialised: 0,
+            metrics: [0; 14],
+            to: Padded(to),
+            gateway: Padded(gateway),
+            mask: Padded(mask),
+        };
+        // SAFETY: the kernel reads `length` bytes, which are those of the message.
+        let sent = unsafe {
+            libc::send(
+                socket.as_raw_fd(),
+                (&raw const message).cast(),
+                size_of::<NewRoute<A>>(),
+                0,
+            )
+        };
+        match nix::Error::result(sent) {
+            // It has been there since an earlier agent.
+            Ok(_) | Err(nix::Error::EEXIST) => return Ok(()),
+            Err(error) => answer = Err(error.into()),
+        }
+    }
+    answer
 }
 
 fn any_socket(ipv6: bool) -> io::Result<std::os::fd::OwnedFd> {

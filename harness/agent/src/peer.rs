@@ -37,6 +37,13 @@ use reusespec_wire::segment::{
     Behaviour, Direction, Pair, Peer, Recorded, Recorder, Recording, Segment, unreachable,
 };
 
+/// Wires that are to exist beside each other: those in namespaces do not meet, but a namespace takes its time to end.
+#[cfg(target_os = "linux")]
+pub(crate) const MOST_WIRES: usize = 400;
+/// Wires that can exist beside each other: a device each.
+#[cfg(any(target_os = "freebsd", target_os = "dragonfly"))]
+pub(crate) const MOST_WIRES: usize = tun::UNITS as usize;
+
 /// The addresses of the two ends, one pair a family, in networks set aside for tests (RFC 2544, RFC 3849).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Addresses {

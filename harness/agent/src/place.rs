@@ -15,23 +15,35 @@ pub(crate) enum Place {
     Unix(PathBuf),
 }
 
+/// A blocking connection.
+pub(crate) struct Connected {
+    pub(crate) socket: Socket,
+    /// The peer has accepted it and reset it before connect(2) returned.
+    pub(crate) is_reset: bool,
+}
+
 impl Place {
-    /// A blocking connection, made within the time.
-    pub(crate) fn connect(&self, within: std::time::Duration) -> io::Result<Socket> {
+    /// A connection, made within the time.
+    pub(crate) fn connect(&self, within: std::time::Duration) -> io::Result<Connected> {
+        let mut is_reset = false;
         match self {
             Self::Tcp(address) => {
                 let socket = Socket::new(Domain::for_address(*address), Type::STREAM, None)?;
-                socket.connect_timeout(&(*address).into(), within)?;
+                match socket.connect_timeout(&(*address).into(), within) {
+                    // An RST in answer to the SYN would be ECONNREFUSED (RFC 9293 3.10.7.3).
+                    Err(error) if error.kind() == io::ErrorKind::ConnectionReset => is_reset = true,
+                    connected => connected?,
+                }
                 // What is written together arrives together, and what is written apart arrives apart.
                 socket.set_tcp_nodelay(true)?;
-                Ok(socket)
+                Ok(Connected { socket, is_reset })
             }
             Self::Unix(path) => {
                 let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
                 // connect(2) on a Unix-domain socket waits for the backlog only this long: unix(7), SO_SNDTIMEO.
                 socket.set_write_timeout(Some(within))?;
                 socket.connect(&SockAddr::unix(path)?)?;
-                Ok(socket)
+                Ok(Connected { socket, is_reset })
             }
         }
     }

@@ -17,7 +17,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use reusespec_core::adapter::{AdapterReply, AdapterRequest};
-use reusespec_core::profile::{External, Kind, fill};
+use reusespec_core::profile::{Control, External, Kind, fill};
 
 use crate::place::Place;
 use adapter::Lines;
@@ -30,6 +30,9 @@ const READY_WITHIN: Duration = Duration::from_secs(10);
 const KILLED_CODE: i32 = 128 + 9;
 /// How long a control may take.
 const CONTROL_WITHIN: Duration = Duration::from_secs(5);
+/// All of the machine's environment that a program gets: what else is in it (options, proxies, certificates to be read at
+/// every start) decides no row.
+const KEPT_ENVIRONMENT: [&str; 2] = ["PATH", "HOME"];
 /// Bytes of standard error that reports show.
 const SHOWN_BYTES: usize = 1000;
 
@@ -79,9 +82,7 @@ impl Program {
         };
         let directory = Directory::new().map_err(failed)?;
         let values = values(&directory.0, at, more);
-        for (file, text) in &external.files {
-            fs::write(directory.0.join(file), fill_all(text, &values)).map_err(failed)?;
-        }
+        write_files(external, &values, &directory.0).map_err(failed)?;
         let mut command = command(&external.start, external, &values, &directory.0).map_err(failed)?;
         if external.kind == Kind::Adapter {
             command.stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -132,15 +133,32 @@ impl Program {
         }
     }
 
-    /// Runs one of the profile's commands for what it can be told.
-    pub(crate) fn control(&mut self, control: &str) -> Result<(), ProgramError> {
-        let Some(words) = self.external.controls.get(control) else {
-            let what = format!("{} cannot be told to `{control}`", self.name);
+    /// Tells it something as the profile says, and waits until it has done so.
+    pub(crate) fn control(&mut self, name: &str) -> Result<(), ProgramError> {
+        let Some(control) = self.external.controls.get(name).cloned() else {
+            let what = format!("{} cannot be told to `{name}`", self.name);
             return Err(ProgramError::Unsupported(what));
         };
-        let words = words.clone();
-        let ran = self.run(&words).and_then(|mut child| {
-            let deadline = Instant::now() + CONTROL_WITHIN;
+        let deadline = Instant::now() + CONTROL_WITHIN;
+        let said_before = self.said().len();
+        let told = self
+            .tell(&control, deadline)
+            .and_then(|()| match &control.until_said {
+                Some(words) => self.await_words(words, said_before, deadline),
+                None => Ok(()),
+            });
+        told.map_err(|error| self.failed(format!("could not be told to `{name}`: {error}")))
+    }
+
+    fn tell(&mut self, control: &Control, deadline: Instant) -> io::Result<()> {
+        let set = control
+            .set
+            .iter()
+            .map(|(name, value)| (name.clone(), value.clone()));
+        // The first value of a name counts.
+        let values: Vec<_> = set.chain(self.values.iter().cloned()).collect();
+        write_files(&self.external, &values, &self.directory.0)?;
+        self.run(&control.run).and_then(|mut child| {
             loop {
                 match child.try_wait()? {
                     Some(status) if status.success() => return Ok(()),
@@ -157,8 +175,22 @@ impl Program {
                     None => std::thread::sleep(READY_POLL),
                 }
             }
-        });
-        ran.map_err(|error| self.failed(format!("could not be told to `{control}`: {error}")))
+        })
+    }
+
+    /// Waits until it has written something behind what it had written before.
+    fn await_words(&mut self, words: &str, before: usize, deadline: Instant) -> io::Result<()> {
+        let has_said = |said: &[u8]| String::from_utf8_lossy(said).contains(words);
+        while !has_said(self.said().get(before..).unwrap_or_default()) {
+            if let Some(ended) = self.ended() {
+                return Err(io::Error::other(ended));
+            }
+            if Instant::now() >= deadline {
+                return Err(io::Error::other(format!("did not say `{words}`")));
+            }
+            std::thread::sleep(READY_POLL);
+        }
+        Ok(())
     }
 
     /// Waits for the end of the program.
@@ -181,7 +213,7 @@ impl Program {
 
     /// The end of what it has written to standard error.
     pub(crate) fn stderr(&self) -> String {
-        let bytes = fs::read(self.directory.0.join("stderr")).unwrap_or_default();
+        let bytes = self.said();
         let text = String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(SHOWN_BYTES)..]).into_owned();
         let text = text.trim().to_owned();
         if text.is_empty() {
@@ -189,6 +221,11 @@ impl Program {
         } else {
             text
         }
+    }
+
+    /// All it has written to standard error.
+    fn said(&self) -> Vec<u8> {
+        fs::read(self.directory.0.join("stderr")).unwrap_or_default()
     }
 
     /// Whether it has ended, and how.
@@ -212,7 +249,9 @@ impl Program {
             }
             std::thread::sleep(READY_POLL);
         }
-        Ok(())
+        let words = self.external.ready_said.clone();
+        let said = words.map_or(Ok(()), |words| self.await_words(&words, 0, deadline));
+        said.map_err(|error| self.failed(error.to_string()))
     }
 
     fn failed(&self, what: String) -> ProgramError {
@@ -252,6 +291,12 @@ fn values(directory: &Path, at: Option<&Place>, more: &[(&str, &str)]) -> Vec<(S
     values
 }
 
+/// Writes the files of the profile with their names replaced.
+fn write_files(external: &External, values: &[(String, String)], directory: &Path) -> io::Result<()> {
+    let mut files = external.files.iter();
+    files.try_for_each(|(file, text)| fs::write(directory.join(file), fill_all(text, values)))
+}
+
 fn fill_all(text: &str, values: &[(String, String)]) -> String {
     let values: Vec<_> = values
         .iter()
@@ -273,6 +318,9 @@ fn command(
         .ok_or_else(|| io::Error::other("an empty command"))?;
     let mut command = Command::new(program);
     command.args(arguments).process_group(0).stdin(Stdio::null());
+    command.env_clear();
+    let kept = KEPT_ENVIRONMENT.iter();
+    command.envs(kept.filter_map(|name| Some((name, std::env::var_os(name)?))));
     for (name, value) in &external.environment {
         command.env(name, fill_all(value, values));
     }

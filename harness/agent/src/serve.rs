@@ -19,9 +19,9 @@ use reusespec_core::protocol::{
 use reusespec_core::{Case, Outcome};
 
 use crate::case::Terms;
-use crate::isolate::Isolation;
+use crate::isolate::{Isolation, Kept};
 use crate::keepalive::Board;
-use crate::{capabilities, clocks, exec, keepalive, system};
+use crate::{capabilities, clocks, exec, init, keepalive, system};
 use child::Child;
 use lines::Lines;
 
@@ -39,6 +39,8 @@ struct Loop<W> {
     virtual_time: bool,
     queue: VecDeque<Case>,
     children: Vec<Child>,
+    /// What the case that runs alone is going to change.
+    kept: Option<Kept>,
     finished: usize,
 }
 
@@ -50,7 +52,7 @@ struct Loop<W> {
 /// When a stream fails, or the first line is not a `start` of our protocol.
 pub fn serve<R: AsFd, W: Write>(input: &R, mut output: W) -> io::Result<()> {
     let mut lines = Lines::new(LONGEST_LINE_BYTES);
-    if !is_guest() {
+    if !init::in_guest() {
         clocks::ask_for_precedence();
     }
     let isolation = Isolation::probe();
@@ -96,6 +98,7 @@ pub fn serve<R: AsFd, W: Write>(input: &R, mut output: W) -> io::Result<()> {
         virtual_time: start.virtual_time,
         queue: VecDeque::new(),
         children: Vec::new(),
+        kept: None,
         finished: 0,
     };
     state.run(input, lines)
@@ -111,18 +114,13 @@ impl<R: AsFd> io::Read for Bytes<'_, R> {
 }
 
 fn run_program<R: AsFd, W: Write>(exec: &Exec, lines: Lines, input: &R, mut output: W) -> io::Result<()> {
-    if !is_guest() {
+    if !init::in_guest() {
         let because = "programs are run in guests only: their files are placed anywhere".to_owned();
         return send(&mut output, &Reply::Ended(Ended::NotStarted(because)));
     }
     let rest = lines.into_rest();
     let mut content = io::Read::chain(&rest[..], Bytes(input));
     exec::execute(exec, &mut content, &mut |reply| send(&mut output, reply))
-}
-
-/// The child of a guest's first process.
-fn is_guest() -> bool {
-    nix::unistd::getppid().as_raw() == 1 && std::env::var_os("REUSESPEC_CHANNEL").is_some()
 }
 
 fn send(output: &mut impl Write, reply: &Reply) -> io::Result<()> {
@@ -168,6 +166,15 @@ impl<W: Write> Loop<W> {
         while self.children.iter().filter(|child| child.busy).count() < self.jobs
             && self.children.len() < self.most_alive
         {
+            let Some(controls) = self.queue.front().map(|case| self.isolation.controls_of(case)) else {
+                return Ok(());
+            };
+            if !self.children.is_empty() && (self.kept.is_some() || !controls.is_empty()) {
+                // One that changes the machine runs alone.
+                return Ok(());
+            }
+            self.kept = None;
+            self.kept = (!controls.is_empty()).then(|| Kept::of(controls));
             let Some(case) = self.queue.pop_front() else {
                 return Ok(());
             };

@@ -30,3 +30,20 @@ pub fn all() -> Vec<Fault> {
         .chain(of(Family::Http, http))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_can_be_looked_up_or_says_that_it_is_hypothetical_and_what_rule_it_breaks() {
+        for Fault { note, .. } in all() {
+            let known = note.reported_in.contains('/') || note.reported_in.starts_with("CVE-");
+            let rule = ["RFC ", " documents "]
+                .iter()
+                .any(|rule| note.reported_in.contains(rule));
+            let fits = if note.is_hypothetical() { rule } else { known };
+            assert!(fits, "{}: {}", note.name, note.reported_in);
+        }
+    }
+}

@@ -11,7 +11,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use reusespec_core::profile::{External, Profile, ProfileError, fill};
+use reusespec_core::profile::{Control, External, Profile, ProfileError, fill};
 
 /// Folders where servers live that an ordinary user's PATH may not have.
 const MORE_FOLDERS: [&str; 3] = ["/usr/sbin", "/usr/local/sbin", "/sbin"];
@@ -45,6 +45,14 @@ pub enum ImplementationError {
         path: PathBuf,
         /// Why.
         source: ProfileError,
+    },
+    /// A profile is like one that there is not, or that is like a third itself.
+    #[error("{path}: `like = \"{like}\"` names no implementation with a profile of its own")]
+    Unlike {
+        /// Which.
+        path: PathBuf,
+        /// What it names.
+        like: String,
     },
 }
 
@@ -84,7 +92,27 @@ pub fn load(scenarios: &Path) -> Result<Vec<Implementation>, ImplementationError
             profile,
         });
     }
+    take_over(&mut implementations)?;
     Ok(implementations)
+}
+
+/// Completes the profiles that are like another one.
+fn take_over(implementations: &mut [Implementation]) -> Result<(), ImplementationError> {
+    let whole: Vec<_> = implementations
+        .iter()
+        .filter(|each| each.profile.like.is_none())
+        .cloned()
+        .collect();
+    for each in implementations {
+        let Some(like) = &each.profile.like else { continue };
+        let Some(other) = whole.iter().find(|other| other.name == *like) else {
+            let path = each.folder.join("profile.toml");
+            let like = like.clone();
+            return Err(ImplementationError::Unlike { path, like });
+        };
+        each.profile.take_over(&other.profile);
+    }
+    Ok(())
 }
 
 /// The implementation of this name, if it has a profile.
@@ -93,7 +121,21 @@ pub fn find(scenarios: &Path, name: &str) -> Option<Implementation> {
     all.into_iter().find(|each| each.name == name)
 }
 
+/// Under whose names tables of an implementation may be kept, its own first; `name` need not have a profile.
+pub fn names(scenarios: &Path, name: &str) -> Vec<String> {
+    find(scenarios, name).map_or_else(|| vec![name.to_owned()], |found| found.names())
+}
+
 impl Implementation {
+    /// Its name, and that of the implementation it is like.
+    pub fn names(&self) -> Vec<String> {
+        [&self.name]
+            .into_iter()
+            .chain(&self.profile.like)
+            .cloned()
+            .collect()
+    }
+
     /// What the agent needs to start it; builds what has to be built.
     ///
     /// # Errors
@@ -117,20 +159,26 @@ impl Implementation {
             files.insert(file.clone(), fill(&text));
         }
         let environment = self.profile.environment.iter();
-        let controls = self.profile.controls.iter();
+        let controls = self.profile.controls.iter().map(|(name, control)| {
+            let run = fill_all(&control.run);
+            let filled = Control {
+                run,
+                ..control.clone()
+            };
+            (name.clone(), filled)
+        });
         Ok(External {
             name: self.name.clone(),
             kind: self.profile.kind,
             start: fill_all(&self.profile.start),
             front: front.map(|front| fill_all(&front.start)),
+            ready_said: self.profile.ready_said.clone(),
             environment: environment
                 .map(|(name, value)| (name.clone(), fill(value)))
                 .collect(),
             script_filename: self.profile.script_filename.as_ref().map(fill),
             files,
-            controls: controls
-                .map(|(name, words)| (name.clone(), fill_all(words)))
-                .collect(),
+            controls: controls.collect(),
             offers: self.profile.offers.clone(),
             lacks: self.profile.lacks.clone(),
             missing,

@@ -83,16 +83,16 @@ pub fn find(name: &str, own: &OwnKernel) -> Result<Platform, PlatformError> {
 /// The guest of a profile, with the kernel it is to have.
 ///
 /// # Errors
-/// When the kernel given for it is not there.
+/// When the kernel given for it is not there, or cannot be started so.
 pub fn guest(profile: Profile, own: &OwnKernel) -> Result<GuestStarter, PlatformError> {
     for path in own.image.iter().chain(&own.modules).chain(&own.tree) {
         readable(path)?;
     }
     let starter = GuestStarter::new(profile);
-    Ok(match &own.image {
-        None => starter,
-        Some(image) => starter.with_kernel(image, own.modules.as_deref(), own.tree.as_deref()),
-    })
+    match &own.image {
+        None => Ok(starter),
+        Some(image) => Ok(starter.with_kernel(image, own.modules.as_deref(), own.tree.as_deref())?),
+    }
 }
 
 fn readable(path: &Path) -> Result<(), PlatformError> {

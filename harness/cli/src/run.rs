@@ -251,12 +251,12 @@ pub fn with_causes(error: &dyn std::error::Error) -> String {
 pub const HOST: &str = "host";
 
 /// Names of the snapshots that may hold a kernel's rows, most particular first. For an implementation that is not the
-/// scenario's own, those with `+implementation` come before: it has a table of its own only where it is not as the
-/// scenario's own one.
-pub fn snapshot_keys(kernels: &[String], implementation: &str, own: &str) -> Vec<String> {
-    let particular = kernels.iter().map(|kernel| format!("{kernel}+{implementation}"));
-    let particular: Vec<_> = particular.filter(|_| implementation != own).collect();
-    particular.into_iter().chain(kernels.iter().cloned()).collect()
+/// scenario's own, those with `+implementation` come before, by [`implementations::names`]: it has a table of its own
+/// only where it is not as the one it is like, or as the scenario's own one.
+pub fn snapshot_keys(kernels: &[String], names: &[String], own: &str) -> Vec<String> {
+    let others = names.iter().filter(|name| *name != own);
+    let particular = others.flat_map(|name| kernels.iter().map(move |kernel| format!("{kernel}+{name}")));
+    particular.chain(kernels.iter().cloned()).collect()
 }
 
 /// What a snapshot's head calls that whose rows it holds: the kernel, and the version of an implementation that has

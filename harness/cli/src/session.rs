@@ -5,7 +5,7 @@
 //! again.
 
 use std::collections::HashSet;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
@@ -16,7 +16,10 @@ use reusespec_core::protocol::{
 use reusespec_core::{Case, CaseKey, Outcome};
 use reusespec_platforms::{Errand, Link, Manner, Starter};
 
+mod feeder;
+
 use crate::run::with_causes;
+pub(crate) use feeder::Feeder;
 
 /// How long an agent may take to say hello.
 const HELLO_WITHIN: Duration = Duration::from_secs(30);
@@ -76,15 +79,15 @@ impl Session<'_> {
         let manner = self.starter.manner();
         let requests = if manner.told_beforehand {
             match self.requests(left, 1, &manner) {
-                Ok(requests) => requests,
+                Ok(requests) => requests.concat(),
                 Err(because) => return Some(because),
             }
         } else {
-            String::new()
+            Vec::new()
         };
         let errand = Errand {
             much: left.len() > MANY,
-            requests: requests.as_bytes(),
+            requests: &requests,
         };
         match self
             .starter
@@ -121,8 +124,8 @@ impl Session<'_> {
                 false
             }
         });
-        let _open = match self.give(&mut link, &hello, manner, left) {
-            Ok(open) => open,
+        let feeder = match self.give(&mut link, &hello, manner, left) {
+            Ok(feeder) => feeder,
             Err(because) => return Some(because),
         };
         let longest = left
@@ -135,6 +138,7 @@ impl Session<'_> {
         let because = loop {
             match next(&replies, patience) {
                 Ok(Line::Reply(Reply::Started(key))) => {
+                    feeder.begun();
                     started.insert(key);
                 }
                 Ok(Line::Reply(Reply::Finished(finished))) => {
@@ -210,17 +214,17 @@ impl Session<'_> {
         hello: &Hello,
         manner: &Manner,
         cases: &[&Case],
-    ) -> Result<Receiver<Requests>, String> {
-        let text = if manner.told_beforehand {
-            String::new()
+    ) -> Result<Feeder, String> {
+        let lines = if manner.told_beforehand {
+            Vec::new()
         } else {
             self.requests(cases, hello.processors, manner)?
         };
-        Ok(write_all(link, text.into_bytes()))
+        Ok(Feeder::start(link, lines, manner.ahead))
     }
 
     /// Everything an agent is told, a line a request.
-    fn requests(&self, cases: &[&Case], processors: usize, manner: &Manner) -> Result<String, String> {
+    fn requests(&self, cases: &[&Case], processors: usize, manner: &Manner) -> Result<Vec<Vec<u8>>, String> {
         let start = Start {
             protocol: PROTOCOL,
             jobs: if self.jobs == 0 { processors } else { self.jobs },
@@ -236,13 +240,12 @@ impl Session<'_> {
         let requests = std::iter::once(Request::Start(start))
             .chain(cases.iter().map(stretched))
             .chain([Request::Finish]);
-        let mut text = String::new();
-        for request in requests {
-            let line = serde_json::to_string(&request).map_err(|error| error.to_string())?;
-            text.push_str(&line);
-            text.push('\n');
-        }
-        Ok(text)
+        let line = |request: Request| {
+            let mut line = serde_json::to_vec(&request).map_err(|error| error.to_string())?;
+            line.push(b'\n');
+            Ok(line)
+        };
+        requests.map(line).collect()
     }
 }
 
@@ -294,27 +297,12 @@ pub(crate) fn broken(key: &CaseKey, because: &str) -> Finished {
     }
 }
 
-pub(crate) type Requests = Box<dyn Write + Send>;
-
 /// A line of an agent's stream.
 pub(crate) enum Line {
     /// The agent's.
     Reply(Reply),
     /// Somebody else's.
     Garbage(String),
-}
-
-/// Writes from a thread of its own: neither side can then block the other. The stream comes back through the receiver
-/// and must be kept, because its end would mean that the host is gone.
-pub(crate) fn write_all(link: &mut Link, requests: Vec<u8>) -> Receiver<Requests> {
-    let mut stream = std::mem::replace(&mut link.requests, Box::new(std::io::sink()));
-    let (written, whole) = channel();
-    std::thread::spawn(move || {
-        // An agent that is gone cannot be written to; that it is gone is heard on the other stream.
-        let _ = stream.write_all(&requests).and_then(|()| stream.flush());
-        let _ = written.send(stream);
-    });
-    whole
 }
 
 /// Reads lines in a thread, so that waiting for one can have an end.

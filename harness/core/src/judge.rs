@@ -194,19 +194,22 @@ fn meet(
         let unmet = (!expectation.holds(seen)).then(|| unmet(expectation.wording(), Vec::new()));
         return Ok((unmet, None));
     };
-    let [fine, coarse] = ruler.rulers(timed.late_us);
-    let finding = happening.find(timed, &fine);
-    if finding.holds() {
+    let readings = timed.readings();
+    let told = ruler.tell(timed.late, |ruler| {
+        let findings = readings.iter().map(|reading| happening.find(reading, ruler));
+        findings.into_iter().find(|finding| finding.holds())
+    });
+    if let Ok(Some(finding)) = told {
         return Ok((None, finding.margin_us));
     }
-    // An outcome depends on time as well: a probe that came while the case was late to look is one that never came.
-    if coarse.proves_nothing() {
-        return Err(TooLate(timed.late_us));
+    let ruler = ruler.no_finer_than(timed.late.least_us);
+    let finding = happening.find(timed, &ruler);
+    if finding.margin_us.is_some() {
+        told?;
     }
-    let finding = happening.find(timed, &coarse);
-    let expected = || happening.wording(Some(&coarse));
-    let unmet = (!finding.holds()).then(|| unmet(expected(), timeline(happening, timed, &coarse)));
-    Ok((unmet, finding.margin_us))
+    let expected = happening.wording(Some(&ruler));
+    let unmet = unmet(expected, timeline(happening, timed, &ruler));
+    Ok((Some(unmet), finding.margin_us))
 }
 
 fn judge_claim(

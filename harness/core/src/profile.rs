@@ -38,12 +38,20 @@ pub struct Profile {
     pub programs: BTreeMap<String, Vec<String>>,
     /// How to get what is missing: `install php-fpm`.
     pub install: String,
+    /// An implementation that this one is as, by the name of its folder: what that one lacks, how it varies and where it
+    /// deviates holds for this one, too, and so do its tables where this one has none of its own.
+    #[serde(default)]
+    pub like: Option<String>,
     /// Commands that make what is started, run once in `@folder@`; one that fails means that something is
     /// missing.
     #[serde(default)]
     pub build: Vec<Vec<String>>,
     /// The program and its arguments.
     pub start: Vec<String>,
+    /// What a server writes to standard error when it can be used, where it can be connected to before. Not for
+    /// [`Self::front`].
+    #[serde(default)]
+    pub ready_said: Option<String>,
     /// Environment variables it gets.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
@@ -53,9 +61,9 @@ pub struct Profile {
     /// Files of the folder that are written into `@dir@` with their names replaced.
     #[serde(default)]
     pub files: Vec<String>,
-    /// Commands for what it can be told while it runs.
+    /// What it can be told while it runs, and how.
     #[serde(default)]
-    pub controls: BTreeMap<String, Vec<String>>,
+    pub controls: BTreeMap<String, Control>,
     /// How it is started as a web server in front of a FastCGI application.
     #[serde(default)]
     pub front: Option<Front>,
@@ -85,6 +93,20 @@ pub struct Front {
     pub start: Vec<String>,
     /// Its configuration, a file of the folder.
     pub file: String,
+}
+
+/// How a server is told something while it runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Control {
+    /// Values with which its files are written anew first, in place of the case's.
+    #[serde(default)]
+    pub set: BTreeMap<String, String>,
+    /// The command that tells it.
+    pub run: Vec<String>,
+    /// What it writes to standard error when it has done as it was told, where the command does not wait for that.
+    #[serde(default)]
+    pub until_said: Option<String>,
 }
 
 /// The scenarios of web servers in front of an application.
@@ -132,14 +154,16 @@ pub struct External {
     pub start: Vec<String>,
     /// The same for a web server in front of an application.
     pub front: Option<Vec<String>>,
+    /// See [`Profile::ready_said`].
+    pub ready_said: Option<String>,
     /// Environment variables.
     pub environment: BTreeMap<String, String>,
     /// See [`Profile::script_filename`].
     pub script_filename: Option<String>,
     /// Names and texts of the files to write into `@dir@`.
     pub files: BTreeMap<String, String>,
-    /// Commands for what it can be told while it runs.
-    pub controls: BTreeMap<String, Vec<String>>,
+    /// What it can be told while it runs, and how.
+    pub controls: BTreeMap<String, Control>,
     /// See [`Profile::offers`].
     pub offers: Vec<String>,
     /// See [`Profile::lacks`].
@@ -177,6 +201,16 @@ impl Profile {
             return Err(ProfileError::NothingToStart);
         }
         Ok(profile)
+    }
+
+    /// Takes over what is said of the implementation that this one is [`like`](Self::like). What this one says of
+    /// something it lacks stands.
+    pub fn take_over(&mut self, other: &Self) {
+        let own = |lack: &&Lack| self.lacks.iter().any(|each| each.what == lack.what);
+        let more: Vec<_> = other.lacks.iter().filter(|lack| !own(lack)).cloned().collect();
+        self.lacks.extend(more);
+        self.deviation.extend(other.deviation.iter().cloned());
+        self.varies.extend(other.varies.iter().cloned());
     }
 
     /// Whether its rows in this scenario are the outcome of a race.
@@ -241,6 +275,20 @@ version = ["@it@", "-v"]
             family.to_string(),
             "unknown family `scgi`, expected one of `port-reuse`, `keepalive`, `fastcgi`, `http`"
         );
+    }
+
+    #[test]
+    fn what_is_like_another_takes_its_lacks_but_for_its_own_words() {
+        let lack =
+            |what: &str, because: &str| format!("[[lacks]]\nwhat = \"{what}\"\nbecause = \"{because}\"\n");
+        let mut profile = Profile::parse(&format!("{TEXT}{}", lack("unix", "mine"))).unwrap();
+        let other = [TEXT, &lack("unix", "theirs"), &lack("roles", "theirs")].concat();
+        profile.take_over(&Profile::parse(&other).unwrap());
+        let said = profile
+            .lacks
+            .iter()
+            .map(|lack| format!("{}: {}", lack.what, lack.because));
+        assert_eq!(said.collect::<Vec<_>>(), ["unix: mine", "roles: theirs"]);
     }
 
     #[test]

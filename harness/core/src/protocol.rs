@@ -1,7 +1,7 @@
 //! What host and agent say to each other: one JSON object a line, host first.
 //!
 //! ```text
-//! host  > {"start":{"protocol":1,"jobs":2}}          agent < {"hello":{"protocol":1,"system":{…},…}}
+//! host  > {"start":{"protocol":2,"jobs":2}}          agent < {"hello":{"protocol":2,"system":{…},…}}
 //! host  > {"run":{"key":{…},"steps":…}}              agent < {"started":{…}}
 //! host  > "finish"                                   agent < {"finished":{"key":{…},"outcome":{…}}} … {"done":{"count":1500}}
 //! ```
@@ -18,7 +18,7 @@ use crate::system::System;
 use crate::timing::Timing;
 
 /// Changes whenever a message changes its meaning.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 /// A longer line is refused by either side: something else is talking.
 pub const LONGEST_LINE_BYTES: usize = 4 * 1024 * 1024;
 

@@ -19,12 +19,14 @@ use crate::{
 };
 
 mod debian;
+mod disk;
 mod image;
 mod modules;
 mod pinned;
 mod sets;
 
 pub use debian::AptError;
+pub use disk::DiskError;
 pub use image::ImageError;
 pub use modules::ModuleError;
 pub use pinned::DownloadError;
@@ -90,6 +92,14 @@ pub enum KernelError {
         /// What is wrong with it.
         source: SetError,
     },
+    /// A downloaded system.
+    #[error("cannot use {}", .path.display())]
+    Disk {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: DiskError,
+    },
     /// The kernel is not of a form we can boot.
     #[error("cannot unpack {}", .path.display())]
     Image {
@@ -125,6 +135,8 @@ pub enum Progress<'a> {
     Downloading(&'a str, f32),
     /// A package is unpacked, the kernel decompressed, modules chosen.
     Unpacking(&'a str),
+    /// A system is decompressed: name, part done between 0 and 1.
+    Decompressing(&'a str, f32),
 }
 
 /// Receives what is being done.
@@ -160,8 +172,8 @@ struct Manifest {
 pub struct Needed {
     /// Where it is.
     pub url: String,
-    /// What it is.
-    pub sha256: String,
+    /// What it is; where nobody says so, what the first download was is kept.
+    pub sha256: Option<String>,
     /// Where it is looked for, below the cache's folder.
     pub place: PathBuf,
     /// How much of it is there.
@@ -172,32 +184,27 @@ pub struct Needed {
 
 /// The pinned files of `profile`; none where a package manager decides.
 pub fn needed(profile: &Profile, cache: &Cache) -> Vec<Needed> {
-    let files = match &profile.qemu().kernel {
-        KernelSource::Sets { folder, kernel, base } => vec![
-            (format!("{folder}/kernel.txz"), kernel),
-            (format!("{folder}/base.txz"), base),
-        ],
-        KernelSource::Pinned { url, sha256 } => vec![(url.clone(), sha256)],
-        KernelSource::Debian { .. } | KernelSource::Path { .. } => Vec::new(),
-    };
-    let needed = |(url, sha256): (String, &String)| {
-        let place = Path::new("downloads").join(sha256);
+    let needed = |(url, sha256): (String, Option<&str>)| {
+        let place = Path::new("downloads").join(pinned::file_name(&url, sha256));
         let length = |path: PathBuf| fs::metadata(path).map(|meta| meta.len()).ok();
         let whole = length(cache.root().join(&place));
         let part = length(cache.root().join(&place).with_extension("part"));
         Needed {
             url,
-            sha256: sha256.clone(),
+            sha256: sha256.map(str::to_owned),
             place,
             bytes: whole.or(part).unwrap_or(0),
             complete: whole.is_some(),
         }
     };
-    files.into_iter().map(needed).collect()
+    profile.qemu().kernel.files().into_iter().map(needed).collect()
 }
 
 /// The kernel of `profile`, if it is in the cache and undamaged.
 pub fn cached(profile: &Profile, cache: &Cache) -> Option<Kernel> {
+    if let KernelSource::Disk { url, sha256, .. } = &profile.qemu().kernel {
+        return disk::cached(url, sha256.as_deref(), cache);
+    }
     let text = fs::read(cache.root().join(manifest_name(profile))).ok()?;
     let manifest: Manifest = serde_json::from_slice(&text).ok()?;
     let module = |(name, blob): &(String, Blob)| {
@@ -237,6 +244,9 @@ pub fn fetch(profile: &Profile, cache: &Cache, watch: Watch<'_>) -> Result<Kerne
 pub fn refresh(profile: &Profile, cache: &Cache, watch: Watch<'_>) -> Result<Kernel, KernelError> {
     let name = manifest_name(profile);
     let _held = cache.lock(&name.replace('/', "-"))?;
+    if let KernelSource::Disk { url, sha256, .. } = &profile.qemu().kernel {
+        return disk::fetch(url, sha256.as_deref(), cache, watch);
+    }
     let scratch = cache.scratch()?;
     let found = find(profile, cache, scratch.path(), watch)?;
     watch(Progress::Unpacking(&found.origin));
@@ -296,6 +306,7 @@ fn find(profile: &Profile, cache: &Cache, scratch: &Path, watch: Watch<'_>) -> R
                 modules: None,
             })
         }
+        KernelSource::Disk { .. } => unreachable!("it has been fetched before anything is looked for"),
         KernelSource::Pinned { url, sha256 } => {
             let path = pinned::fetch(url, sha256, &cache.folder("downloads")?, pinned::SILENCE, watch)
                 .map_err(|source| KernelError::Download {

@@ -37,7 +37,7 @@ pub enum DownloadError {
     },
     /// It is something else.
     #[error(
-        "its sha256 is {found}, the profile says {expected}: if the file was replaced on purpose, change the profile"
+        "its sha256 is {found}, and {expected} is expected: if the file was replaced on purpose, say so in the profile"
     )]
     Checksum {
         /// What the profile says.
@@ -58,20 +58,53 @@ pub(super) fn fetch(
     silence: Duration,
     watch: Watch<'_>,
 ) -> Result<PathBuf, DownloadError> {
-    let expected = sha256.to_ascii_lowercase();
-    let path = folder.join(&expected);
-    if hash(&path).is_ok_and(|found| found == expected) {
-        return Ok(path);
+    fetch_or_record(url, Some(sha256), folder, silence, watch).map(|(path, _)| path)
+}
+
+/// The same with its hash. Where none is given, that of the first download is kept in `folder` and holds from then on; so
+/// does that of a file somebody brought there.
+pub(super) fn fetch_or_record(
+    url: &str,
+    sha256: Option<&str>,
+    folder: &Path,
+    silence: Duration,
+    watch: Watch<'_>,
+) -> Result<(PathBuf, String), DownloadError> {
+    let path = folder.join(file_name(url, sha256));
+    let record = path.with_extension("sha256");
+    let expected = match sha256 {
+        Some(sha256) => Some(sha256.to_ascii_lowercase()),
+        None => fs::read_to_string(&record)
+            .ok()
+            .map(|text| text.trim().to_owned()),
+    };
+    let right = |found: &String| expected.as_ref().is_none_or(|expected| expected == found);
+    if let Some(found) = hash(&path).ok().filter(right) {
+        keep(&record, sha256, &found)?;
+        return Ok((path, found));
     }
-    let part = folder.join(format!("{expected}.part"));
+    let part = path.with_extension("part");
     download(url, &part, silence, watch)?;
     let found = hash(&part).map_err(CacheError::writing(&part))?;
-    if found != expected {
+    if let Some(expected) = expected.filter(|expected| *expected != found) {
         let _ = fs::remove_file(&part);
         return Err(DownloadError::Checksum { expected, found });
     }
+    keep(&record, sha256, &found)?;
     fs::rename(&part, &path).map_err(CacheError::writing(&path))?;
-    Ok(path)
+    Ok((path, found))
+}
+
+/// What a download is called in its folder: its hash, or that of its address where nobody knows its own.
+pub(super) fn file_name(url: &str, sha256: Option<&str>) -> String {
+    sha256.map_or_else(|| crate::cache::sha256(url.as_bytes()), str::to_ascii_lowercase)
+}
+
+fn keep(record: &Path, known: Option<&str>, found: &str) -> Result<(), CacheError> {
+    match known {
+        Some(_) => Ok(()),
+        None => fs::write(record, found).map_err(CacheError::writing(record)),
+    }
 }
 
 fn download(url: &str, part: &Path, silence: Duration, watch: Watch<'_>) -> Result<(), DownloadError> {
@@ -262,6 +295,27 @@ mod tests {
             "{error:?}"
         );
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_nobody_gave_a_hash_for_is_recorded_and_must_stay_the_same() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let whole: fn(usize) -> Vec<u8> = |_| answer("200 OK", CONTENT.len(), CONTENT);
+        let url = serve(vec![whole, |_| answer("200 OK", 5, b"other")], false);
+        let get = || fetch_or_record(&url, None, folder.path(), SILENCE, &mut |_| ());
+        let (path, found) = get().unwrap();
+        assert_eq!(found, sha256(CONTENT));
+        assert_eq!(
+            get().unwrap(),
+            (path.clone(), found),
+            "nothing is asked for again"
+        );
+        fs::remove_file(path).unwrap();
+        let error = get().unwrap_err();
+        assert!(
+            matches!(&error, DownloadError::Checksum { expected, .. } if *expected == sha256(CONTENT)),
+            "{error:?}"
+        );
     }
 
     #[test]

@@ -15,11 +15,12 @@ use super::{
 };
 use crate::{
     cache::sha256,
-    profile::{Accelerator, Clock, KernelSource},
+    profile::{Accelerator, Clock, KernelSource, Way},
 };
 
-/// Real KVM needs half a second.
+/// Real KVM needs half a second for a kernel of ours, and ten for a whole system.
 const TRIAL_SECS: u32 = 5;
+const TRIAL_OF_A_SYSTEM_SECS: u32 = 90;
 
 /// The accelerator to use.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,7 +70,10 @@ fn try_kvm(launch: Launch<'_>) -> Result<(), String> {
     // may fail for reasons of its own, and then says nothing about the others.
     let kernel = match launch.profile.qemu().kernel {
         KernelSource::Path { .. } => launch.kernel.sha256.as_str(),
-        KernelSource::Debian { .. } | KernelSource::Pinned { .. } | KernelSource::Sets { .. } => "",
+        KernelSource::Debian { .. }
+        | KernelSource::Pinned { .. }
+        | KernelSource::Sets { .. }
+        | KernelSource::Disk { .. } => "",
     };
     let name = host_boot().map(|boot| {
         let key = format!(
@@ -107,7 +111,10 @@ pub(crate) fn refusal(error: &io::Error) -> String {
 /// Empty if the guest came up.
 fn trial(launch: Launch<'_>) -> String {
     let mut profile = launch.profile.clone();
-    profile.timing.boot_secs = TRIAL_SECS;
+    profile.timing.boot_secs = match profile.way() {
+        Ok(Way::Disk(_)) => TRIAL_OF_A_SYSTEM_SECS,
+        _ => TRIAL_SECS,
+    };
     let attempt = Launch {
         profile: &profile,
         accelerator: Accelerator::Kvm,

@@ -1,6 +1,7 @@
 //! From a profile to QEMU's command line: a pure function, so that every platform's line is a snapshot.
 //!
-//! Neighbours: `process` starts it and provides the three descriptors, `warm` hashes it.
+//! Neighbours: `process` starts it and provides the three descriptors, `warm` hashes it. What only kernels of one system,
+//! or only whole systems, need has a file below this one.
 //!
 //! Channel, monitor and console are inherited descriptors with fixed numbers instead of paths: nobody else can open
 //! them, no path is too long for a socket, and the line is the same for every run. QEMU's standard input is not
@@ -8,27 +9,22 @@
 
 use std::path::Path;
 
+mod disk;
 mod freebsd;
+mod linux;
 
-use crate::profile::{Accelerator, Board, Clock, Profile};
-use crate::root_image::INPUT;
+use crate::profile::{Accelerator, Board, Clock, Entry, Profile, Way};
 
 /// The data channel: a connected socket, or a pipe where the guest only speaks.
 pub(super) const DATA_FD: i32 = 3;
 /// The monitor (QMP): a connected socket.
 pub(super) const MONITOR_FD: i32 = 4;
-/// The console: a file open for writing only.
+/// The console: a file open for writing only, or where somebody talks to it a connected socket.
 pub(super) const CONSOLE_FD: i32 = 5;
 
 /// The same name as in the agent's `init::channel`; `platforms` does not depend on the agent, so it is written twice
 /// and a boot test holds the two together.
 const PORT_NAME: &str = "reusespec";
-
-/// Nobody reads the record. But only while it records does QEMU keep its main loop from looking at a CPU that executes
-/// (replay_mutex_lock). Without that the loop sees the CPU idle a moment before the instructions of its last stretch are
-/// counted, skips from a time that is over, and the clock gains what the stretch took: up to some thirty microseconds,
-/// now and then.
-const ICOUNT: &str = "shift=0,sleep=off,rr=record,rrfile=/dev/null";
 
 /// What the profile leaves open.
 #[derive(Clone, Copy, Debug)]
@@ -37,32 +33,32 @@ pub(super) struct Choice<'a> {
     pub(super) accelerator: Accelerator,
     /// The kernel has a driver for virtio-serial.
     pub(super) virtio_console: bool,
-    /// The kernel's file.
+    /// The kernel's file, or that of the whole system.
     pub(super) image: &'a Path,
     /// The initramfs, for kernels that take one.
     pub(super) initramfs: Option<&'a Path>,
-    /// The image of the root file system, for kernels that mount it themselves or have it mounted by the initramfs.
+    /// The image of the root file system, for kernels that mount it themselves or have it mounted by the initramfs; for
+    /// a whole system what carries the agent.
     pub(super) root: Option<&'a Path>,
     /// Much will be said on the channel.
     pub(super) bulk: bool,
-    /// There is a file [`INPUT`] in the initramfs.
+    /// There is a file `/input` on the first root file system.
     pub(super) input: bool,
     /// Decides everything QEMU would otherwise choose at random.
     pub(super) seed: u64,
 }
 
 /// The arguments after the program's name.
-pub(super) fn arguments(profile: &Profile, choice: Choice<'_>) -> Vec<String> {
+pub(super) fn arguments(profile: &Profile, way: Way, choice: Choice<'_>) -> Vec<String> {
     let qemu = profile.qemu();
     let board = board(profile, choice);
     let mut line = Line::default();
-    let freebsd = profile.system == "freebsd";
     line.pair(
         "-machine",
-        if freebsd {
-            freebsd::machine(profile)
-        } else {
-            machine(board)
+        match way {
+            Way::Archive => linux::machine(board),
+            Way::RootImage => freebsd::machine(profile),
+            Way::Disk(_) => disk::MACHINE,
         },
     );
     line.pair(
@@ -82,11 +78,21 @@ pub(super) fn arguments(profile: &Profile, choice: Choice<'_>) -> Vec<String> {
     line.pair("-display", "none");
     if profile.clock == Clock::Virtual {
         // An idle CPU skips to its next timer; the clock begins at the same moment in every run.
-        line.pair("-icount", if freebsd { freebsd::ICOUNT } else { ICOUNT });
+        line.pair(
+            "-icount",
+            match way {
+                Way::Archive => linux::ICOUNT,
+                Way::RootImage | Way::Disk(_) => freebsd::ICOUNT,
+            },
+        );
         line.pair("-rtc", "base=2026-01-01,clock=vm");
     }
-    line.pair("-add-fd", &format!("fd={CONSOLE_FD},set=1"));
-    line.pair("-chardev", "file,id=console,path=/dev/fdset/1");
+    if way == Way::Disk(Entry::Login) {
+        line.pair("-chardev", &format!("socket,id=console,fd={CONSOLE_FD}"));
+    } else {
+        line.pair("-add-fd", &format!("fd={CONSOLE_FD},set=1"));
+        line.pair("-chardev", "file,id=console,path=/dev/fdset/1");
+    }
     if choice.input {
         // Told beforehand, it only speaks: `one_way` says why not on a socket. What is not appended to would be cut first,
         // which no pipe can be.
@@ -97,7 +103,26 @@ pub(super) fn arguments(profile: &Profile, choice: Choice<'_>) -> Vec<String> {
     }
     line.pair("-chardev", &format!("socket,id=monitor,fd={MONITOR_FD}"));
     line.pair("-mon", "chardev=monitor,mode=control");
-    devices(&mut line, board, channel(profile, choice));
+    devices(&mut line, board, channel(profile, way, choice));
+    match way {
+        Way::Disk(entry) => disk::media(&mut line, entry, choice),
+        Way::Archive | Way::RootImage => {
+            direct(&mut line, choice);
+            let words = match way {
+                Way::RootImage => freebsd::command_line(profile, choice.input),
+                _ => linux::command_line(profile, board, channel(profile, way, choice), choice),
+            };
+            if way == Way::RootImage {
+                line.pair("-device", freebsd::EXIT);
+            }
+            line.pair("-append", &words);
+        }
+    }
+    line.0
+}
+
+/// A kernel started by QEMU itself, and the file systems it is given.
+fn direct(line: &mut Line, choice: Choice<'_>) {
     if let Some(root) = choice.root {
         let file = root.to_string_lossy();
         line.pair(
@@ -106,21 +131,10 @@ pub(super) fn arguments(profile: &Profile, choice: Choice<'_>) -> Vec<String> {
         );
         line.pair("-device", "virtio-blk-pci,drive=root");
     }
-    if freebsd {
-        // Ends the machine by a write to a port, where switching it off costs six seconds.
-        line.pair("-device", "isa-debug-exit,iobase=0xf4,iosize=1");
-    }
     line.pair("-kernel", &choice.image.to_string_lossy());
     if let Some(initramfs) = choice.initramfs {
         line.pair("-initrd", &initramfs.to_string_lossy());
     }
-    let words = if freebsd {
-        freebsd::command_line(profile, choice.input)
-    } else {
-        kernel_command_line(profile, choice)
-    };
-    line.pair("-append", &words);
-    line.0
 }
 
 #[derive(Default)]
@@ -141,9 +155,9 @@ enum Channel {
     Serial,
 }
 
-fn channel(profile: &Profile, choice: Choice<'_>) -> Channel {
-    if profile.system == "freebsd" {
-        // GENERIC has no driver for the other one.
+fn channel(profile: &Profile, way: Way, choice: Choice<'_>) -> Channel {
+    if way != Way::Archive {
+        // Neither BSD's kernel has a driver for the other one.
         return Channel::Serial;
     }
     match board(profile, choice) {
@@ -164,17 +178,6 @@ fn board(profile: &Profile, choice: Choice<'_>) -> Board {
         // Nor is there a disk without PCI.
         Board::Microvm if profile.clock == Clock::Virtual || fast || choice.root.is_some() => Board::Q35,
         board => board,
-    }
-}
-
-fn machine(board: Board) -> &'static str {
-    match board {
-        // With acpi=on a PVH kernel does not start; the PIT, the PIC and the RTC then stand in for ACPI's devices.
-        Board::Microvm => "microvm,x-option-roms=off,isa-serial=on,acpi=off,pit=on,pic=on,rtc=on",
-        // The HPET is what slows virtual time down: QEMU wakes at each of its ticks.
-        Board::Q35 => "q35,hpet=off,i8042=off,sata=off,smbus=off",
-        Board::Virt => "virt",
-        Board::S390 => "s390-ccw-virtio",
     }
 }
 
@@ -202,46 +205,6 @@ fn devices(line: &mut Line, board: Board, channel: Channel) {
     }
 }
 
-fn kernel_command_line(profile: &Profile, choice: Choice<'_>) -> String {
-    let board = board(profile, choice);
-    let console = match (board, profile.machine.as_str()) {
-        (Board::S390, _) => "ttysclp0",
-        (Board::Virt, "aarch64") => "ttyAMA0",
-        _ => "ttyS0",
-    };
-    let mut words = vec![format!("console={console}")];
-    // Silence, as printing costs an emulated CPU time, until a panic raises the level: it does from 1, but not from 0
-    // (linux/printk.h, console_verbose). A panic then restarts at once, and -no-reboot makes that the end.
-    words.extend(["loglevel=1", "panic=-1", "nokaslr", "nowatchdog"].map(String::from));
-    // Self tests, clearing of pages, and security modules nothing here uses.
-    words.extend(
-        [
-            "cryptomgr.notests",
-            "init_on_alloc=0",
-            "audit=0",
-            "lsm=capability",
-        ]
-        .map(String::from),
-    );
-    if matches!(board, Board::Microvm | Board::Q35) {
-        // Without ACPI only a triple fault restarts; and no watchdog has to check this TSC.
-        words.extend(["reboot=t", "mitigations=off", "tsc=reliable"].map(String::from));
-    }
-    words.extend(profile.qemu().command_line.iter().cloned());
-    // Words with `=` that the kernel does not know become the environment of /init.
-    words.push(match channel(profile, choice) {
-        Channel::Virtio => "REUSESPEC_CHANNEL=virtio".into(),
-        Channel::Serial => "REUSESPEC_CHANNEL=/dev/ttyS1".into(),
-    });
-    if choice.root.is_some() {
-        words.push("REUSESPEC_ROOT=/dev/vda".into());
-    }
-    if choice.input {
-        words.push(format!("REUSESPEC_INPUT={INPUT}"));
-    }
-    words.join(" ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -252,19 +215,28 @@ mod tests {
         let mut text = String::new();
         for name in names() {
             let profile = Profile::find(&name).unwrap();
+            let way = profile.way().unwrap();
             let input = profile.clock == Clock::Virtual;
             let choice = Choice {
                 accelerator: Accelerator::Tcg,
                 virtio_console: true,
-                image: Path::new("KERNEL"),
-                initramfs: (profile.system == "linux").then_some(Path::new("INITRAMFS")),
-                root: (profile.system == "freebsd").then_some(Path::new("ROOT.iso")),
+                image: Path::new(if matches!(way, Way::Disk(_)) {
+                    "SYSTEM"
+                } else {
+                    "KERNEL"
+                }),
+                initramfs: (way == Way::Archive).then_some(Path::new("INITRAMFS")),
+                root: match way {
+                    Way::Archive => None,
+                    Way::RootImage => Some(Path::new("ROOT.iso")),
+                    Way::Disk(_) => Some(Path::new("AGENT")),
+                },
                 bulk: false,
                 input,
                 seed: 7,
             };
             text += &format!("{name}: qemu-system-{}\n", profile.qemu().emulator);
-            for pair in arguments(&profile, choice).chunk_by(|_, next| !next.starts_with('-')) {
+            for pair in arguments(&profile, way, choice).chunk_by(|_, next| !next.starts_with('-')) {
                 text += &format!("    {}\n", pair.join(" "));
             }
         }
@@ -287,7 +259,7 @@ mod tests {
                 input: false,
                 seed: 0,
             };
-            arguments(&profile, choice).join(" ")
+            arguments(&profile, Way::Archive, choice).join(" ")
         };
         assert!(line(true, true).contains("q35") && line(true, true).contains("virtserialport"));
         for (bulk, virtio_console) in [(false, true), (true, false), (false, false)] {
@@ -321,7 +293,7 @@ mod tests {
             input: false,
             seed: 0,
         };
-        let line = arguments(&profile, choice).join(" ");
+        let line = arguments(&profile, Way::Archive, choice).join(" ");
         for part in [
             "-machine q35",
             "-device virtio-blk-pci,drive=root",

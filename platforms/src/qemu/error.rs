@@ -3,6 +3,7 @@
 use std::{io, path::PathBuf, time::Duration};
 
 use crate::cache::CacheError;
+use crate::profile::ProfileError;
 
 /// Why there is no guest, always with what its console said last.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +53,17 @@ pub enum GuestError {
         /// Words on the console's end, and QEMU's own complaints.
         console: String,
     },
+    /// What was to be typed at the console could not be, or led to something else.
+    #[error("{trouble}; {console}")]
+    Console {
+        /// What happened on it.
+        trouble: String,
+        /// Words on the console's end.
+        console: String,
+    },
+    /// There is no way to start this system with this kernel.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
     /// The channel carries something else.
     #[error("the guest sent {bytes} bytes that are not ours, beginning with {beginning:?}; {console}")]
     Garbage {
@@ -65,7 +77,7 @@ pub enum GuestError {
 }
 
 /// Debian's package of `qemu-system-EMULATOR`.
-pub(crate) fn debian_package(emulator: &str) -> &'static str {
+pub fn debian_package(emulator: &str) -> &'static str {
     match emulator {
         "aarch64" | "arm" => "qemu-system-arm",
         "riscv64" | "s390x" => "qemu-system-misc",

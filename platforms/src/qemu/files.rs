@@ -1,37 +1,37 @@
 //! What is prepared before QEMU is started, and the first lines on the channel of one that was.
 //!
-//! Neighbours: `pack` writes the initramfs; the agent's `init` is the other side of the handshake described there. The
-//! two crates share no code: the lines are part of what a saved state and a foreign agent rely on, so they are written
-//! out on both sides.
+//! Neighbours: `pack` writes the initramfs, `crate::handshake` has the words of those lines.
 
 use std::{
     fs,
     io::{self, Read, Write},
     path::{Path, PathBuf},
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use tempfile::TempDir;
 
 use super::{
     command::{self, Choice},
+    console::Typist,
     error::{GuestError, host},
     guest::Launch,
     pack::pack,
-    process::{self, Running},
+    process::{self, Console, Running},
     require_program,
     warm::{Key, Slot},
 };
-use crate::cache::{hex, sha256};
-
-/// What the guest says when a state may be saved.
-pub(super) const READY: &str = "reusespec-init 1";
-/// What it says when its agent serves.
-pub(super) const GOING: &str = "reusespec-init go";
+use crate::cache::sha256;
+use crate::handshake;
+use crate::profile::{Entry, Way};
+use crate::root_image::LOGIN_LINE;
 
 /// Bytes of something else that may come before the guest's line. A UART picks up noise at power-on, but a guest that
 /// writes more than this is not ours.
 const NOISE_LIMIT: usize = 64 * 1024;
+
+/// How often whoever waits for the agent asks whether the console has gone wrong.
+const LOOK_AT_CONSOLE: Duration = Duration::from_millis(200);
 
 /// What is prepared before QEMU is started.
 pub(super) struct Files {
@@ -40,16 +40,18 @@ pub(super) struct Files {
     pub(super) slot: Option<Slot>,
     pub(super) console: PathBuf,
     pub(super) folder: TempDir,
+    /// Whether somebody has to log in.
+    login: bool,
     told_beforehand: bool,
 }
 
 impl Files {
     pub(super) fn prepare(launch: &Launch<'_>) -> Result<Self, GuestError> {
         let qemu = launch.profile.qemu();
+        let way = launch.profile.way()?;
         let program = require_program(&qemu.emulator)?;
         let folder = TempDir::with_prefix("reusespec-").map_err(host("make a temporary folder"))?;
-        // Only Linux unpacks an archive into its first root file system.
-        let (archive, initramfs) = if launch.profile.system == "linux" {
+        let (archive, initramfs) = if way == Way::Archive {
             let (archive, file) = (pack(launch)?, folder.path().join("initramfs"));
             fs::write(&file, &archive).map_err(host("write the initramfs"))?;
             (archive, Some(file))
@@ -73,6 +75,7 @@ impl Files {
         let nowhere = Path::new("");
         let without_paths = command::arguments(
             launch.profile,
+            way,
             Choice {
                 image: nowhere,
                 initramfs: initramfs.is_some().then_some(nowhere),
@@ -87,8 +90,13 @@ impl Files {
             contents,
         };
         Ok(Self {
-            slot: Slot::find(launch.cache, &key),
-            arguments: command::arguments(launch.profile, choice),
+            // What a system's own scripts and a person at its console had in mind does not survive an agent.
+            slot: match way {
+                Way::Disk(_) => None,
+                Way::Archive | Way::RootImage => Slot::find(launch.cache, &key),
+            },
+            login: way == Way::Disk(Entry::Login),
+            arguments: command::arguments(launch.profile, way, choice),
             console: launch
                 .console
                 .map_or_else(|| folder.path().join("console.log"), Path::to_owned),
@@ -99,24 +107,24 @@ impl Files {
     }
 
     pub(super) fn run(&self, arguments: &[String]) -> Result<Running, GuestError> {
-        process::start(
-            &self.program.to_string_lossy(),
-            arguments,
-            &self.console,
-            self.folder.path(),
-            self.told_beforehand,
-        )
-        .map_err(host("start QEMU"))
+        let console = match self.login {
+            true => Console::Talked,
+            false => Console::Logged(&self.console),
+        };
+        let program = self.program.to_string_lossy();
+        let folder = self.folder.path();
+        let mut running = process::start(&program, arguments, console, folder, self.told_beforehand)
+            .map_err(host("start QEMU"))?;
+        if let Some(stream) = running.console.take() {
+            let typist = Typist::start(stream, &self.console, LOGIN_LINE).map_err(host("log the console"))?;
+            running.typist = Some(typist);
+        }
+        Ok(running)
     }
 
     /// The time of day and fresh randomness; the guest answers when it serves.
     pub(super) fn go(&self, running: &mut Running) -> Result<(), GuestError> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let mut seed = [0; 32];
-        fs::File::open("/dev/urandom")
-            .and_then(|mut device| device.read_exact(&mut seed))
-            .map_err(host("read /dev/urandom"))?;
-        let line = format!("go {} {}\n", now.as_nanos(), hex(&seed));
+        let line = handshake::go().map_err(host("read /dev/urandom"))?;
         match running.data.write_all(line.as_bytes()) {
             // A guest that is gone is reported, with its console, by whoever waits for its answer.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -136,9 +144,17 @@ impl Files {
         let wanted = format!("{line}\n").into_bytes();
         let mut byte = [0];
         loop {
-            let left = deadline
-                .saturating_duration_since(Instant::now())
-                .max(Duration::from_micros(1));
+            if let Some(trouble) = running.typist.as_ref().and_then(Typist::trouble) {
+                return Err(GuestError::Console {
+                    trouble,
+                    console: self.last_words(running),
+                });
+            }
+            let mut left = deadline.saturating_duration_since(Instant::now());
+            if running.typist.is_some() {
+                left = left.min(LOOK_AT_CONSOLE);
+            }
+            let left = left.max(Duration::from_micros(1));
             running
                 .data
                 .set_read_timeout(Some(left))
@@ -147,6 +163,9 @@ impl Files {
             match running.data.read(&mut byte) {
                 Ok(1) => seen.push(byte[0]),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error)
+                    if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+                        && Instant::now() < deadline => {}
                 Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
                     return Err(GuestError::Silent {
                         budget,

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use super::{
     error::{GuestError, host},
-    files::{Files, GOING, READY, tail},
+    files::{Files, tail},
     monitor::Monitor,
     pack::check_agent,
     process::Running,
@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     cache::Cache,
+    handshake::{GOING, READY},
     kernel::Kernel,
     link::{Keeper, Link},
     profile::{Accelerator, Profile},
@@ -78,6 +79,8 @@ pub struct Guest {
     ready_after: Duration,
     /// Initramfs and QEMU's log live here as long as QEMU may read them.
     _folder: TempDir,
+    /// And so does what its starter made for it alone.
+    _kept: Option<TempDir>,
 }
 
 impl Guest {
@@ -183,7 +186,14 @@ impl Guest {
             start,
             ready_after,
             _folder: files.folder,
+            _kept: None,
         }
+    }
+
+    /// The same, with a folder that goes when it goes.
+    pub(crate) fn keeping(mut self, folder: TempDir) -> Self {
+        self._kept = Some(folder);
+        self
     }
 
     /// The guest as a platform's agent: both halves of the channel, and the guest itself as what keeps it alive.

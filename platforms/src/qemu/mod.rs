@@ -1,10 +1,11 @@
 //! Guests under QEMU: from a profile, a kernel and an agent to a byte channel.
 //!
 //! `command` builds the line (pure), `process` runs it, `accelerator` decides who executes, `warm` keeps states,
-//! `files` and `pack` prepare a guest, `guest` puts them together. Nothing here knows the protocol spoken on the channel.
+//! `files` and `pack` prepare a guest, `console` logs in where that is the only way, `guest` puts them together. Nothing here knows the protocol spoken on the channel.
 
 mod accelerator;
 mod command;
+mod console;
 mod error;
 mod files;
 mod guest;
@@ -17,7 +18,7 @@ mod warm;
 pub(crate) use accelerator::refusal as kvm_refusal;
 pub use accelerator::{Verdict as AcceleratorVerdict, decide as decide_accelerator};
 pub use error::GuestError;
-pub(crate) use error::debian_package;
+pub use error::debian_package;
 pub use guest::{Guest, Launch, Start};
 
 /// The emulator's full path.

@@ -33,7 +33,7 @@ pub(super) fn check_agent(launch: &Launch<'_>) -> Result<(), GuestError> {
         path: launch.agent.to_owned(),
         platform: launch.profile.name.clone(),
         what: format!(
-            "{what}; build it with: cargo build --release --target {}",
+            "{what}; build it with: cargo run -p ci -- agents {}",
             launch.profile.target
         ),
     };

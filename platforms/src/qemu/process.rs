@@ -15,6 +15,7 @@ use std::{
 };
 
 use super::command::{CONSOLE_FD, DATA_FD, MONITOR_FD};
+use super::console::Typist;
 use super::one_way;
 use crate::process::Owned;
 
@@ -27,7 +28,20 @@ pub(super) struct Running {
     pub(super) child: Owned,
     pub(super) data: UnixStream,
     pub(super) monitor: UnixStream,
+    /// The console, until somebody talks to it.
+    pub(super) console: Option<UnixStream>,
+    /// Who does.
+    pub(super) typist: Option<Typist>,
     pub(super) complaints: PathBuf,
+}
+
+/// Where the console goes.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Console<'p> {
+    /// Into this file.
+    Logged(&'p Path),
+    /// To [`Running::console`].
+    Talked,
 }
 
 /// Start `program` with `arguments`; what it complains about goes to `qemu.log` in `folder`. A guest that is told
@@ -35,7 +49,7 @@ pub(super) struct Running {
 pub(super) fn start(
     program: &str,
     arguments: &[String],
-    console: &Path,
+    console: Console<'_>,
     folder: &Path,
     told_beforehand: bool,
 ) -> io::Result<Running> {
@@ -48,11 +62,17 @@ pub(super) fn start(
         (data, guest_data.into())
     };
     let (monitor, guest_monitor) = UnixStream::pair()?;
-    let console = File::create(console)?;
+    let (console, guest_console) = match console {
+        Console::Logged(path) => (None, OwnedFd::from(File::create(path)?)),
+        Console::Talked => {
+            let (ours, guests) = UnixStream::pair()?;
+            (Some(ours), OwnedFd::from(guests))
+        }
+    };
     let inherited = [
         (high(&guest_data)?, DATA_FD),
         (high(&guest_monitor)?, MONITOR_FD),
-        (high(&console)?, CONSOLE_FD),
+        (high(&guest_console)?, CONSOLE_FD),
     ];
     let mut command = Command::new(program);
     command
@@ -77,6 +97,8 @@ pub(super) fn start(
         child: Owned::start(command)?,
         data,
         monitor,
+        console,
+        typist: None,
         complaints,
     })
 }

@@ -5,16 +5,15 @@
 
 use std::path::{Path, PathBuf};
 
-use reusespec::event::{Event, Summary};
 use reusespec::library::{find_snapshot, load_file};
 use reusespec::plan::{Portion, own_implementation};
-use reusespec::run::{Settings, reviewed_as, run_portions, snapshot_keys};
+use reusespec::run::{reviewed_as, snapshot_keys};
 use reusespec_core::system::{kernel_name, kernel_names};
 use reusespec_core::table::{Comparison, Table};
-use reusespec_core::{Judgement, Scenario, System, Verdict};
+use reusespec_core::{Judgement, System, Verdict};
 use rstest::rstest;
 
-use crate::ground::{host, root};
+use crate::ground::{Ran, root, run};
 
 #[rstest]
 fn scenario(
@@ -43,42 +42,11 @@ fn conforms(path: &Path) {
         scenario: &scenario,
         cases: scenario.cases.iter().collect(),
     }];
-    let root = root();
-    let settings = Settings::of(&root);
-    let mut kernel = None;
-    let mut judged = None;
-    run_portions(
-        &host(),
-        own_implementation(&scenario),
-        &portions,
-        &settings,
-        &mut Summary::default(),
-        &mut |event| match event {
-            Event::PlatformReady { hello, .. } => {
-                kernel = Some((hello.system.clone(), hello.machine.clone()));
-            }
-            Event::ScenarioFinished(result) => {
-                judged = Some((
-                    result.cases.into_iter().map(|(judgement, _)| judgement).collect(),
-                    result.comparison,
-                ));
-            }
-            Event::Note(note) => eprintln!("note: {note}"),
-            _ => {}
-        },
-    );
-    let (judgements, comparison): (Vec<Judgement>, Comparison) = judged.expect("every case has an outcome");
-    let (system, machine) = kernel.unwrap_or_else(|| panic!("broken: {:?}", judgements[0].because));
-    complain(&judgements);
     let own = own_implementation(&scenario);
-    review(
-        &scenario,
-        &judgements,
-        &comparison,
-        (&system, &machine),
-        own,
-        None,
-    );
+    let ((system, machine), ran) = run(own, &portions, None);
+    let ran = ran.first().expect("every case has an outcome");
+    complain(&ran.judgements);
+    review(ran, (&system, &machine), &[own.to_owned()], None);
 }
 
 /// Says which cases failed or broke, and says of the unsupported ones why.
@@ -110,26 +78,30 @@ pub(crate) fn complain(judgements: &[Judgement]) {
 }
 
 /// Lets insta compare the table with the reviewed one, where what ran has been reviewed or is the first of its kind.
+/// `names` are those under which its tables may be kept.
 pub(crate) fn review(
-    scenario: &Scenario,
-    judgements: &[Judgement],
-    comparison: &Comparison,
+    ran: &Ran<'_>,
     (system, machine): (&System, &str),
-    implementation: &str,
+    names: &[String],
     version: Option<&str>,
 ) {
+    let Ran {
+        scenario,
+        judgements,
+        comparison,
+        ..
+    } = ran;
     let all: Vec<_> = judgements.iter().collect();
     let reviewed = reviewed_as(&kernel_name(system, machine), version);
     let now = Table::of_run(scenario, &all, &reviewed);
     let own = own_implementation(scenario);
-    let suffix = if implementation == own {
-        String::new()
-    } else {
-        format!("+{implementation}")
+    let suffix = match names.first() {
+        Some(name) if name != own => format!("+{name}"),
+        _ => String::new(),
     };
-    let keys = snapshot_keys(&kernel_names(system, machine), implementation, own);
+    let keys = snapshot_keys(&kernel_names(system, machine), names, own);
     let found = find_snapshot(&root(), &scenario.id, &keys);
-    // An implementation that is as the scenario's own one has no table of its own.
+    // An implementation that is as the one it is like, or as the scenario's own one, has no table of its own.
     let old = found.filter(|(key, _)| key.ends_with(&suffix));
     if *comparison == Comparison::Same && old.is_none() {
         return;

@@ -1,5 +1,6 @@
 //! The other way round: a web server is tested, visited over HTTP, and we are the application behind it.
 
+mod answer;
 mod record;
 mod upstream;
 mod visit;
@@ -10,6 +11,7 @@ use reusespec_core::profile::External;
 use reusespec_core::protocol::Implementation;
 use reusespec_core::step::fastcgi::{Recorded, Visit, WebServer};
 
+use super::connection::QUIET;
 use crate::case::Scene;
 use crate::place::Place;
 use crate::program::Program;
@@ -18,6 +20,8 @@ use upstream::Upstream;
 
 /// How often the record is looked at.
 const POLL: Duration = Duration::from_millis(2);
+/// In how many looks nothing may be new for there to be silence.
+const SILENT_LOOKS: u32 = 12;
 /// How long a web server may take to pass on that a client has gone.
 const GIVEN_UP_WITHIN: Duration = Duration::from_secs(2);
 
@@ -69,13 +73,20 @@ impl Front {
         Ok(answers.into_iter().map(line).collect())
     }
 
-    /// What the web server has done so far.
+    /// What the web server has done, once it does nothing more: that a client has gone it learns after the client has.
     pub(super) fn recorded(&self, step: &Recorded) -> Vec<String> {
         let deadline = Instant::now() + GIVEN_UP_WITHIN;
         while step.given_up && !self.upstream.record().is_given_up() && Instant::now() < deadline {
             std::thread::sleep(POLL);
         }
-        self.upstream.record().lines()
+        let mut lines = self.upstream.record().lines();
+        let mut silent = 0;
+        while silent < SILENT_LOOKS && Instant::now() < deadline {
+            std::thread::sleep(QUIET / SILENT_LOOKS);
+            let before = std::mem::replace(&mut lines, self.upstream.record().lines());
+            silent = if before == lines { silent + 1 } else { 0 };
+        }
+        lines
     }
 }
 
@@ -85,6 +96,7 @@ fn web_server(implementation: &Implementation) -> Result<External, Stop> {
         Implementation::External(external) => match &external.front {
             Some(start) => Ok(External {
                 start: start.clone(),
+                ready_said: None,
                 ..(**external).clone()
             }),
             None => Err(Stop::Unsupported(format!("{} is no web server", external.name))),

@@ -14,6 +14,7 @@ use reusespec_wire::fastcgi::{Decoder, VERSION};
 use socket2::Socket;
 
 use super::transcript::{Answering, Transcript};
+use crate::place::Connected;
 
 /// How long nothing may happen before an awaited answer is said not to come. Far more than any handler of a
 /// scenario takes, so that a busy machine is not mistaken for a silent application.
@@ -59,7 +60,7 @@ pub(super) struct Patience {
 }
 
 impl Connection {
-    pub(super) fn new(socket: Socket) -> std::io::Result<Self> {
+    pub(super) fn new(Connected { socket, is_reset }: Connected) -> std::io::Result<Self> {
         socket.set_nonblocking(true)?;
         Ok(Self {
             socket,
@@ -67,7 +68,7 @@ impl Connection {
             half_close: false,
             decoder: Decoder::new(),
             answering: Answering::default(),
-            ended: None,
+            ended: is_reset.then_some(Ending::Rst),
             received: 0,
             unanswered: false,
             hung: false,
@@ -199,6 +200,10 @@ impl Connection {
     /// Waits for the socket once, and writes and reads what can be. Returns whether anything happened.
     fn turn(&mut self, patience: Patience) -> bool {
         let left = patience.deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            // There may be more: an application that writes faster than we read would never let us go.
+            return false;
+        }
         let mut wanted = PollFlags::empty();
         let reads = self.ended.is_none() && self.received <= MOST_BYTES;
         wanted.set(PollFlags::POLLIN, reads);

@@ -212,85 +212,72 @@ fn quoted(bytes: &[u8], len: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use Stream::{Stderr, Stdout};
     use reusespec_wire::fastcgi::RawRecord;
 
-    fn record(stream: Stream, id: u16, content: &[u8]) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        RawRecord::new(Kind::Stream(stream), id, content).append_to(&mut bytes);
-        bytes
-    }
-
-    fn lines(records: &[Vec<u8>], show: Show, order: Order) -> Vec<String> {
+    /// Records → lines.
+    fn check(show: Show, order: Order, records: &[(Stream, u16, &str)], expected: &[&str]) {
         let mut transcript = Transcript::new(show);
         let mut answering = Answering::default();
-        for bytes in records {
+        for (stream, id, content) in records {
+            let mut bytes = Vec::new();
+            RawRecord::new(Kind::Stream(*stream), *id, content.as_bytes()).append_to(&mut bytes);
             transcript.take(
                 &Record::new_checked(bytes.as_slice()).unwrap(),
                 &mut answering,
                 "-",
             );
         }
-        transcript.lines(order)
+        assert_eq!(transcript.lines(order), expected);
     }
 
     #[test]
     fn stdout_of_one_id_is_one_line_and_its_headers_are_left_out() {
         let records = [
-            record(Stream::Stdout, 1, b"Status: 404 Not Found\r\nX: y\r\n"),
-            record(Stream::Stdout, 1, b"\r\nno"),
-            record(Stream::Stdout, 1, b"thing\n"),
-            record(Stream::Stdout, 1, b""),
+            (Stdout, 1, "Status: 404 Not Found\r\nX: y\r\n"),
+            (Stdout, 1, "\r\nno"),
+            (Stdout, 1, "thing\n"),
+            (Stdout, 1, ""),
         ];
-        assert_eq!(
-            lines(&records, Show::Body, Order::Arrival),
-            [r#"< STDOUT id=1 404 "nothing\n""#, "< STDOUT id=1 end"]
-        );
+        let expected = [r#"< STDOUT id=1 404 "nothing\n""#, "< STDOUT id=1 end"];
+        check(Show::Body, Order::Arrival, &records, &expected);
     }
 
     #[test]
     fn stdout_that_others_interrupted_is_one_line_where_lines_are_ordered_by_id() {
         let records = [
-            record(Stream::Stdout, 1, b"Status: 200 OK\r\n\r\n"),
-            record(Stream::Stdout, 2, b"X: y\r\n\r\nother"),
-            record(Stream::Stdout, 1, b"body"),
+            (Stdout, 1, "Status: 200 OK\r\n\r\n"),
+            (Stdout, 2, "X: y\r\n\r\nother"),
+            (Stdout, 1, "body"),
         ];
-        assert_eq!(
-            lines(&records, Show::Body, Order::ById),
-            [r#"< STDOUT id=1 "body""#, r#"< STDOUT id=2 "other""#]
-        );
+        let expected = [r#"< STDOUT id=1 "body""#, r#"< STDOUT id=2 "other""#];
+        check(Show::Body, Order::ById, &records, &expected);
     }
 
     #[test]
     fn parts_of_a_stream_are_one_line_however_many_came() {
-        let few = [record(Stream::Stdout, 1, b"part 7\npart 8\nstdin=0\n")];
-        let many = [
-            record(Stream::Stdout, 1, b"part 17\npart 18\n"),
-            record(Stream::Stdout, 1, b"part 19\nstdin=0\n"),
+        let few: &[_] = &[(Stdout, 1, "part 7\npart 8\nstdin=0\n")];
+        let many = &[
+            (Stdout, 1, "part 17\npart 18\n"),
+            (Stdout, 1, "part 19\nstdin=0\n"),
         ];
-        let expected = [r#"< STDOUT id=1 "part ...\nstdin=0\n""#];
-        assert_eq!(lines(&few, Show::Once, Order::Arrival), expected);
-        assert_eq!(lines(&many, Show::Once, Order::Arrival), expected);
+        for records in [few, many] {
+            let expected = [r#"< STDOUT id=1 "part ...\nstdin=0\n""#];
+            check(Show::Once, Order::Arrival, records, &expected);
+        }
     }
 
     #[test]
     fn a_response_without_headers_is_shown_whole() {
-        let records = [record(Stream::Stdout, 1, b"HTTP/1.1 200 OK\r\n\r\nx")];
-        assert_eq!(
-            lines(&records, Show::Body, Order::Arrival),
-            [r#"< STDOUT id=1 without headers "HTTP/1.1 200 OK\r\n\r\nx""#]
-        );
+        let records = [(Stdout, 1, "HTTP/1.1 200 OK\r\n\r\nx")];
+        let expected = [r#"< STDOUT id=1 without headers "HTTP/1.1 200 OK\r\n\r\nx""#];
+        check(Show::Body, Order::Arrival, &records, &expected);
     }
 
     #[test]
     fn lines_are_ordered_by_id_where_requests_race() {
-        let records = [
-            record(Stream::Stdout, 2, b""),
-            record(Stream::Stderr, 1, b"b"),
-            record(Stream::Stderr, 1, b"a"),
-        ];
-        assert_eq!(
-            lines(&records, Show::Body, Order::ById),
-            ["< STDERR id=1 \"b\"", "< STDERR id=1 \"a\"", "< STDOUT id=2 end"]
-        );
+        let records = [(Stdout, 2, ""), (Stderr, 1, "b"), (Stderr, 1, "a")];
+        let expected = ["< STDERR id=1 \"b\"", "< STDERR id=1 \"a\"", "< STDOUT id=2 end"];
+        check(Show::Body, Order::ById, &records, &expected);
     }
 }

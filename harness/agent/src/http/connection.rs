@@ -13,6 +13,7 @@ use reusespec_wire::http1::{
 use socket2::SockRef;
 
 use super::request::{Outgoing, RequestLines};
+use crate::place::{Connected, Place};
 
 /// How long a connection attempt, or one write, may take.
 const WRITE_WITHIN: Duration = Duration::from_secs(2);
@@ -32,17 +33,15 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) fn open(address: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect_timeout(&address, WRITE_WITHIN)?;
-        // Each write is a piece of its own; with Nagle's algorithm the kernel would join them.
-        stream.set_nodelay(true)?;
-        stream.set_write_timeout(Some(WRITE_WITHIN))?;
+        let Connected { socket, is_reset } = Place::Tcp(address).connect(WRITE_WITHIN)?;
+        socket.set_write_timeout(Some(WRITE_WITHIN))?;
         Ok(Self {
-            stream,
+            stream: socket.into(),
             reader: Reader::new(Limits::default()),
             lines: RequestLines::default(),
             replies: 0,
             request: RequestPoint::AfterLastByte,
-            closing: None,
+            closing: is_reset.then_some(Closing::Reset),
             told: false,
             transcript: Transcript::default(),
         })

@@ -182,13 +182,9 @@ impl Client<'_, '_> {
         loop {
             match Connection::open(self.server.address) {
                 Ok(_) if Instant::now() >= until => return Ok(Observed::ok()),
-                // Reset: it stood in the queue of a listener that was being closed. The next one is refused.
-                Err(error)
-                    if Instant::now() >= until || error.kind() != std::io::ErrorKind::ConnectionReset =>
-                {
-                    return Ok(Observed::Word(errno::name(&error)));
-                }
-                _ => thread::sleep(LOOK_EVERY),
+                // It may have stood in the queue of a listener that is being closed. The next one is refused.
+                Ok(_) => thread::sleep(LOOK_EVERY),
+                Err(error) => return Ok(Observed::Word(errno::name(&error))),
             }
         }
     }

@@ -7,29 +7,51 @@ use std::{
     ffi::CString,
     fs::{self, File},
     io,
-    net::{IpAddr, Ipv4Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     os::fd::{AsRawFd, IntoRawFd},
 };
 
 use super::InitError;
-use crate::{interface, isolate::SECOND_V6};
+#[cfg(target_os = "freebsd")]
+use crate::socket::sysctl;
+use crate::{interface, isolate::SECOND_V6, socket::SOURCES};
 
 /// Mount, bring loopback up.
 pub(super) fn prepare() -> Result<(), InitError> {
     open_console().map_err(InitError::system("open the console"))?;
     mount_tmp().map_err(InitError::system("mount a tmpfs on /tmp"))?;
-    // Only Linux answers on all of 127.0.0.0/8. ::1 and fe80::1 come by themselves; the last is the one that a case gets
+    loopback()
+}
+
+/// Brings lo0 up with all addresses of a case. Giving it one that it has already changes nothing.
+pub(super) fn loopback() -> Result<(), InitError> {
+    // Only Linux answers on all of 127.0.0.0/8. ::1 and fe80::1 come by themselves; fd00::2 is the one that a case gets
     // on Linux too.
-    let addresses: [(IpAddr, u32); 3] = [
-        (Ipv4Addr::LOCALHOST.into(), 8),
-        (Ipv4Addr::new(127, 0, 0, 2).into(), 32),
-        (SECOND_V6.into(), 128),
-    ];
-    for (address, prefix) in addresses {
+    let (v4, v6) = (IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST));
+    let second = (IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2)), 32);
+    let sources = SOURCES.map(|number| (IpAddr::V4(Ipv4Addr::new(127, 1, 0, number)), 32));
+    let addresses = [(v4, 8), second, (SECOND_V6.into(), 128)];
+    for (address, prefix) in addresses.into_iter().chain(sources) {
         interface::add_address("lo0", address, None, prefix)
             .map_err(InitError::system(format!("give lo0 the address {address}")))?;
     }
-    interface::up("lo0").map_err(InitError::system("bring lo0 up"))
+    interface::up("lo0").map_err(InitError::system("bring lo0 up"))?;
+    // FreeBSD switches IPv6 off on every new interface but lo0, unless routers are listened to (netinet6/nd6.c,
+    // nd6_ifattach); wires are new interfaces, and no router is there to be heard.
+    #[cfg(target_os = "freebsd")]
+    sysctl::set("net.inet6.ip6.accept_rtadv", "1")
+        .map_err(InitError::system("have IPv6 on new interfaces"))?;
+    // Groups are joined on lo0, as they are in a case's namespace on Linux. Only cases about groups miss the routes.
+    let groups = [
+        (IpAddr::V4(Ipv4Addr::new(224, 0, 0, 0)), 4, v4),
+        (IpAddr::V6(Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0)), 8, v6),
+    ];
+    for (groups, prefix, gateway) in groups {
+        if let Err(error) = interface::add_route(groups, prefix, gateway) {
+            eprintln!("reusespec-init: no route to {groups}/{prefix}: {error}");
+        }
+    }
+    Ok(())
 }
 
 /// The kernel starts its first process without any open file; what goes wrong must be seen on the console.
@@ -66,9 +88,43 @@ pub(super) fn stir(seed: &[u8]) -> io::Result<()> {
     fs::write("/dev/random", seed)
 }
 
-/// Nothing of a case needs a disk on DragonFly; its tmpfs has no mount call in libc that is the same in all versions.
+/// DragonFly's mount(2) takes the file system's own structure: `struct tmpfs_mount_info` of vfs/tmpfs/tmpfs_mount.h, as
+/// it is since 2017. Only a program of `exec` needs the place, so a kernel with another one is told of and still serves.
 #[cfg(target_os = "dragonfly")]
 fn mount_tmp() -> io::Result<()> {
+    #[repr(C)]
+    struct MountInfo {
+        version: libc::c_int,
+        nodes_max: u64,
+        size_max: i64,
+        file_size_max: usize,
+        root_uid: u32,
+        root_gid: u32,
+        root_mode: u16,
+    }
+    unsafe extern "C" {
+        fn mount(
+            kind: *const libc::c_char,
+            place: *const libc::c_char,
+            flags: libc::c_int,
+            data: *mut libc::c_void,
+        ) -> libc::c_int;
+    }
+    // No limits but the machine's.
+    let mut info = MountInfo {
+        version: 2,
+        nodes_max: 0,
+        size_max: 0,
+        file_size_max: 0,
+        root_uid: 0,
+        root_gid: 0,
+        root_mode: 0o1777,
+    };
+    // SAFETY: both names end with a zero, and the structure is the one that tmpfs reads.
+    let status = unsafe { mount(c"tmpfs".as_ptr(), c"/tmp".as_ptr(), 0, (&raw mut info).cast()) };
+    if let Err(error) = nix::Error::result(status) {
+        eprintln!("reusespec-init: /tmp stays read-only: {error}");
+    }
     Ok(())
 }
 
@@ -84,8 +140,21 @@ fn mount_tmp() -> io::Result<()> {
 /// End the machine: nothing is worth a sync, and QEMU's `-no-reboot` makes a restart an exit. Switching it off would
 /// cost six seconds.
 pub(super) fn power_off() -> ! {
+    #[cfg(all(target_os = "freebsd", target_arch = "x86_64"))]
+    leave_by_port();
     // SAFETY: no memory is passed.
     unsafe { libc::reboot(libc::RB_NOSYNC) };
     eprintln!("reusespec-init: cannot restart: {}", io::Error::last_os_error());
     std::process::exit(1)
+}
+
+/// QEMU's isa-debug-exit, at the port that the host's command line says; without it nothing listens there. A process
+/// that has opened io(4) may use ports.
+#[cfg(all(target_os = "freebsd", target_arch = "x86_64"))]
+fn leave_by_port() {
+    const PORT: u16 = 0xf4;
+    if let Ok(_allowed) = File::options().read(true).write(true).open("/dev/io") {
+        // SAFETY: the port belongs to that device or to nobody on the machine we were started on.
+        unsafe { std::arch::asm!("out dx, al", in("dx") PORT, in("al") 0u8, options(nomem, nostack)) };
+    }
 }

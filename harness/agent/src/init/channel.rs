@@ -13,7 +13,7 @@ use std::{
 };
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::sys::termios::{ControlFlags, SetArg, cfmakeraw, tcgetattr, tcsetattr};
+use nix::sys::termios::{BaudRate, ControlFlags, SetArg, cfmakeraw, cfsetspeed, tcgetattr, tcsetattr};
 
 use super::{InitError, system};
 
@@ -52,6 +52,8 @@ pub(super) fn open() -> Result<(File, File), InitError> {
 fn make_raw(file: &File) -> nix::Result<()> {
     let mut line = tcgetattr(file)?;
     cfmakeraw(&mut line);
+    // An emulated port sends as fast as it is written to, but hands on a few bytes only after the time of four at its speed.
+    cfsetspeed(&mut line, BaudRate::B115200)?;
     // No modem is attached: without CLOCAL, open and write would wait for a carrier.
     line.control_flags |= ControlFlags::CLOCAL | ControlFlags::CREAD;
     tcsetattr(file, SetArg::TCSANOW, &line)?;

@@ -18,7 +18,12 @@
 //! time, where waiting for a host would advance the clock by an unknown amount) none is exchanged and the input is
 //! read from that file.
 
-use std::{fs::File, io, panic::AssertUnwindSafe};
+use std::{
+    fs::File,
+    io,
+    panic::AssertUnwindSafe,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use nix::{
     sys::wait::{WaitStatus, wait},
@@ -65,6 +70,14 @@ impl InitError {
     }
 }
 
+/// Whether the machine was started for us; processes forked from then on inherit the answer.
+static IN_GUEST: AtomicBool = AtomicBool::new(false);
+
+/// Whether nobody else needs this machine: its first process was us, or it was told a data channel.
+pub(crate) fn in_guest() -> bool {
+    IN_GUEST.load(Ordering::Relaxed)
+}
+
 /// Whether this process is the first of a guest, and so has to prepare it.
 ///
 /// A container's first process has number 1 too. Only a guest's finds words of the kernel's command line, and
@@ -79,8 +92,14 @@ pub fn has_channel() -> bool {
     std::process::id() != 1 && std::env::var_os("REUSESPEC_CHANNEL").is_some()
 }
 
-/// Open that channel, call `serve` with its two halves, and give its exit status.
+/// Open that channel, call `serve` with its two halves, and give its exit status. The system is up, but it may be so
+/// early that loopback is not, and it never has the addresses that cases use besides.
 pub fn on_channel(serve: impl FnOnce(File, File) -> i32) -> i32 {
+    if let Err(error) = system::loopback() {
+        report(&error);
+        return 1;
+    }
+    IN_GUEST.store(true, Ordering::Relaxed);
     converse(serve)
 }
 
@@ -93,6 +112,7 @@ pub fn run(serve: impl FnOnce(File, File) -> i32) -> ! {
         report(&error);
         system::power_off();
     }
+    IN_GUEST.store(true, Ordering::Relaxed);
     // SAFETY: PID 1 has one thread here; nothing has been started yet.
     match unsafe { fork() } {
         Ok(ForkResult::Child) => {

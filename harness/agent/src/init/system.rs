@@ -41,8 +41,13 @@ pub(super) fn prepare() -> Result<(), InitError> {
         }
     }
     load_modules();
-    loopback_up().map_err(InitError::system("bring lo up"))?;
+    loopback()?;
     super::root::switch()
+}
+
+/// Loopback, which each case brings up again in a namespace of its own.
+pub(super) fn loopback() -> Result<(), InitError> {
+    loopback_up().map_err(InitError::system("bring lo up"))
 }
 
 /// A word of the kernel's command line: those with `=` that the kernel does not know are the environment of PID 1.

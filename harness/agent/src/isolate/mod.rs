@@ -1,9 +1,13 @@
 //! Where a case runs: in namespaces of its own on Linux, on leased loopback ports where those are refused.
 //!
 //! Whether namespaces can be had is found by entering them once, in a process made for it; a reason given by
-//! the kernel is passed on in words, because "operation not permitted" has five different cures. On the BSDs
-//! the whole guest belongs to the run, so the shared loopback is isolation enough.
+//! the kernel is passed on in words, because "operation not permitted" has five different cures.
+//!
+//! The BSDs have no namespaces, but in a guest of theirs the whole machine belongs to the run. Cases get ports of their
+//! own there, and one that changes the machine runs alone and is undone afterwards: [`Isolation::controls_of`] says which.
+//! The price is that what only a reboot would undo must not be in a case.
 
+mod controls;
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
@@ -12,9 +16,10 @@ mod users;
 
 use std::net::Ipv6Addr;
 
-use reusespec_core::Outcome;
 use reusespec_core::step::socket::User;
+use reusespec_core::{Case, Outcome};
 
+pub(crate) use controls::Kept;
 pub(crate) use users::{Users, act_as};
 
 #[cfg(target_os = "linux")]
@@ -28,11 +33,22 @@ pub(crate) const SECOND_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 2
 /// Ports inside a namespace: below the ephemeral range of every system, so that nothing else takes them.
 const OWN_PORTS: [u16; 2] = [4001, 4002];
 
+const BSD: bool = cfg!(any(target_os = "freebsd", target_os = "dragonfly"));
+
+/// Where ports are leased from. Never a port that the kernel itself chooses for somebody: Linux does so from 32768 on,
+/// FreeBSD from 10000, and DragonFly up to 5000 (ip_local_port_range, net.inet.ip.portrange).
+const LEASED: [u16; 2] = if BSD { [5_001, 9_998] } else { [10_000, 29_998] };
+
 /// How the cases of this agent are kept apart.
 #[derive(Clone, Debug)]
 pub(crate) enum Isolation {
     /// A fresh user and network namespace each.
     Namespaces(Users),
+    /// A guest's loopback, with ports leased to the case.
+    Guest {
+        /// The case's ports.
+        ports: [u16; 2],
+    },
     /// The machine's loopback, with ports leased to the case.
     Shared {
         /// Why there are no namespaces.
@@ -73,6 +89,9 @@ impl Isolation {
     pub(crate) fn probe() -> Self {
         match probe_namespaces() {
             Ok(users) => Self::Namespaces(users),
+            Err(_) if BSD && crate::init::in_guest() => Self::Guest {
+                ports: [LEASED[0]; 2],
+            },
             Err(because) => Self::Shared {
                 because,
                 ports: OWN_PORTS,
@@ -83,14 +102,22 @@ impl Isolation {
     /// Why cases share the machine's loopback, if they do.
     pub(crate) fn shared_because(&self) -> Option<&str> {
         match self {
-            Self::Namespaces(_) => None,
+            Self::Namespaces(_) | Self::Guest { .. } => None,
             Self::Shared { because, .. } => Some(because),
+        }
+    }
+
+    /// The system controls that a case changes for all others, so that it has to run alone.
+    pub(crate) fn controls_of(&self, case: &Case) -> Vec<String> {
+        match self {
+            Self::Guest { .. } => controls::changed_by(case),
+            Self::Namespaces(_) | Self::Shared { .. } => Vec::new(),
         }
     }
 
     /// The isolation of the next case: on a shared loopback it gets ports of its own.
     pub(crate) fn for_next_case(&mut self) -> Self {
-        if let Self::Shared { ports, .. } = self {
+        if let Self::Shared { ports, .. } | Self::Guest { ports } = self {
             *ports = lease_after(ports[1]);
         }
         self.clone()
@@ -103,7 +130,7 @@ impl Isolation {
                 because: "what is tested runs in this network".to_owned(),
                 ports: OWN_PORTS,
             },
-            shared @ Self::Shared { .. } => shared,
+            other @ (Self::Shared { .. } | Self::Guest { .. }) => other,
         }
     }
 
@@ -111,11 +138,16 @@ impl Isolation {
     pub(crate) fn enter(self, reporter: &mut Reporter, requires: &[String]) -> Result<Ground, Outcome> {
         match self {
             Self::Namespaces(users) => enter_namespaces(users, reporter, requires),
-            Self::Shared { because, ports } => {
-                let users = Users::of_this_process();
-                let shared = (!cfg!(any(target_os = "freebsd", target_os = "dragonfly"))).then_some(because);
-                Ok(Ground { ports, users, shared })
-            }
+            Self::Guest { ports } => Ok(Ground {
+                ports,
+                users: Users::of_this_process(),
+                shared: None,
+            }),
+            Self::Shared { because, ports } => Ok(Ground {
+                ports,
+                users: Users::of_this_process(),
+                shared: Some(because),
+            }),
         }
     }
 }
@@ -151,16 +183,15 @@ fn enter_namespaces(_: Users, _: &mut Reporter, _: &[String]) -> Result<Ground, 
     ))
 }
 
-/// The next two ports that nobody on this machine uses, TCP or UDP. They are not used twice in a run, because
-/// a connection of the case before may still be in TIME_WAIT.
+/// The next two ports that nobody on this machine uses, TCP or UDP. They are not used twice in a run before all are
+/// used up, because a connection of the case before may still be in TIME_WAIT.
 fn lease_after(last: u16) -> [u16; 2] {
-    const FIRST: u16 = 10_000;
-    const LAST: u16 = 29_998;
-    let mut candidates = (last.max(FIRST - 1) + 1..=LAST)
-        .chain(FIRST..=LAST)
+    let [first, end] = LEASED;
+    let mut candidates = (last.max(first - 1) + 1..=end)
+        .chain(first..=end)
         .filter(|port| is_free(*port));
-    let one = candidates.next().unwrap_or(FIRST);
-    let other = candidates.next().unwrap_or(FIRST + 1);
+    let one = candidates.next().unwrap_or(first);
+    let other = candidates.next().unwrap_or(first + 1);
     [one, other]
 }
 

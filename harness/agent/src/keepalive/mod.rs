@@ -68,11 +68,26 @@ struct Wire {
     /// Notes how late the machine is, as long as the wire is there.
     _witness: Witness,
     /// Times count from here or from the peer's last segment, whichever is later.
-    mark: Duration,
+    mark: Mark,
     /// When keepalive was last switched on.
     switched: Option<Duration>,
-    /// When the scenario last waited on purpose.
-    waited: Duration,
+    waits: Waits,
+}
+
+/// What the scenario has waited for on purpose.
+#[derive(Clone, Copy, Default)]
+struct Waits {
+    /// When the last wait ended.
+    until: Duration,
+    /// How much longer than asked they took, all together.
+    over: Duration,
+}
+
+/// A moment that times count from, and the waits before it.
+#[derive(Clone, Copy, Default)]
+struct Mark {
+    at: Duration,
+    waits: Waits,
 }
 
 struct Connections<'s, 'r> {
@@ -160,7 +175,10 @@ impl Connections<'_, '_> {
             }
             KeepaliveStep::Mark(_) => {
                 let wire = self.wire()?;
-                wire.mark = wire.peer.elapsed();
+                wire.mark = Mark {
+                    at: wire.peer.elapsed(),
+                    waits: wire.waits,
+                };
                 Ok(Observed::ok())
             }
             KeepaliveStep::Quiet(step) => self.quiet(step),
@@ -208,9 +226,9 @@ impl Connections<'_, '_> {
             self.wire = Some(Wire {
                 peer,
                 _witness: Witness::start(self.scene.board, self.scene.left())?,
-                mark: Duration::ZERO,
+                mark: Mark::default(),
                 switched: None,
-                waited: Duration::ZERO,
+                waits: Waits::default(),
             });
         }
         Ok(self.wire.as_mut().expect("it was made above"))

@@ -76,6 +76,7 @@ impl Connections<'_, '_> {
         let origin = Origin {
             pair: first.pair,
             at: first.at,
+            late: Duration::ZERO,
             from: first.at,
             until: ended,
         };

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use reusespec_core::step::keepalive::{AwaitClose, AwaitProbes, Quiet, Via};
-use reusespec_core::{Observed, Timed};
+use reusespec_core::{Observed, Timed, timing};
 use reusespec_wire::segment::{Direction, Flags, Pair, Recorded, Recording};
 use socket2::Socket;
 
@@ -30,6 +30,8 @@ pub(super) struct Origin {
     pub(super) pair: Pair,
     /// What times count from: the peer's last segment or the mark.
     pub(super) at: Duration,
+    /// How late the mark came, where it is the mark.
+    pub(super) late: Duration,
     /// Segments before this are not looked at.
     pub(super) from: Duration,
     /// Nor those after this: what the case sees because it was woken late is not part of what it waited for.
@@ -122,26 +124,26 @@ impl Origin {
     /// What the case itself took between the two moments a kernel may count from: the peer's last segment, and
     /// when keepalive was switched on. What the scenario waits on purpose is not slowness.
     fn preparation(&self, wire: &Wire) -> Duration {
-        let begun = self.at.max(wire.waited);
+        let begun = self.at.max(wire.waits.until);
         let switched = wire.switched.and_then(|switched| switched.checked_sub(begun));
         switched.unwrap_or_default()
     }
 
-    /// What the peer took to answer probes, all together: each answer moves what comes after it.
-    fn answering(&self, recording: &Recording) -> Duration {
+    /// The peer's answers to probes.
+    fn answers(&self, recording: &Recording) -> Vec<timing::Answer> {
         let mut asked = None;
-        let mut sum = Duration::ZERO;
+        let mut answers = Vec::new();
         for segment in self.segments(recording) {
             match segment.direction {
-                Direction::FromKernel => asked = is_probe(segment).then_some(segment.at),
-                Direction::FromPeer => {
-                    sum += asked
-                        .take()
-                        .map_or(Duration::ZERO, |asked| segment.at.saturating_sub(asked));
-                }
+                Direction::FromKernel => asked = is_probe(segment).then(|| self.since_us(segment.at)),
+                Direction::FromPeer => answers.extend(asked.take().map(|asked| {
+                    let at_us = self.since_us(segment.at);
+                    let took_us = at_us - asked;
+                    timing::Answer { at_us, took_us }
+                })),
             }
         }
-        sum
+        answers
     }
 
     pub(super) fn timed(
@@ -162,7 +164,8 @@ impl Origin {
         let reset = self.segments(&recording).find(|each| is_reset(each));
         let reset_us = reset.map(|reset| self.since_us(reset.at));
         let cause = cause(&outcome, self.segments(&recording)).map(|segment| segment.at);
-        let own = self.preparation(wire) + self.answering(&recording);
+        let own_us = (self.preparation(wire) + wire.waits.over).as_micros() as u64;
+        let late = board.lateness(recording.began + self.at, now());
         Ok(Timed {
             at_us: at.map(|at| self.since_us(cause.unwrap_or(at))),
             outcome,
@@ -170,7 +173,12 @@ impl Origin {
             forms,
             reset_us,
             resent_us: None,
-            late_us: board.latest_us(recording.began + self.at, now()) + own.as_micros() as u64,
+            answers: self.answers(&recording),
+            origin_late_us: self.late.as_micros() as u64,
+            late: timing::Lateness {
+                least_us: late.least_us + own_us,
+                most_us: late.most_us + own_us,
+            },
             cell: String::new(),
         })
     }
@@ -193,11 +201,14 @@ impl Connections<'_, '_> {
         let pair = pair.ok_or_else(|| Stop::Broken(format!("`{name}` is not connected over a wire")))?;
         let wire = self.wire()?;
         let recording = wire.peer.recording()?;
-        let heard = last_heard(&recording.segments, pair, wire.waited).unwrap_or_default();
-        let at = heard.max(wire.mark);
+        let heard = last_heard(&recording.segments, pair, wire.waits.until).unwrap_or_default();
+        let mark = wire.mark;
+        let at = heard.max(mark.at);
+        let late = mark.waits.over + mark.at.saturating_sub(mark.waits.until.max(heard));
         Ok(Origin {
             pair,
             at,
+            late: if at > heard { late } else { Duration::ZERO },
             from: at,
             until: Duration::MAX,
         })
@@ -206,15 +217,13 @@ impl Connections<'_, '_> {
     pub(super) fn quiet(&mut self, step: &Quiet) -> Answer {
         let board = self.scene.board;
         let Some(name) = &step.socket else {
-            self.scene.reporter.waiting(|| std::thread::sleep(step.r#for.0))?;
-            self.note_wait();
+            self.pause(step.r#for.0)?;
             return Ok(Observed::ok());
         };
         let mut origin = self.origin(name)?;
         origin.from = self.wire()?.peer.elapsed().max(origin.at);
         origin.until = origin.from + step.r#for.0;
-        self.scene.reporter.waiting(|| std::thread::sleep(step.r#for.0))?;
-        self.note_wait();
+        self.pause(step.r#for.0)?;
         let wire = self.wire()?;
         let mut kinds: Vec<&str> = Vec::new();
         for kind in origin.segments(&wire.peer.recording()?).filter_map(kind) {
@@ -230,10 +239,21 @@ impl Connections<'_, '_> {
         Ok(Observed::Timed(origin.timed(outcome, None, wire, board)?))
     }
 
+    /// Waits on purpose for so long, and notes what it took.
+    fn pause(&mut self, time: Duration) -> Result<(), Stop> {
+        let begun = Instant::now();
+        self.scene.reporter.waiting(|| std::thread::sleep(time))?;
+        self.note_wait();
+        if let Some(wire) = &mut self.wire {
+            wire.waits.over += begun.elapsed().saturating_sub(time);
+        }
+        Ok(())
+    }
+
     /// Notes that the scenario has waited on purpose up to now.
     pub(super) fn note_wait(&mut self) {
         if let Some(wire) = &mut self.wire {
-            wire.waited = wire.peer.elapsed();
+            wire.waits.until = wire.peer.elapsed();
         }
     }
 
@@ -318,7 +338,7 @@ fn end(socket: &Socket, via: Via, within: Duration) -> io::Result<Option<String>
         },
         Via::Poll => Ok(words(ready(socket, PollFlags::POLLIN, deadline)?)),
         Via::Send | Via::SoError => {
-            if ready(socket, PollFlags::empty(), deadline)?.is_empty() {
+            if !is_over(socket, deadline)? {
                 return Ok(None);
             }
             if via == Via::SoError {
@@ -330,6 +350,31 @@ fn end(socket: &Socket, via: Via, within: Duration) -> io::Result<Option<String>
                 |_| "ok".to_owned(),
             )))
         }
+    }
+}
+
+/// Whether the connection ends by the deadline, found out without taking the error.
+#[cfg(target_os = "linux")]
+fn is_over(socket: &Socket, deadline: Instant) -> io::Result<bool> {
+    Ok(!ready(socket, PollFlags::empty(), deadline)?.is_empty())
+}
+
+/// Neither BSD wakes a poll(2) that asks for nothing. A look at what could be received shows the error and leaves it.
+#[cfg(not(target_os = "linux"))]
+fn is_over(socket: &Socket, deadline: Instant) -> io::Result<bool> {
+    const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
+    let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
+    loop {
+        match socket.recv_with_flags(&mut [std::mem::MaybeUninit::uninit()], flags) {
+            Err(error) if [io::ErrorKind::WouldBlock, io::ErrorKind::Interrupted].contains(&error.kind()) => {
+            }
+            Err(_) => return Ok(true),
+            Ok(_) => {}
+        }
+        if Instant::now() >= deadline {
+            return Ok(false);
+        }
+        std::thread::sleep(BETWEEN_LOOKS);
     }
 }
 

@@ -1,13 +1,15 @@
 //! The wire on FreeBSD and DragonFly: a tun(4) device.
 //!
-//! The device is configured by ioctl: a guest that has nothing but the agent has no ifconfig(8).
+//! The device is configured by ioctl: a guest that has nothing but the agent has no ifconfig(8). It loses its addresses
+//! when it is closed, so the next case finds it as new. FreeBSD makes `/dev/tunN` when it is opened; DragonFly has four,
+//! and makes another one when `/dev/tun` is opened, whose number is the new device's minor.
 //!
 //! Neither system stamps what it hands to a tun reader, so times are those of the reading thread.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::time::Duration;
 
 use super::{Addresses, PeerError, during, now};
@@ -16,8 +18,8 @@ use crate::interface;
 /// Each datagram is preceded by its address family in network order (tun(4), `TUNSIFHEAD`).
 const FAMILY: usize = 4;
 const DATAGRAM: usize = 65_535;
-/// Wires that can exist beside each other in one system.
-const UNITS: u8 = 64;
+/// Wires that can exist beside each other in one system: each has a number in its addresses.
+pub(super) const UNITS: u8 = 250;
 
 nix::ioctl_write_ptr!(set_family_header, b't', 96, libc::c_int);
 
@@ -99,8 +101,19 @@ fn open_free_unit() -> io::Result<(u8, File)> {
         match options.open(format!("/dev/tun{unit}")) {
             Ok(device) => return Ok((unit, device)),
             Err(error) if error.raw_os_error() == Some(libc::EBUSY) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return open_new_unit(&options),
             Err(error) => return Err(error),
         }
     }
     Err(io::Error::from_raw_os_error(libc::EBUSY))
+}
+
+fn open_new_unit(options: &OpenOptions) -> io::Result<(u8, File)> {
+    let device = options.open("/dev/tun")?;
+    // The lower byte of the device's number, as sys/types.h has it on both systems for minors below 256.
+    let minor = device.metadata()?.rdev() & 0xffff_00ff;
+    match u8::try_from(minor) {
+        Ok(unit) if unit < UNITS => Ok((unit, device)),
+        _ => Err(io::Error::other(format!("the device has the number {minor}"))),
+    }
 }

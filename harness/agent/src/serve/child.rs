@@ -165,14 +165,19 @@ fn die_with(parent: Pid) {
     }
 }
 
-/// FreeBSD and DragonFly: procctl(2), PROC_PDEATHSIG_CTL.
-#[cfg(not(target_os = "linux"))]
-fn die_with(_: Pid) {
+/// procctl(2), PROC_PDEATHSIG_CTL.
+#[cfg(target_os = "freebsd")]
+fn die_with(parent: Pid) {
     const PROC_PDEATHSIG_CTL: libc::c_int = 11;
     let mut signal = libc::SIGKILL;
     // SAFETY: the kernel reads one int; the process concerned is this one.
-    #[cfg(any(target_os = "freebsd", target_os = "dragonfly"))]
-    unsafe {
-        libc::procctl(libc::P_PID, 0, PROC_PDEATHSIG_CTL, (&raw mut signal).cast());
+    unsafe { libc::procctl(libc::P_PID, 0, PROC_PDEATHSIG_CTL, (&raw mut signal).cast()) };
+    if nix::unistd::getppid() != parent {
+        // SAFETY: as on Linux.
+        unsafe { libc::_exit(1) }
     }
 }
+
+/// DragonFly has no such call in every version that is meant; its cases end with their machine.
+#[cfg(target_os = "dragonfly")]
+fn die_with(_: Pid) {}

@@ -12,9 +12,10 @@
 use std::time::Duration;
 
 use crate::keepalive::WITNESS_WAKES_EVERY;
+use crate::peer;
 
-/// Each case holds a network namespace, on whatever machine.
-const MOST: usize = 400;
+/// Each case holds a network namespace or a tunnel, on whatever machine.
+const MOST: usize = peer::MOST_WIRES;
 /// Waiting may take one part in so many of a processor's time.
 const PART: u32 = 4;
 

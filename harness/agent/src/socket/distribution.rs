@@ -19,6 +19,10 @@ const ARRIVES_WITHIN: Duration = Duration::from_millis(500);
 /// How long to look for a copy for a socket that may not get one, once one is known to have arrived.
 const COPY_WITHIN: Duration = Duration::from_millis(50);
 
+/// The last numbers of 127.1.0.0/16 that a case may send from. Linux has them all, elsewhere a guest gives them to itself.
+#[cfg(any(target_os = "freebsd", target_os = "dragonfly"))]
+pub(crate) const SOURCES: std::ops::RangeInclusive<u8> = 1..=64;
+
 /// What became of one connection or datagram.
 #[derive(Clone, PartialEq, Eq)]
 enum Fate {

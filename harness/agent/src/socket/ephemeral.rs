@@ -7,6 +7,13 @@ use reusespec_core::step::socket::{BindMany, FillEphemeral, Options};
 
 use super::{Answer, Sockets, Stop, open, sysctl};
 
+/// The controls of the range.
+pub(crate) const CHOSEN_PORTS: &[&str] = if cfg!(target_os = "linux") {
+    &["net.ipv4.ip_local_port_range"]
+} else {
+    &["net.inet.ip.portrange.first", "net.inet.ip.portrange.last"]
+};
+
 /// First port of the narrowed range.
 const FIRST: u16 = 41_000;
 
@@ -56,18 +63,14 @@ impl Sockets<'_, '_> {
     }
 }
 
-/// Narrows the range the kernel chooses from, inside the case's own namespace.
+/// Narrows the range the kernel chooses from, in a network of the case's own.
 fn narrow(ports: u16) -> Result<(), Stop> {
     let last = FIRST + ports - 1;
-    let names: &[(&str, String)] = if cfg!(target_os = "linux") {
-        &[("net.ipv4.ip_local_port_range", format!("{FIRST} {last}"))]
-    } else {
-        &[
-            ("net.inet.ip.portrange.first", FIRST.to_string()),
-            ("net.inet.ip.portrange.last", last.to_string()),
-        ]
+    let values = match CHOSEN_PORTS.len() {
+        1 => vec![format!("{FIRST} {last}")],
+        _ => vec![FIRST.to_string(), last.to_string()],
     };
-    for (name, value) in names {
+    for (name, value) in CHOSEN_PORTS.iter().zip(&values) {
         sysctl::set(name, value)?;
     }
     Ok(())

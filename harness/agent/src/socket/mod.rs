@@ -24,6 +24,9 @@ use socket2::Socket;
 use crate::case::Scene;
 use crate::isolate::act_as;
 pub(crate) use crate::stop::{Answer, Stop};
+#[cfg(any(target_os = "freebsd", target_os = "dragonfly"))]
+pub(crate) use distribution::SOURCES;
+pub(crate) use ephemeral::CHOSEN_PORTS;
 
 /// A socket of a case.
 pub(crate) struct Named {

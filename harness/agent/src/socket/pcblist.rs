@@ -1,159 +1,165 @@
-//! FreeBSD's table of TCP sockets: the control `net.inet.tcp.pcblist`, as netstat(1) reads it.
+//! The BSDs' table of TCP sockets: the control `net.inet.tcp.pcblist`, as netstat(1) reads it.
 //!
-//! A record is a `struct xtcpcb`, made for export since version 12: each of the structures in it begins with its own
-//! length, so what stands behind them is found without knowing which version runs (netinet/tcp_var.h,
-//! netinet/in_pcb.h, sys/socketvar.h). The last 160 bytes before the state are names and spare words of a fixed size.
+//! Both systems give out records that begin with their own length, and both have in them, somewhere, what in_pcb.h calls
+//! `struct in_endpoints`, and the state. Where differs from version to version: FreeBSD exports structures made for it,
+//! and leaves out the inner lengths where a socket is closed already, as one in TIME_WAIT is; DragonFly gives out its own
+//! kernel's structures, and counts states from another number since 2010. So the places are not written down here but
+//! learned: a connection of our own is brought from one state to the next, and whatever changes with it is its state.
+//! The price is a connection per case that looks at the table, and that a table in which this finds no single answer
+//! cannot be read at all.
 
-#![cfg(any(target_os = "freebsd", test))]
+#![cfg(any(target_os = "freebsd", target_os = "dragonfly", test))]
 
-#[cfg(target_os = "freebsd")]
-use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+#[cfg(not(target_os = "linux"))]
+mod learn;
+
+use std::net::{IpAddr, SocketAddr};
 
 use reusespec_core::step::socket::TcpState;
 
-/// `xt_stack`, `xt_logid`, then `xt_cc` and `spare64`, which share 64 bytes.
-const NAMES: usize = 32 + 64 + 64;
+#[cfg(not(target_os = "linux"))]
+pub(super) use learn::states;
 
-/// `INC_ISIPV6` in `inc_flags`.
-const IS_IPV6: u8 = 1;
+/// Offsets in `struct in_endpoints`: foreign port, local port, foreign and local address, an IPv4 one in the last of four
+/// words.
+const LOCAL_PORT: usize = 2;
+const FOREIGN_ADDRESS: usize = 4;
+const LOCAL_ADDRESS: usize = 20;
+const ADDRESS_BYTES: usize = 16;
 
-/// States of all TCP sockets with this local address.
-#[cfg(target_os = "freebsd")]
-pub(super) fn states(local: SocketAddr) -> io::Result<Vec<TcpState>> {
-    let name = c"net.inet.tcp.pcblist";
-    let mut length = 0;
-    // SAFETY: without a place for the value the kernel writes only its length.
-    nix::Error::result(unsafe {
-        libc::sysctlbyname(
-            name.as_ptr(),
-            std::ptr::null_mut(),
-            &raw mut length,
-            std::ptr::null(),
-            0,
-        )
-    })?;
-    let mut table = vec![0u8; length];
-    // SAFETY: the kernel writes at most `length` bytes, which is the room there is. It announces more than there are.
-    nix::Error::result(unsafe {
-        libc::sysctlbyname(
-            name.as_ptr(),
-            table.as_mut_ptr().cast(),
-            &raw mut length,
-            std::ptr::null(),
-            0,
-        )
-    })?;
-    table.truncate(length);
-    Ok(in_table(&table, local))
+/// What FreeBSD puts before and behind the records, `struct xinpgen`, is shorter than this, and no record is.
+const SHORTEST_RECORD: usize = 128;
+
+/// The order of states in tcp_fsm.h, which is 4.2BSD's; only the number of the first has changed.
+const STATES: [TcpState; 10] = [
+    TcpState::Listen,
+    TcpState::SynSent,
+    TcpState::SynRecv,
+    TcpState::Established,
+    TcpState::CloseWait,
+    TcpState::FinWait1,
+    TcpState::Closing,
+    TcpState::LastAck,
+    TcpState::FinWait2,
+    TcpState::TimeWait,
+];
+
+/// Where in a record things are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Layout {
+    endpoints: usize,
+    state: usize,
+    /// The number of [`TcpState::Listen`].
+    first_state: u32,
 }
 
-/// The table begins and ends with a `struct xinpgen`; each record begins with its length.
-fn in_table(table: &[u8], local: SocketAddr) -> Vec<TcpState> {
-    let header = long(table, 0).unwrap_or(0);
-    let (mut at, mut found) = (header, Vec::new());
-    while let Some(length) = long(table, at).filter(|length| *length > header) {
-        let Some(record) = table.get(at..at + length) else {
-            break;
-        };
-        if let Some((address, state)) = of_record(record)
-            && address == local
-        {
-            found.extend(numbered(state));
+/// A socket known to be in the table, by its own address and its peer's, and its state.
+type Known = (SocketAddr, SocketAddr, TcpState);
+
+/// The one layout by which each of the tables has the sockets known to have been in it.
+fn learned(tables: &[(Vec<u8>, Vec<Known>)]) -> Result<Layout, String> {
+    let mut candidates: Option<Vec<Layout>> = None;
+    for (table, known) in tables {
+        for (local, peer, state) in known {
+            let fitting: Vec<_> = records(table)
+                .flat_map(|record| fitting(record, *local, *peer, *state))
+                .collect();
+            candidates = Some(match candidates {
+                None => fitting,
+                Some(before) => before.into_iter().filter(|it| fitting.contains(it)).collect(),
+            });
         }
-        at += length;
     }
-    found
+    match candidates.as_deref() {
+        Some([layout]) => Ok(*layout),
+        several => Err(format!(
+            "{} places in the kernel's table of TCP sockets could hold their states",
+            several.map_or(0, <[_]>::len)
+        )),
+    }
 }
 
-fn of_record(record: &[u8]) -> Option<(SocketAddr, u32)> {
-    let inpcb = 8;
-    let socket = inpcb + 8;
-    let connection = socket + long(record, socket)?;
-    let port = u16::from_be_bytes(record.get(connection + 6..)?.first_chunk().copied()?);
-    let address: [u8; 16] = record.get(connection + 24..)?.first_chunk().copied()?;
-    let address = if record.get(connection)? & IS_IPV6 != 0 {
-        IpAddr::V6(Ipv6Addr::from(address))
-    } else {
-        let last: [u8; 4] = address.last_chunk().copied()?;
-        IpAddr::from(last)
+/// The layouts by which this record is of that socket, in that state.
+fn fitting(record: &[u8], local: SocketAddr, peer: SocketAddr, state: TcpState) -> Vec<Layout> {
+    let number = position(state);
+    let places = (0..record.len()).step_by(2).filter(|at| {
+        port(record, *at) == Some(peer.port())
+            && is_at(record, at + LOCAL_PORT, local)
+            && has_address(record, at + FOREIGN_ADDRESS, peer.ip())
+    });
+    let mut layouts = Vec::new();
+    for endpoints in places {
+        for at in (0..record.len()).step_by(4) {
+            let found = word(record, at);
+            layouts.extend(
+                (0..=2)
+                    .filter(|first| found == Some(number + first))
+                    .map(|first_state| Layout {
+                        endpoints,
+                        state: at,
+                        first_state,
+                    }),
+            );
+        }
+    }
+    layouts
+}
+
+/// The states of all sockets with this local address.
+fn in_table(table: &[u8], layout: Layout, local: SocketAddr) -> Vec<TcpState> {
+    records(table)
+        .filter(|record| is_at(record, layout.endpoints + LOCAL_PORT, local))
+        .filter_map(|record| {
+            let number = word(record, layout.state)?.checked_sub(layout.first_state)?;
+            STATES.get(usize::try_from(number).ok()?).copied()
+        })
+        .collect()
+}
+
+/// Whether the local port at this place, and the address that goes with it, are these.
+fn is_at(record: &[u8], at: usize, local: SocketAddr) -> bool {
+    port(record, at) == Some(local.port()) && has_address(record, at - LOCAL_PORT + LOCAL_ADDRESS, local.ip())
+}
+
+/// 0.0.0.0 and :: look the same.
+fn has_address(record: &[u8], at: usize, address: IpAddr) -> bool {
+    let Some(found) = record.get(at..at + ADDRESS_BYTES) else {
+        return false;
     };
-    let state = inpcb + long(record, inpcb)? + NAMES;
-    let state = u32::from_le_bytes(record.get(state..)?.first_chunk().copied()?);
-    Some((SocketAddr::new(address, port), state))
+    match address {
+        IpAddr::V4(address) => found.ends_with(&address.octets()),
+        IpAddr::V6(address) => found == address.octets(),
+    }
 }
 
-/// A length, as this system's own machines have it.
-fn long(bytes: &[u8], at: usize) -> Option<usize> {
-    let number = u64::from_le_bytes(bytes.get(at..)?.first_chunk().copied()?);
-    usize::try_from(number).ok().filter(|number| *number > 0)
-}
-
-/// The numbers of netinet/tcp_fsm.h.
-fn numbered(number: u32) -> Option<TcpState> {
-    Some(match number {
-        1 => TcpState::Listen,
-        2 => TcpState::SynSent,
-        3 => TcpState::SynRecv,
-        4 => TcpState::Established,
-        5 => TcpState::CloseWait,
-        6 => TcpState::FinWait1,
-        7 => TcpState::Closing,
-        8 => TcpState::LastAck,
-        9 => TcpState::FinWait2,
-        10 => TcpState::TimeWait,
-        _ => return None,
+fn records(table: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = table;
+    std::iter::from_fn(move || {
+        let length = usize::try_from(u64::from_le_bytes(rest.first_chunk().copied()?)).ok()?;
+        if length == 0 {
+            return None;
+        }
+        let record = rest.get(..length)?;
+        rest = &rest[length..];
+        Some(record)
     })
+    .filter(|record| record.len() >= SHORTEST_RECORD)
+}
+
+fn position(state: TcpState) -> u32 {
+    STATES
+        .iter()
+        .position(|each| *each == state)
+        .map_or(0, |position| position as u32)
+}
+
+fn port(record: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_be_bytes(record.get(at..)?.first_chunk().copied()?))
+}
+
+fn word(record: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_le_bytes(record.get(at..)?.first_chunk().copied()?))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A record as a kernel writes it, with structures of these lengths.
-    fn record(socket: usize, inpcb: usize, local: SocketAddr, state: u32) -> Vec<u8> {
-        let total = 8 + inpcb + NAMES + 200;
-        let mut bytes = vec![0xee; total];
-        let mut put = |at: usize, content: &[u8]| bytes[at..at + content.len()].copy_from_slice(content);
-        put(0, &(total as u64).to_le_bytes());
-        put(8, &(inpcb as u64).to_le_bytes());
-        put(16, &(socket as u64).to_le_bytes());
-        let connection = 16 + socket;
-        put(connection, &[u8::from(local.is_ipv6())]);
-        put(connection + 6, &local.port().to_be_bytes());
-        match local.ip() {
-            IpAddr::V4(address) => put(connection + 36, &address.octets()),
-            IpAddr::V6(address) => put(connection + 24, &address.octets()),
-        }
-        put(8 + inpcb + NAMES, &state.to_le_bytes());
-        bytes
-    }
-
-    #[test]
-    fn a_state_is_found_by_the_lengths_in_the_record_whatever_the_version() {
-        let generation = [&64u64.to_le_bytes()[..], &[0; 56]].concat();
-        let (v4, v6) = ("127.0.0.1:4001".parse().unwrap(), "[::1]:4001".parse().unwrap());
-        for (socket, inpcb) in [(200, 400), (280, 512)] {
-            let table = [
-                generation.clone(),
-                record(socket, inpcb, v4, 10),
-                record(socket, inpcb, v6, 1),
-                record(socket, inpcb, v4, 4),
-                record(socket, inpcb, "127.0.0.1:4002".parse().unwrap(), 1),
-                generation.clone(),
-            ]
-            .concat();
-            assert_eq!(in_table(&table, v4), [TcpState::TimeWait, TcpState::Established]);
-            assert_eq!(in_table(&table, v6), [TcpState::Listen]);
-        }
-    }
-
-    #[test]
-    fn a_table_that_is_cut_short_ends_there() {
-        let local = "127.0.0.1:4001".parse().unwrap();
-        let generation = [&64u64.to_le_bytes()[..], &[0; 56]].concat();
-        let table = [generation, record(200, 400, local, 10)].concat();
-        assert_eq!(in_table(&table[..table.len() - 1], local), []);
-        assert_eq!(in_table(&[], local), []);
-    }
-}
+mod tests;

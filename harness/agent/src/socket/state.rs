@@ -88,17 +88,9 @@ fn numbered(number: u8) -> Option<TcpState> {
     })
 }
 
-#[cfg(target_os = "freebsd")]
+#[cfg(not(target_os = "linux"))]
 fn states(local: SocketAddr) -> io::Result<Vec<TcpState>> {
     super::pcblist::states(local)
-}
-
-/// What DragonFly gives out are the kernel's own structures, which have no lengths in them and differ between versions.
-#[cfg(target_os = "dragonfly")]
-fn states(_: SocketAddr) -> io::Result<Vec<TcpState>> {
-    Err(io::Error::other(
-        "this agent cannot read DragonFly's table of TCP sockets",
-    ))
 }
 
 #[cfg(all(test, target_os = "linux"))]

@@ -16,6 +16,7 @@ use reusespec_core::{Judgement, Scenario, Verdict};
 use super::wrong_input;
 use crate::arguments::Accept;
 use crate::exit;
+use crate::implementations;
 use crate::library::{Library, find_snapshot, snapshot_path};
 use crate::plan::own_implementation;
 use crate::results;
@@ -100,7 +101,7 @@ fn proposed(
     implementation: &str,
 ) -> Proposal {
     let own = own_implementation(scenario);
-    let keys = snapshot_keys(&names(kernel), implementation, own);
+    let keys = snapshot_keys(&names(kernel), &implementations::names(root, implementation), own);
     let all: Vec<_> = judgements.iter().collect();
     let now = Table::of_run(scenario, &all, kernel);
     let missing = judgements

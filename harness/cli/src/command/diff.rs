@@ -15,6 +15,7 @@ use self::side::Side;
 use super::wrong_input;
 use crate::arguments::Diff;
 use crate::exit;
+use crate::implementations;
 use crate::library::{Library, find_snapshot};
 use crate::plan::{PlanError, fits, own_implementation};
 use crate::run::snapshot_keys;
@@ -62,7 +63,8 @@ pub(super) fn diff(library: &Library, options: &Diff) -> io::Result<i32> {
 fn table(library: &Library, scenario: &Scenario, side: &Side) -> Option<Table> {
     let own = own_implementation(scenario);
     let implementation = side.implementation.as_deref().unwrap_or(own);
-    let keys = snapshot_keys(&side.kernels, implementation, own);
+    let names = implementations::names(&library.root, implementation);
+    let keys = snapshot_keys(&side.kernels, &names, own);
     let (_, table) = find_snapshot(&library.root, &scenario.id, &keys)?;
     table.kernels.contains(&side.kernels[0]).then_some(table)
 }

@@ -19,7 +19,7 @@ use crate::arguments;
 use crate::exit;
 use crate::platforms::{self, PlatformError};
 use crate::run::{Platform, with_causes};
-use crate::session::{INTERRUPTED, Line, next, replies, write_all};
+use crate::session::{Feeder, INTERRUPTED, Line, next, replies};
 
 /// Where the program and what is copied without a place of its own are put: writable on every guest.
 const FOLDER: &str = "/tmp/exec";
@@ -114,12 +114,12 @@ fn converse(platform: &Platform, exec: &Exec, content: Vec<u8>) -> Result<Ended,
         .start(&errand, &mut tell)
         .map_err(|error| Trouble::Broken(with_causes(&*error)))?;
     let replies = replies(std::mem::replace(&mut link.replies, Box::new(io::empty())));
-    let told = if manner.told_beforehand {
+    let told = if manner.told_beforehand || manner.files_beforehand {
         Vec::new()
     } else {
         requests
     };
-    let _open = write_all(&mut link, told);
+    let _feeder = Feeder::start(&mut link, vec![told], None);
     listen(&replies, &manner, exec).map_err(|trouble| with_last_words(trouble, &mut link))
 }
 

@@ -19,5 +19,11 @@ pub(super) fn faults() -> io::Result<i32> {
             fault.family.name()
         )?;
     }
+    let hypothetical = faults.iter().filter(|fault| fault.note.is_hypothetical()).count();
+    writeln!(
+        stdout,
+        "\n{} faults; {hypothetical} of them are hypothetical: they break a rule, and nobody is known to have done so",
+        faults.len()
+    )?;
     Ok(exit::AS_EXPECTED)
 }

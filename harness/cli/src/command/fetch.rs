@@ -50,6 +50,7 @@ fn show(bar: &ProgressBar, progress: Progress<'_>) {
         Progress::Listing(suite) => (format!("reading the package lists of {suite}"), 0.0),
         Progress::Downloading(what, part) => (format!("fetching {what}"), part),
         Progress::Unpacking(what) => (format!("unpacking {what}"), 1.0),
+        Progress::Decompressing(what, part) => (format!("decompressing {what}"), part),
     };
     // Off a terminal the bar is silent; a new activity is a line.
     if bar.is_hidden() && bar.message() != words {
@@ -67,7 +68,13 @@ fn explain(needed: &[Needed], cache: &Path, out: &mut impl Write) -> io::Result<
         };
         let place = cache.join(&file.place);
         writeln!(out, "  missing  {} ({here})", file.url)?;
-        writeln!(out, "  sha256   {}", file.sha256)?;
+        match &file.sha256 {
+            Some(sha256) => writeln!(out, "  sha256   {sha256}")?,
+            None => writeln!(
+                out,
+                "  sha256   is not published; the first download is recorded and every later one compared with it"
+            )?,
+        }
         writeln!(out, "  or bring it to {}", place.display())?;
     }
     Ok(())

@@ -2,7 +2,8 @@
 //! have no platform for.
 //!
 //! The kernel has to mount it as `cd9660`, to start `/agent` as its first process, and to be told `REUSESPEC_CHANNEL`, the
-//! serial port of the data channel, in its environment. What talks to that port is then a `command` platform.
+//! serial port of the data channel, in its environment. What talks to that port is then a `command` platform: see
+//! platforms/DRAGONFLY.md.
 
 use std::io::{self, Write};
 

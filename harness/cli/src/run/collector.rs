@@ -168,7 +168,11 @@ impl<'c, 'l> Collector<'c, 'l> {
             .hello
             .as_ref()
             .map_or_else(Vec::new, |hello| kernel_names(&hello.system, &hello.machine));
-        let keys = snapshot_keys(&kernels, self.implementation, own_implementation(scenario));
+        let names = match &self.profiled {
+            Some((found, _)) => found.names(),
+            None => vec![self.implementation.to_owned()],
+        };
+        let keys = snapshot_keys(&kernels, &names, own_implementation(scenario));
         let old = find_snapshot(self.settings.root, &scenario.id, &keys).map(|(_, table)| table);
         let whole = portion.cases.len() == scenario.cases.len();
         let scope = if whole {

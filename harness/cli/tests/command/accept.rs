@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
-use crate::ground::{Ground, SHARING};
+use crate::ground::{Ground, SHARING, left_out};
 
 /// A line a case, as a run elsewhere prints it.
 fn results(ground: &Ground, kernel: &str, rows: &[(&str, &str, &str)]) -> PathBuf {
@@ -98,6 +99,42 @@ fn what_was_broken_or_left_out_there_changes_no_row() {
         "{said}"
     );
     assert_eq!(snapshot(&ground, "sharing@freebsd.snap"), before);
+}
+
+/// The program that `cargo insta review` is, where it is installed.
+fn cargo_insta() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .map(|folder| folder.join("cargo-insta"))
+        .find(|program| program.is_file())
+}
+
+#[test]
+fn what_waits_for_a_reviewer_is_what_cargo_insta_reviews() {
+    let Some(program) = cargo_insta() else {
+        left_out("what cargo-insta accepts", "cargo install cargo-insta");
+        return;
+    };
+    let ground = Ground::with(&[("sharing", SHARING)]);
+    // It looks for snapshots in the packages of a workspace, whatever is ignored there.
+    let package = "[package]\nname = \"scenarios\"\nversion = \"0.1.0\"\nedition = \"2024\"\n";
+    fs::write(ground.path().join("Cargo.toml"), package).unwrap();
+    fs::create_dir(ground.path().join("src")).unwrap();
+    fs::write(ground.path().join("src/lib.rs"), "").unwrap();
+    fs::write(ground.path().join(".gitignore"), "*.snap.new\n").unwrap();
+    accept(&ground, "freebsd-14.3", &BOTH, &[]);
+    let proposed = snapshot(&ground, "sharing@freebsd.snap.new").unwrap();
+    let output = Command::new(program)
+        .arg("accept")
+        .current_dir(ground.path())
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(snapshot(&ground, "sharing@freebsd.snap.new"), None, "{output:?}");
+    assert_eq!(snapshot(&ground, "sharing@freebsd.snap").unwrap(), proposed);
+    let again = accept(&ground, "freebsd-14.3", &BOTH, &[]);
+    assert!(again.contains("0 tables written, 1 as they were"), "{again}");
 }
 
 #[test]

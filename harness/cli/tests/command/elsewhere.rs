@@ -1,14 +1,13 @@
 //! Platforms that are no machine of ours: a command that is an agent, and a machine reached by ssh.
 
 use std::fs;
-use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command};
 use std::time::Duration;
 
 use crate::deaths::wait_for;
-use crate::ground::{Ground, SHARING};
+use crate::ground::{Ground, SHARING, left_out};
 
 #[test]
 fn any_command_whose_streams_are_an_agent_is_a_platform() {
@@ -56,6 +55,17 @@ impl Server {
         let program = "/usr/sbin/sshd";
         if !Path::new(program).exists() {
             return Err("there is no sshd (Debian: apt install openssh-server)".to_owned());
+        }
+        let user = nix::unistd::User::from_uid(nix::unistd::getuid());
+        let shell = user
+            .ok()
+            .flatten()
+            .map_or_else(Default::default, |user| user.shell);
+        if ["", "/bin/false", "/usr/sbin/nologin"]
+            .iter()
+            .any(|none| shell == Path::new(none))
+        {
+            return Err("this user has no shell to log in to".to_owned());
         }
         for key in ["host", "user"] {
             let made = Command::new("ssh-keygen")
@@ -126,9 +136,7 @@ fn an_agent_travels_by_ssh_and_leaves_nothing_behind() {
     let server = match server {
         Ok(server) => server,
         Err(why) => {
-            std::io::stderr()
-                .write_all(format!("left out: ssh: {why}\n").as_bytes())
-                .unwrap();
+            left_out("ssh", &why);
             return;
         }
     };
@@ -159,4 +167,32 @@ fn an_agent_travels_by_ssh_and_leaves_nothing_behind() {
             .is_none()
             .then_some(())
     });
+}
+
+#[test]
+fn a_machine_that_somebody_else_boots_is_told_the_time_of_day() {
+    let ground = Ground::with(&[("sharing", SHARING)]);
+    let program = env!("CARGO_BIN_EXE_reusespec");
+    let own = tempfile::tempdir().unwrap();
+    // What a guest's first process says before it serves, and the host's answer, kept.
+    let answer = own.path().join("answer");
+    let script = format!(
+        "echo booting; echo 'reusespec-init 1'; read -r go; echo \"$go\" >'{}'; echo 'reusespec-init go'; exec '{program}' agent",
+        answer.display()
+    );
+    let file = own.path().join("box.toml");
+    fs::write(
+        &file,
+        format!("[boot.command]\nprogram = [\"sh\", \"-c\", {script:?}]\n"),
+    )
+    .unwrap();
+    let run = ground.run(&["run", "--platform", &file.to_string_lossy(), "--format", "json"]);
+    assert_eq!(run.summary()["cases"], 2, "{run:?}");
+    assert_eq!(run.summary()["broken"], 0, "{run:?}");
+    let go = fs::read_to_string(answer).unwrap();
+    let words: Vec<_> = go.split_whitespace().collect();
+    assert!(
+        words.len() == 3 && words[0] == "go" && words[1].parse::<u64>().is_ok(),
+        "{go}"
+    );
 }

@@ -12,6 +12,7 @@ mod hostile;
 mod image;
 mod input;
 mod isolation;
+mod own_kernel;
 mod programs;
 mod reports;
 mod snapshots;

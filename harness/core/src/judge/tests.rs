@@ -1,6 +1,7 @@
 //! Outcomes to verdicts, with and without times.
 
 use super::*;
+use crate::timing::Lateness;
 
 const TEXT: &str = r#"
 title = "t"
@@ -148,12 +149,12 @@ level = "must"
 expect = { end = { outcome = "ETIMEDOUT", at = "schedule-end" } }
 "#;
 
-fn check_timed(at_us: i64, late_us: u64) -> Judgement {
+fn check_timed(at_us: i64, least_us: u64, most_us: u64) -> Judgement {
     let scenario = Scenario::parse("keepalive/t", "t.toml", TIMED.as_bytes()).unwrap();
     let seen = Observed::Timed(crate::Timed {
         outcome: "ETIMEDOUT".to_owned(),
         at_us: Some(at_us),
-        late_us,
+        late: Lateness { least_us, most_us },
         ..crate::Timed::default()
     });
     let outcome = Outcome::Observed(vec![Observation {
@@ -166,7 +167,7 @@ fn check_timed(at_us: i64, late_us: u64) -> Judgement {
 
 #[test]
 fn a_time_in_its_bounds_passes_with_a_margin() {
-    let judgement = check_timed(3_020_000, 0);
+    let judgement = check_timed(3_020_000, 0, 0);
     assert_eq!(judgement.verdict, Verdict::Pass);
     assert!(judgement.claims[0].margin_us.unwrap() > 0);
     assert_eq!(
@@ -177,21 +178,21 @@ fn a_time_in_its_bounds_passes_with_a_margin() {
 
 #[test]
 fn a_time_outside_its_bounds_fails_with_a_timeline() {
-    let judgement = check_timed(2_000_000, 0);
+    let judgement = check_timed(2_000_000, 0, 0);
     assert_eq!(judgement.verdict, Verdict::Fail);
     assert!(judgement.claims[0].unmet[0].timeline.len() > 2);
 }
 
 #[test]
 fn a_machine_that_was_late_has_wider_bounds() {
-    assert_eq!(check_timed(3_150_000, 0).verdict, Verdict::Fail);
-    assert_eq!(check_timed(3_150_000, 150_000).verdict, Verdict::Pass);
+    assert_eq!(check_timed(3_150_000, 0, 0).verdict, Verdict::Fail);
+    assert_eq!(check_timed(3_150_000, 150_000, 150_000).verdict, Verdict::Pass);
 }
 
 #[test]
 fn a_machine_that_was_too_late_proves_nothing_wrong() {
     for at_us in [2_000_000, 4_000_000] {
-        let judgement = check_timed(at_us, 260_000);
+        let judgement = check_timed(at_us, 260_000, 260_000);
         assert_eq!(judgement.verdict, Verdict::Broken);
         assert_eq!(judgement.because.as_deref(), Some("the machine was 260 ms late"));
     }
@@ -199,5 +200,13 @@ fn a_machine_that_was_too_late_proves_nothing_wrong() {
 
 #[test]
 fn a_time_that_is_right_is_right_on_a_late_machine_too() {
-    assert_eq!(check_timed(3_020_000, 260_000).verdict, Verdict::Pass);
+    assert_eq!(check_timed(3_020_000, 260_000, 260_000).verdict, Verdict::Pass);
+}
+
+#[test]
+fn what_only_the_latest_of_all_waits_explains_is_right_as_long_as_it_tells_moments_apart() {
+    assert_eq!(check_timed(3_150_000, 10_000, 200_000).verdict, Verdict::Pass);
+    assert_eq!(check_timed(3_150_000, 10_000, 260_000).verdict, Verdict::Broken);
+    assert_eq!(check_timed(5_150_000, 10_000, 260_000).verdict, Verdict::Fail);
+    assert_eq!(check_timed(2_000_000, 10_000, 900_000).verdict, Verdict::Fail);
 }

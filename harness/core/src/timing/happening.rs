@@ -197,7 +197,7 @@ impl Happening {
 mod tests {
     use std::time::Duration;
 
-    use super::super::{Schedule, Timers, Timing};
+    use super::super::{Lateness, Schedule, Timers, Timing};
     use super::*;
 
     fn ruler() -> Ruler {
@@ -254,7 +254,10 @@ mod tests {
     #[test]
     fn lateness_does_not_blur_a_time_that_is_right() {
         let mut late = Timed {
-            late_us: 900_000,
+            late: Lateness {
+                least_us: 900_000,
+                most_us: 900_000,
+            },
             ..seen()
         };
         late.normalise(&ruler()).unwrap();
@@ -266,7 +269,10 @@ mod tests {
         let mut late = Timed {
             outcome: "ETIMEDOUT".to_owned(),
             at_us: Some(5_900_000),
-            late_us: 300_000,
+            late: Lateness {
+                least_us: 300_000,
+                most_us: 300_000,
+            },
             ..Timed::default()
         };
         assert_eq!(late.normalise(&ruler()), Err(crate::timing::TooLate(300_000)));

@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Moment, Ruler};
+use super::{Lateness, Moment, Ruler, signed};
 
 /// What was seen of a connection from the origin on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +19,8 @@ pub struct Timed {
     pub at_us: Option<i64>,
     /// When the kernel sent keepalive probes, since the origin.
     pub probes_us: Vec<i64>,
+    /// The peer's answers to them. Each moves what comes after it by what it took.
+    pub answers: Vec<Answer>,
     /// The forms those probes had, each once: `seq=una-1 len=0 A ack=next`.
     pub forms: Vec<String>,
     /// When the kernel sent an RST, since the origin.
@@ -26,32 +28,69 @@ pub struct Timed {
     /// When the kernel sent SYN, data or FIN again, since the origin; only where a step asks for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resent_us: Option<Vec<i64>>,
-    /// The most that the case's own sleeps were late meanwhile, and what its preparation took after the origin.
-    pub late_us: u64,
+    /// How late the origin came, where it is a moment of the case's own: times from it are too small by up to that.
+    pub origin_late_us: u64,
+    /// How late the machine was meanwhile, with what the case's preparation and its waits took too long.
+    pub late: Lateness,
     /// The cell of the snapshot; empty until `normalise`.
     #[serde(default)]
     pub cell: String,
 }
 
+/// A peer's answer to a probe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Answer {
+    /// When it was sent, since the origin.
+    pub at_us: i64,
+    /// What the peer took for it.
+    pub took_us: i64,
+}
+
 impl Timed {
+    /// What the answers before a time took, all together.
+    fn moved_us(&self, at_us: i64) -> i64 {
+        let before = self.answers.iter().filter(|answer| answer.at_us <= at_us);
+        before.map(|answer| answer.took_us).sum()
+    }
+
+    /// The times as they are, and as they would be had the peer answered at once. Which of them a kernel's
+    /// schedule is in depends on whether it counts from the answer or from the probe.
+    pub fn readings(&self) -> [Self; 2] {
+        let mut at_once = self.clone();
+        for at in at_once.probes_us.iter_mut().chain(&mut at_once.at_us) {
+            *at -= self.moved_us(*at);
+        }
+        [self.clone(), at_once]
+    }
+
     /// Gives the times their names. A time that only the case's own lateness could explain may have no name:
     /// then the machine was too late to tell.
     ///
     /// # Errors
     /// [`TooLate`].
     pub fn normalise(&mut self, ruler: &Ruler) -> Result<(), TooLate> {
-        let [fine, coarse] = ruler.rulers(self.late_us);
-        let late = TooLate(self.late_us);
-        // A ruler as coarse as the times it is to tell apart names nothing.
-        let usable = (!coarse.proves_nothing()).then_some(&coarse);
-        let rulers: Vec<_> = std::iter::once(&fine).chain(usable).collect();
-        let late_us = crate::timing::signed(self.late_us.into());
-        let name = |at| match name(at, &rulers) {
-            _ if ruler.exact => Ok(format!("{} s", hundredths(at))),
-            Some(name) => Ok(name),
-            // What comes late may have been due a half second earlier.
-            None if usable.is_none() || halves(at) != halves(at - late_us) => Err(late),
-            None => Ok(format!("about {:.1} s", halves(at) / 2.0)),
+        let name = |at| {
+            if ruler.exact {
+                return Ok(format!("{} s", hundredths(at)));
+            }
+            let moved = self.moved_us(at);
+            let late_us = self.late.least_us + moved.unsigned_abs();
+            let earliest = at - signed(late_us.into());
+            let latest = at + signed(self.origin_late_us.into());
+            match ruler.tell(self.late, |ruler| {
+                name(at, ruler).or_else(|| name(at - moved, ruler))
+            })? {
+                Some(name) => Ok(name),
+                // What comes late may have been due a half second earlier.
+                None if halves(earliest) != halves(latest) => Err(TooLate(late_us.max(self.origin_late_us))),
+                None => Ok(format!("about {:.1} s", halves(at) / 2.0)),
+            }
+        };
+        let readings = self.readings();
+        let on_schedule = |ruler: &Ruler| {
+            let on = readings.iter().any(|reading| reading.is_on_schedule(ruler));
+            on.then_some(())
         };
         let mut parts = vec![match self.at_us {
             Some(at) => format!("{} at {}", self.outcome, name(at)?),
@@ -65,12 +104,11 @@ impl Timed {
                 let count = self.probes_us.len();
                 let how = if ruler.exact {
                     format!("from {} s on, {}", hundredths(*first), gaps(&self.probes_us))
-                } else if rulers.iter().any(|ruler| self.is_on_schedule(ruler)) {
-                    "on schedule".to_owned()
-                } else if usable.is_none() {
-                    return Err(late);
                 } else {
-                    format!("from {}", name(*first)?)
+                    match ruler.tell(self.late, on_schedule)? {
+                        Some(()) => "on schedule".to_owned(),
+                        None => format!("from {}", name(*first)?),
+                    }
                 };
                 parts.push(format!("{count} probes {how}"));
             }
@@ -127,19 +165,17 @@ fn halves(us: i64) -> f64 {
     (us as f64 / 500_000.0).round()
 }
 
-/// The moment a time belongs to by the first ruler that has one for it.
-fn name(seen_us: i64, rulers: &[&Ruler]) -> Option<String> {
+/// The moment a time belongs to.
+fn name(seen_us: i64, ruler: &Ruler) -> Option<String> {
     /// More probes than any scenario waits for.
     const MOST_PROBES: u32 = 16;
-    rulers.iter().find_map(|ruler| {
-        let fits = |moment: &Moment| {
-            ruler
-                .bounds(*moment)
-                .is_some_and(|bounds| bounds.margin_us(seen_us) >= 0)
-        };
-        let moment = ruler.schedule.moments(MOST_PROBES).into_iter().find(fits)?;
-        Some(moment.to_string())
-    })
+    let fits = |moment: &Moment| {
+        ruler
+            .bounds(*moment)
+            .is_some_and(|bounds| bounds.margin_us(seen_us) >= 0)
+    };
+    let moment = ruler.schedule.moments(MOST_PROBES).into_iter().find(fits)?;
+    Some(moment.to_string())
 }
 
 #[cfg(test)]

@@ -44,13 +44,13 @@ faults! {
             "martian56/raven#744",
             "compares the whole `Connection` value instead of its elements";
         SubstringClose = "http-substring-close",
-            "nginx: ngx_http_process_connection uses ngx_strcasestrn",
+            "nginx src/http/ngx_http_request.c, ngx_http_process_connection (ngx_strcasestrn)",
             "finds `close` inside other words";
         ListStopsAtEmptyElement = "http-list-stops-at-empty-element",
             "hypothetical: RFC 9110 §5.6.1.2",
             "reads a list up to its first empty element";
         TabNotTrimmed = "http-tab-not-trimmed",
-            "node v20: llhttp 9.3.1 does not find `close` with a tab behind it",
+            "nodejs/llhttp#876 (a tab behind `chunked`; llhttp 9.3.1 has it behind `close`, too)",
             "takes a tab for a part of a connection option";
         LastConnectionLineWins = "http-last-connection-line-wins",
             "aio-libs/aiohttp#12249",
@@ -149,7 +149,7 @@ faults! {
             "nodejs/node#3093",
             "skips a field line with a space before its colon";
         NewerMinorRefused = "http-newer-minor-refused",
-            "hypothetical: RFC 9110 §2.5",
+            "hypothetical: RFC 9110 §6.2",
             "refuses HTTP/1.2";
         OtherMajorServed = "http-other-major-served",
             "hypothetical: RFC 9110 §15.6.6",
@@ -158,7 +158,7 @@ faults! {
             "hypothetical: RFC 9112 §2.2",
             "refuses a request behind an empty line";
         HeadUnlimited = "http-head-unlimited",
-            "hypothetical: RFC 9112 §3, RFC 6585 §5",
+            "hypothetical: RFC 9110 §5.4, RFC 6585 §5",
             "takes a head of any size";
         ConnectAccepted = "http-connect-accepted",
             "hypothetical: RFC 9110 §9.3.6",

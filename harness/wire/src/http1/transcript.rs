@@ -140,10 +140,28 @@ fn promised(fields: &[FieldLine]) -> String {
 
 /// ` "text"`, cut after [`SHOWN_MAX`] bytes with the true count; nothing where there is nothing.
 fn content(kept: &[u8], total: u64) -> String {
+    let is_whole = kept.len() as u64 == total;
+    let kept = undated(kept);
     let shown = &kept[..kept.len().min(SHOWN_MAX)];
     match total {
         0 => String::new(),
-        _ if shown.len() as u64 == total => format!(" \"{}\"", shown.escape_ascii()),
+        _ if is_whole && shown.len() == kept.len() => format!(" \"{}\"", shown.escape_ascii()),
         _ => format!(" \"{}\"… {total} bytes", shown.escape_ascii()),
     }
+}
+
+/// The bytes without the values of `Date` fields: what is no reply may have a head in it, and the time is chance.
+fn undated(bytes: &[u8]) -> Vec<u8> {
+    const NAME: &[u8] = b"Date: ";
+    let mut undated = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let Some(at) = rest.windows(NAME.len()).position(|window| window == NAME) {
+        let (before, dated) = rest.split_at(at + NAME.len());
+        undated.extend_from_slice(before);
+        undated.push(b'*');
+        let end = dated.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
+        rest = &dated[end.unwrap_or(dated.len())..];
+    }
+    undated.extend_from_slice(rest);
+    undated
 }

@@ -1,4 +1,4 @@
-//! The application behind a web server: it follows the protocol to the letter and writes down what it is sent.
+//! The application behind a web server: it answers as it has been told and writes down what it is sent.
 //!
 //! A thread a connection, because a web server may open any number of them and each only waits. They end with the
 //! connection, and with the process of the case at the latest.
@@ -9,14 +9,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use reusespec_core::step::fastcgi::Answering;
-use reusespec_wire::fastcgi::{Decoder, Kind, RawRecord, Stream};
+use reusespec_wire::fastcgi::Decoder;
 
-use super::record::{Log, Open, Requests};
-
-/// What every answer is.
-const RESPONSE: &[u8] = b"Status: 200 OK\r\nContent-Type: text/plain\r\n\r\nhello";
-/// Bytes of padding where there is some: not zero, so that one who reads them is caught.
-const PADDING: [u8; 7] = [0xa5; 7];
+use super::answer::{closes, is_due, response};
+use super::record::{Log, Requests};
 
 /// A listening application.
 pub(super) struct Upstream {
@@ -74,7 +70,7 @@ fn serve(mut socket: TcpStream, answer: Answering, log: &Mutex<Log>) {
             let Some(open) = requests.get(&id).filter(|open| is_due(open, answer)) else {
                 continue;
             };
-            closing = !open.keep_conn;
+            closing = !open.keep_conn || closes(answer);
             requests.remove(&id);
             if socket.write_all(&response(id, answer)).is_err() {
                 return;
@@ -86,27 +82,4 @@ fn serve(mut socket: TcpStream, answer: Answering, log: &Mutex<Log>) {
         }
     }
     locked(log).closed(requests.len());
-}
-
-fn is_due(open: &Open, answer: Answering) -> bool {
-    match answer {
-        Answering::Whole | Answering::Padded => open.params_ended && open.stdin_ended,
-        Answering::Early => open.params_ended,
-        Answering::Never => false,
-    }
-}
-
-fn response(id: u16, answer: Answering) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut append = |kind, content: &[u8]| {
-        let mut record = RawRecord::new(kind, id, content);
-        if answer == Answering::Padded {
-            record.padding = PADDING.to_vec();
-        }
-        record.append_to(&mut bytes);
-    };
-    append(Kind::Stream(Stream::Stdout), RESPONSE);
-    append(Kind::Stream(Stream::Stdout), &[]);
-    append(Kind::EndRequest, &[0; 8]);
-    bytes
 }

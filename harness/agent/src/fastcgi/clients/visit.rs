@@ -1,24 +1,31 @@
 //! A visitor of the web server: one HTTP/1.1 request on a connection of its own.
 //!
-//! Only what is needed to see whether the application's answer came through: the status and the body's end.
+//! Only what is needed to see whether the application's answer came through, whole and with nothing added.
 
 use std::io::{ErrorKind, Read, Write};
 use std::time::{Duration, Instant};
 
 use reusespec_core::step::fastcgi::Visit;
+use reusespec_wire::http1::{Asked, Limits, Reader, Response, Tail};
 use socket2::Socket;
 
-use crate::place::Place;
+use super::answer::BODY;
+use crate::place::{Connected, Place};
 use crate::stop::Stop;
 
 /// How long a web server may take for anything.
 const WITHIN: Duration = Duration::from_secs(3);
+/// Bytes of a body that are looked at: more than any application behind a web server sends here.
+const BODY_KEPT_MAX: usize = 1 << 20;
 /// How often is looked whether a request has arrived behind the web server.
 const POLL: Duration = Duration::from_millis(1);
 
 /// Makes a request. Returns the status and whether the application's body came, or what happened instead.
 pub(super) fn visit(at: &Place, step: &Visit, has_arrived: impl Fn() -> bool) -> Result<String, Stop> {
-    let mut socket = at.connect(WITHIN)?;
+    let Connected { mut socket, is_reset } = at.connect(WITHIN)?;
+    if is_reset {
+        return Ok("ECONNRESET".to_owned());
+    }
     socket.set_read_timeout(Some(WITHIN))?;
     socket.set_write_timeout(Some(WITHIN))?;
     socket.write_all(&request(step))?;
@@ -51,23 +58,50 @@ fn request(step: &Visit) -> Vec<u8> {
 }
 
 fn answer(socket: &mut Socket) -> String {
-    let mut bytes = Vec::new();
+    let mut reader = Reader::new(Limits {
+        body_kept_max: BODY_KEPT_MAX,
+        ..Limits::default()
+    });
+    reader.asked(Asked::Other);
     let deadline = Instant::now() + WITHIN;
     let mut buffer = [0; 8 << 10];
+    let mut anything = false;
     loop {
         match socket.read(&mut buffer) {
             Ok(0) => break,
-            Ok(len) => bytes.extend_from_slice(&buffer[..len]),
+            Ok(len) => reader.feed(&buffer[..len]),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if bytes.is_empty() => return crate::errno::name(&error),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                let what = if anything {
+                    "no end of the answer"
+                } else {
+                    "no answer"
+                };
+                return what.to_owned();
+            }
+            Err(error) if !anything => return crate::errno::name(&error),
             Err(_) => break,
         }
+        anything = true;
         if Instant::now() >= deadline {
             return "no end of the answer".to_owned();
         }
     }
-    let text = String::from_utf8_lossy(&bytes);
-    let status = text.split(' ').nth(1).unwrap_or("nothing").to_owned();
-    let body = if text.contains("hello") { " hello" } else { "" };
-    format!("{status}{body}")
+    let tail = reader.finish();
+    match (reader.next_response(), tail) {
+        (Some(response), _) => words(&response),
+        (None, Tail::Body(response)) => format!("{} cut", words(&response)),
+        (None, _) => "no reply".to_owned(),
+    }
+}
+
+/// The status, and the application's body if it is there.
+fn words(response: &Response) -> String {
+    let status = response.code();
+    let body = response.body.kept();
+    match body.windows(BODY.len()).any(|window| window == BODY) {
+        true if body == BODY => format!("{status} hello"),
+        true => format!("{status} hello in {} bytes", response.body.total()),
+        false => status.to_string(),
+    }
 }

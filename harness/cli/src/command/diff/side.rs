@@ -77,7 +77,7 @@ fn kernel(name: &str) -> Result<Option<(System, String)>, SideError> {
     }
     if let Ok(profile) = Profile::find(name) {
         let system = System {
-            name: profile.system,
+            name: profile.system.name().to_owned(),
             release: profile.version,
         };
         return Ok(Some((system, profile.machine)));

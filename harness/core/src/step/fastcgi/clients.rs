@@ -58,4 +58,30 @@ pub enum Answering {
     Early,
     /// Not at all.
     Never,
+    /// Whole, with STDERR records before, between and after those of STDOUT.
+    Complaining,
+    /// Whole, a STDOUT record a byte.
+    InPieces,
+    /// Whole, with a body of 200 005 bytes.
+    Long,
+    /// Whole, but for the empty record that ends STDOUT.
+    StdoutOpen,
+    /// Whole, with the exit status 1.
+    Failing,
+    /// END_REQUEST alone, with FCGI_OVERLOADED.
+    Overloaded,
+    /// END_REQUEST alone, with FCGI_CANT_MPX_CONN.
+    CantMpxConn,
+    /// END_REQUEST alone, with FCGI_UNKNOWN_ROLE.
+    UnknownRole,
+    /// Whole, and the connection is closed, whatever FCGI_KEEP_CONN says.
+    Closing,
+    /// Whole, and a byte follows that is no record.
+    Stray,
+    /// Whole, under an id that nobody has begun.
+    OtherId,
+    /// Whole, in records of version 2.
+    OtherVersion,
+    /// The connection is closed inside the body.
+    CutOff,
 }

@@ -1,0 +1,100 @@
+//! System controls that a case changes where it has no namespace to change them in, and what they were before.
+//!
+//! Which ones is read off the case's steps before it runs, not noted while it does: a case that is killed could not put
+//! anything back, the loop that killed it can.
+
+use reusespec_core::case::Steps;
+use reusespec_core::step::Step;
+use reusespec_core::step::keepalive::KeepaliveStep;
+use reusespec_core::step::socket::SocketStep;
+use reusespec_core::{Case, System};
+
+use crate::socket::{CHOSEN_PORTS, sysctl};
+
+/// The names of the controls that the case's steps set on this system.
+pub(super) fn changed_by(case: &Case) -> Vec<String> {
+    changed_on(case, &crate::system::identify().0)
+}
+
+fn changed_on(case: &Case, system: &System) -> Vec<String> {
+    let mut names = match &case.steps {
+        Steps::PortReuse(steps) => names(steps, system, |step| match step {
+            SocketStep::Sysctl(step) => vec![step.name.clone()],
+            SocketStep::FillEphemeral(_) => CHOSEN_PORTS.iter().map(ToString::to_string).collect(),
+            _ => Vec::new(),
+        }),
+        Steps::Keepalive(steps) => names(steps, system, |step| match step {
+            KeepaliveStep::Sysctl(step) => vec![step.name.clone()],
+            _ => Vec::new(),
+        }),
+        Steps::Fastcgi(_) | Steps::Http(_) => Vec::new(),
+    };
+    names.sort();
+    names.dedup();
+    names
+}
+
+fn names<A>(steps: &[Step<A>], system: &System, of: impl Fn(&A) -> Vec<String>) -> Vec<String> {
+    let here = |step: &&Step<A>| step.on.is_empty() || step.on.iter().any(|range| range.contains(system));
+    steps
+        .iter()
+        .filter(here)
+        .flat_map(|step| of(&step.action))
+        .collect()
+}
+
+/// The values of some controls, which they get again when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Kept(Vec<(String, String)>);
+
+impl Kept {
+    /// Their values now. A control that cannot be read cannot be set either, and the case will say so.
+    pub(crate) fn of(names: Vec<String>) -> Self {
+        let value = |name: String| sysctl::get(&name).ok().map(|value| (name, value));
+        Self(names.into_iter().filter_map(value).collect())
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        for (name, value) in &self.0 {
+            if let Err(error) = sysctl::set(name, value) {
+                eprintln!("reusespec-agent: {name} could not be put back to {value}: {error}");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn case(steps: &str) -> Case {
+        let text = format!(
+            r#"{{"key":{{"scenario":"port-reuse/x","values":[]}},"requires":[],"budget_ms":1000,"steps":{{"port-reuse":{steps}}}}}"#
+        );
+        serde_json::from_str(&text).unwrap()
+    }
+
+    fn on(case: &Case, name: &str) -> Vec<String> {
+        let (name, release) = (name.to_owned(), "14.2".to_owned());
+        changed_on(case, &System { name, release })
+    }
+
+    #[test]
+    fn a_case_changes_what_its_steps_set_on_this_system() {
+        let case = case(
+            r#"[{"on":["freebsd"],"action":{"sysctl":{"name":"net.inet.tcp.nolocaltimewait","value":"0"}}},
+                {"on":["linux"],"action":{"sysctl":{"name":"net.ipv4.tcp_tw_reuse","value":"1"}}}]"#,
+        );
+        assert_eq!(on(&case, "freebsd"), ["net.inet.tcp.nolocaltimewait"]);
+        assert_eq!(on(&case, "linux"), ["net.ipv4.tcp_tw_reuse"]);
+        assert!(on(&case, "dragonfly").is_empty());
+    }
+
+    #[test]
+    fn using_up_the_ports_narrows_their_range() {
+        let case = case(r#"[{"action":{"fill-ephemeral":{"kind":"tcp4","at":"127.0.0.1:0","ports":16}}}]"#);
+        assert_eq!(on(&case, "freebsd"), CHOSEN_PORTS);
+    }
+}

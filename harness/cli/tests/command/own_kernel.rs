@@ -1,0 +1,156 @@
+//! `run --platform freebsd-14 --kernel K --tree T` from the command line to a machine that has really been started: the
+//! kernel is ours, says what it was told, and ends as a kernel does that panics.
+//!
+//! What FreeBSD's own kernel makes of it is not tested here; that it is given what it needs is.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use reusespec_platforms::qemu::find_program;
+
+use crate::ground::{Answer, Ground, SHARING, left_out};
+
+const LOAD_AT: u32 = 0x10_0000;
+
+/// A kernel that QEMU starts as it starts FreeBSD's (PVH): it prints a panic with its command line on the first serial
+/// port, and leaves by isa-debug-exit.
+fn kernel() -> Vec<u8> {
+    const HEADERS: usize = 64 + 2 * 56;
+    const NOTE_BYTES: usize = 12 + 4 + 8;
+    let code_at = HEADERS + NOTE_BYTES;
+    let at = |offset: usize| LOAD_AT + offset as u32;
+    // mov esi, TEXT; call print; mov esi, [ebx + 24]; call print; mov esi, LINE_END; call print
+    // mov dx, 0xf4; mov al, 0; out dx, al; hlt; jmp hlt
+    // print: lodsb; test al, al; jz +7; mov dx, 0x3f8; out dx, al; jmp print; ret
+    let mut code = vec![
+        0xbe, 0, 0, 0, 0, 0xe8, 23, 0, 0, 0, 0x8b, 0x73, 24, 0xe8, 15, 0, 0, 0, 0xbe, 0, 0, 0, 0, 0xe8, 5, 0,
+        0, 0,
+    ];
+    let end = [0x66, 0xba, 0xf4, 0, 0xb0, 0, 0xee, 0xf4, 0xeb, 0xfd];
+    let print = [
+        0xac, 0x84, 0xc0, 0x74, 7, 0x66, 0xba, 0xf8, 3, 0xee, 0xeb, 0xf4, 0xc3,
+    ];
+    for (call, length) in [(5, 10), (13, 18), (23, 28)] {
+        let distance = (code.len() + end.len() - length) as u32;
+        code[call + 1..call + 5].copy_from_slice(&distance.to_le_bytes());
+    }
+    code.extend(end);
+    code.extend(print);
+    let text = code_at + code.len();
+    code.extend(b"panic: told \0");
+    let line_end = code_at + code.len();
+    code.extend(b"\r\n\0");
+    code[1..5].copy_from_slice(&at(text).to_le_bytes());
+    code[19..23].copy_from_slice(&at(line_end).to_le_bytes());
+
+    let whole = (code_at + code.len()) as u64;
+    let mut elf = b"\x7fELF\x02\x01\x01".to_vec();
+    elf.resize(16, 0);
+    let entry = u64::from(at(code_at));
+    // ET_EXEC, EM_X86_64, version; entry, program headers, no sections; flags and sizes.
+    elf.extend([2, 0, 62, 0, 1, 0, 0, 0]);
+    elf.extend([entry, 64, 0].map(u64::to_le_bytes).concat());
+    elf.extend([0, 0, 0, 0, 64, 0, 56, 0, 2, 0, 64, 0, 0, 0, 0, 0]);
+    // PT_LOAD, everything, readable and executable; PT_NOTE.
+    let header = |kind: u32, flags: u32, offset: u64, bytes: u64| {
+        let address = u64::from(LOAD_AT) + offset;
+        let words = [offset, address, address, bytes, bytes, 4]
+            .map(u64::to_le_bytes)
+            .concat();
+        [&kind.to_le_bytes()[..], &flags.to_le_bytes(), &words].concat()
+    };
+    elf.extend(header(1, 5, 0, whole));
+    elf.extend(header(4, 4, HEADERS as u64, NOTE_BYTES as u64));
+    // XEN_ELFNOTE_PHYS32_ENTRY: where to begin in 32-bit mode.
+    elf.extend([4u32, 8, 18].map(u32::to_le_bytes).concat());
+    elf.extend(b"Xen\0");
+    elf.extend(entry.to_le_bytes());
+    elf.extend(code);
+    elf
+}
+
+/// A QEMU that notes what it was called with, and is the real one.
+fn noting_qemu(folder: &Path, real: &Path) -> PathBuf {
+    fs::create_dir(folder.join("bin")).unwrap();
+    let program = folder.join("bin/qemu-system-x86_64");
+    let script = format!(
+        "#!/bin/sh\nprintf '%s\\n' \"$@\" >'{}'\nexec '{}' \"$@\"\n",
+        folder.join("line").display(),
+        real.display()
+    );
+    fs::write(&program, script).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    folder.join("bin")
+}
+
+#[test]
+fn a_kernel_of_ones_own_is_started_as_freebsds_is_and_what_it_says_last_is_told() {
+    let Some(qemu) = find_program("x86_64") else {
+        left_out("a kernel of one's own", "qemu-system-x86_64 is not installed");
+        return;
+    };
+    let ground = Ground::with(&[("sharing", SHARING)]);
+    let at = |name: &str| ground.path().join(name);
+    // Any program with shared libraries stands for the agent, this machine's system for the tree: nothing gets to run.
+    let agent = at("agents/x86_64-unknown-freebsd/reusespec-agent");
+    fs::create_dir_all(agent.parent().unwrap()).unwrap();
+    fs::copy("/bin/true", agent).unwrap();
+    fs::write(at("kernel"), kernel()).unwrap();
+    let programs = noting_qemu(ground.path(), &qemu);
+    let path = std::env::var("PATH").unwrap_or_default();
+    let mut command = ground.command();
+    command
+        .env("REUSESPEC_AGENTS", at("agents"))
+        .env("REUSESPEC_CACHE", at("cache"))
+        .env("PATH", format!("{}:{path}", programs.display()))
+        .args(["run", "port-reuse", "keepalive", "--platform", "freebsd-14"])
+        .args(["--kernel", "kernel", "--tree", "/", "--format", "json"]);
+    let answer = Answer::of(command.output().unwrap());
+    assert_eq!(answer.status, 69, "{answer:?}");
+    let broken: Vec<_> = answer
+        .json()
+        .into_iter()
+        .filter(|line| line["verdict"] == "broken")
+        .collect();
+    assert_eq!(broken.len(), 2, "{}", answer.stdout);
+    let because = broken[0]["because"].as_str().unwrap();
+    let console = because
+        .split_once("panic: told ")
+        .map(|(_, told)| told.trim_end());
+    insta::assert_snapshot!(console.unwrap_or(because).replace(' ', "\n"));
+
+    let line = fs::read_to_string(at("line")).unwrap();
+    let mut shown = String::new();
+    for argument in line.lines() {
+        let start = if argument.starts_with('-') { "\n" } else { " " };
+        shown += &format!("{start}{argument}");
+    }
+    // Files are named after their contents.
+    let blobs = at("cache/blobs");
+    for entry in fs::read_dir(&blobs).unwrap() {
+        let file = entry.unwrap().path();
+        let name = if fs::read(&file).unwrap().starts_with(b"\x7fELF") {
+            "KERNEL"
+        } else {
+            "ROOT.iso"
+        };
+        shown = shown.replace(&file.display().to_string(), name);
+    }
+    insta::assert_snapshot!(shown.trim_start());
+}
+
+#[test]
+fn what_cannot_be_started_so_is_refused_before_anything_is() {
+    let ground = Ground::with(&[("sharing", SHARING)]);
+    fs::write(ground.path().join("kernel"), kernel()).unwrap();
+    let said = |arguments: &[&str]| {
+        let answer = ground.run(&[&["run", "--kernel", "kernel"], arguments].concat());
+        assert_eq!(answer.status, 2, "{answer:?}");
+        answer.stderr
+    };
+    let no_tree = said(&["--platform", "freebsd-14"]);
+    assert!(no_tree.contains("--tree"), "{no_tree}");
+    let dragonfly = said(&["--platform", "dragonfly-6.4", "--tree", "/"]);
+    assert!(dragonfly.contains("reusespec image"), "{dragonfly}");
+}

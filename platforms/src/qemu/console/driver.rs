@@ -1,0 +1,141 @@
+//! What to type at a console, from what it showed and when: a state machine without a stream or a clock.
+//!
+//! A prompt counts only when nothing follows it for a while, since both "login:" and "# " also stand in messages. Before
+//! root's name is typed there is a pause: login(1) resets the terminal after its prompt, and what was typed before is gone.
+//! If it was gone all the same, nothing happens, or the prompt comes again: then the name is typed again, a few times. Once
+//! it has been echoed there is only waiting: typed again, it would be a shell's first command.
+//!
+//! How long all of it may take is not known here. Whoever waits for the agent has a limit; this only says when waiting is
+//! in vain: a kernel that panics or finds no root, a loader that finds no kernel, a password, a line that a shell refuses.
+
+use std::time::Duration;
+
+/// What to do now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    Wait,
+    Type(String),
+    /// Nothing more will be typed.
+    Failed(String),
+}
+
+/// After `login:`, before the name.
+const PAUSE: Duration = Duration::from_millis(800);
+/// After a shell's prompt, before the line.
+const SETTLED: Duration = Duration::from_millis(300);
+/// After the name, before it is taken for lost.
+const LOST: Duration = Duration::from_secs(10);
+/// How often the name is typed.
+const MOST_NAMES: u32 = 5;
+/// What is kept of what was read: more than any line.
+const KEPT: usize = 4096;
+
+/// What only a system in trouble shows, and what that means.
+const TROUBLES: [(&str, &str); 8] = [
+    ("panic: ", "the kernel panicked"),
+    ("mountroot>", "the kernel found no root file system"),
+    ("can't load 'kernel'", "the loader found no kernel"),
+    (
+        "Enter full pathname of shell",
+        "the system came up in single-user mode",
+    ),
+    ("Password:", "root has a password"),
+    ("Login incorrect", "root may not log in"),
+    ("tar: Error", "the agent could not be unpacked"),
+    ("/tmp/a: ", "the agent could not be started"),
+];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Until `login:`.
+    Booting,
+    /// The name has been typed.
+    Named {
+        at: Duration,
+    },
+    /// The line has been typed.
+    Started,
+    Failed,
+}
+
+#[derive(Debug)]
+pub(super) struct Driver {
+    line: String,
+    state: State,
+    names: u32,
+    /// The end of what was read, since something was typed.
+    seen: Vec<u8>,
+    /// When something was read.
+    last: Duration,
+}
+
+impl Driver {
+    /// One that will type `line` at root's shell.
+    pub(super) fn new(line: &str) -> Self {
+        Self {
+            line: line.to_owned(),
+            state: State::Booting,
+            names: 0,
+            seen: Vec::new(),
+            last: Duration::ZERO,
+        }
+    }
+
+    /// Takes in what was read, perhaps nothing, at a time since the start that never goes back.
+    pub(super) fn step(&mut self, now: Duration, heard: &[u8]) -> Step {
+        if !heard.is_empty() {
+            self.last = now;
+            self.seen.extend(heard);
+            let surplus = self.seen.len().saturating_sub(KEPT);
+            self.seen.drain(..surplus);
+        }
+        if self.state == State::Failed {
+            return Step::Wait;
+        }
+        let text = String::from_utf8_lossy(&self.seen);
+        // The line itself has words of trouble in it, and comes back as an echo.
+        let text = text.replace(&self.line, "");
+        if let Some((_, what)) = TROUBLES.iter().find(|(sign, _)| text.contains(sign)) {
+            return self.fail((*what).to_owned());
+        }
+        let quiet = now.saturating_sub(self.last);
+        let shown = text.trim_end_matches(' ');
+        let login = shown.ends_with("login:");
+        match self.state {
+            State::Booting if login && quiet >= PAUSE => self.name(now),
+            State::Named { .. } if login && self.echoed(&text) && quiet >= PAUSE => self.name(now),
+            State::Named { .. } if shown.ends_with('#') && quiet >= SETTLED => {
+                self.state = State::Started;
+                self.seen.clear();
+                Step::Type(format!("{}\n", self.line))
+            }
+            State::Named { at } if self.seen.is_empty() && now.saturating_sub(at) >= LOST => self.name(now),
+            _ => Step::Wait,
+        }
+    }
+
+    /// Whether more has come than the prompt that was there before.
+    fn echoed(&self, text: &str) -> bool {
+        text.len() > "login:".len() + 1
+    }
+
+    fn name(&mut self, now: Duration) -> Step {
+        if self.names == MOST_NAMES {
+            return self.fail(format!(
+                "nobody answered to root's name, typed {MOST_NAMES} times"
+            ));
+        }
+        self.names += 1;
+        self.state = State::Named { at: now };
+        self.seen.clear();
+        Step::Type("root\n".to_owned())
+    }
+
+    fn fail(&mut self, what: String) -> Step {
+        self.state = State::Failed;
+        Step::Failed(what)
+    }
+}
+
+#[cfg(test)]
+mod tests;
