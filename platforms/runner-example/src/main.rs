@@ -11,7 +11,7 @@ fn main() -> ExitCode {
             println!("{} {release}", std::env::consts::ARCH);
             ExitCode::SUCCESS
         }
-        ["exit", status] => status.parse().map_or(ExitCode::from(2), ExitCode::from),
+        ["exit", status] => ExitCode::from(status.parse::<u8>().unwrap_or(2)),
         ["abort"] => abort(),
         _ => {
             eprintln!("what is {words:?}?");
