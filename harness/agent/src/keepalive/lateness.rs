@@ -19,7 +19,7 @@ use reusespec_core::timing::Lateness;
 
 use crate::peer::now;
 
-const WAIT: Duration = Duration::from_millis(50);
+pub(crate) const WAIT: Duration = Duration::from_millis(50);
 /// Waits due within the same stretch of time share an entry of the board.
 const STRETCH: Duration = Duration::from_millis(10);
 /// Entries are used again after two minutes, far beyond any wait of a case in real time.
