@@ -30,7 +30,11 @@ const DRAGONFLY: Kernel = Kernel {
 
 /// What stands in the rest of a record: the same in all, small numbers and large ones, some of which are states too.
 fn filling(at: usize) -> u8 {
-    if at.is_multiple_of(4) { (at / 4 % 12) as u8 } else { 0 }
+    if at.is_multiple_of(4) {
+        (at / 4 % 12) as u8
+    } else {
+        0
+    }
 }
 
 impl Kernel {
