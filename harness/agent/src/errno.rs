@@ -12,6 +12,11 @@ pub(crate) fn name(error: &io::Error) -> String {
     }
 }
 
+/// Whether it says that there is no such socket option.
+pub(crate) fn is_unknown_option(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::ENOPROTOOPT)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,7 +6,12 @@
 //! State is shared behind one lock and every caller first takes in what is waiting on the wire, so that a
 //! change of behaviour falls between two segments. The price is that a caller may process segments in the
 //! thread's place.
+//!
+//! What the kernel sends waits for a soft interrupt before it is on the peer's end, and on a busy machine that is a
+//! thread which waits for its turn. Before a behaviour changes or a recording is read, a datagram is therefore sent
+//! after it (`marker`): what comes in before the datagram is all there was.
 
+mod marker;
 #[cfg(any(target_os = "freebsd", target_os = "dragonfly"))]
 mod tun;
 #[cfg(target_os = "linux")]
@@ -24,6 +29,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use marker::Marker;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::time::{ClockId, clock_gettime};
@@ -122,6 +128,7 @@ pub enum PeerError {
 pub struct WirePeer {
     shared: Arc<Shared>,
     addresses: Addresses,
+    marker: Marker,
     /// Its closing ends the thread.
     stop: Option<PipeWriter>,
     thread: Option<JoinHandle<()>>,
@@ -141,6 +148,8 @@ struct State {
     /// When the recording began, on the clock of [`now`].
     began: Duration,
     broken: Option<String>,
+    /// The number of the last marker that has come in.
+    marked: u64,
 }
 
 impl WirePeer {
@@ -153,6 +162,7 @@ impl WirePeer {
     /// [`PeerError::Wire`].
     pub fn start(config: Config) -> Result<Self, PeerError> {
         let (link, addresses) = Link::open(config.ipv6)?;
+        let marker = Marker::on(addresses).map_err(during("open a socket for markers"))?;
         let (stopped, stop) = io::pipe().map_err(during("make a pipe"))?;
         let began = now();
         let state = State {
@@ -160,6 +170,7 @@ impl WirePeer {
             recorder: Recorder::new(began),
             began,
             broken: None,
+            marked: 0,
         };
         let shared = Arc::new(Shared {
             link,
@@ -174,6 +185,7 @@ impl WirePeer {
         Ok(Self {
             shared,
             addresses,
+            marker,
             stop: Some(stop),
             thread: Some(thread),
         })
@@ -191,11 +203,12 @@ impl WirePeer {
         now().saturating_sub(self.shared.state().began)
     }
 
-    /// Changes the behaviour between two segments and sends what the change itself sends.
+    /// Changes the behaviour after all that the kernel has sent by now, and sends what the change itself sends.
     ///
     /// # Errors
-    /// [`PeerError::Broken`].
+    /// [`PeerError::Broken`]; [`PeerError::Late`] where what was sent does not arrive.
     pub fn behave(&self, behaviour: Behaviour) -> Result<(), PeerError> {
+        self.settle()?;
         self.shared.act(|peer| peer.behave(behaviour))
     }
 
@@ -248,8 +261,9 @@ impl WirePeer {
     ///
     /// # Errors
     /// [`PeerError::Broken`], also where some frame got lost between the two ends: what is not in the recording
-    /// would otherwise look as if it had not been sent.
+    /// would otherwise look as if it had not been sent. [`PeerError::Late`] where what was sent does not arrive.
     pub fn recording(&self) -> Result<Recording, PeerError> {
+        self.settle()?;
         self.shared.act(|_| Vec::new())?;
         let lost = self.shared.link.lost();
         match lost.map_err(|error| PeerError::Broken(error.to_string()))? {
@@ -261,6 +275,17 @@ impl WirePeer {
             }
         }
         Ok(self.shared.state().recorder.recording().clone())
+    }
+}
+
+impl WirePeer {
+    /// Waits until the peer has met all that the kernel has sent by now.
+    fn settle(&self) -> Result<(), PeerError> {
+        /// A machine that takes longer for one datagram cannot be asked for times.
+        const WITHIN: Duration = Duration::from_secs(5);
+        let number = self.marker.send().map_err(during("send a marker"))?;
+        self.shared
+            .wait(WITHIN, |state| (state.marked >= number).then_some(()))
     }
 }
 
@@ -343,7 +368,9 @@ impl State {
         loop {
             match link.receive() {
                 Ok(Some((at, datagram))) => {
-                    if let Ok(segment) = Segment::parse(&datagram) {
+                    if let Some(number) = marker::number(&datagram) {
+                        self.marked = self.marked.max(number);
+                    } else if let Ok(segment) = Segment::parse(&datagram) {
                         let router = self.peer.is_unreachable().then(|| unreachable(&datagram));
                         self.record(at, Direction::FromKernel, &segment, datagram);
                         let replies = self.peer.receive(&segment);

@@ -1,10 +1,10 @@
 //! The loop: which case starts when, and what becomes of one that dies or takes too long.
 //!
 //! A case holds a slot only while it works; one that waits for a timer lets the next one start, so that a
-//! family of long waits takes as long as its longest. At most [`MOST_ALIVE`] are alive, because each holds a
-//! network namespace or a tunnel.
+//! family of long waits takes as long as its longest. How many are alive is bounded all the same (`crowd`).
 
 mod child;
+mod crowd;
 mod lines;
 
 use std::collections::VecDeque;
@@ -21,11 +21,10 @@ use reusespec_core::{Case, Outcome};
 use crate::case::Terms;
 use crate::isolate::{Isolation, Kept};
 use crate::keepalive::Board;
-use crate::{capabilities, clocks, exec, init, peer, system};
+use crate::{capabilities, clocks, exec, init, keepalive, system};
 use child::Child;
 use lines::Lines;
 
-const MOST_ALIVE: usize = peer::MOST_WIRES;
 /// How much longer than its budget a case may live: it has to report, too.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -36,6 +35,8 @@ struct Loop<W> {
     capture: bool,
     board: Board,
     jobs: usize,
+    most_alive: usize,
+    virtual_time: bool,
     queue: VecDeque<Case>,
     children: Vec<Child>,
     /// What the case that runs alone is going to change.
@@ -51,16 +52,19 @@ struct Loop<W> {
 /// When a stream fails, or the first line is not a `start` of our protocol.
 pub fn serve<R: AsFd, W: Write>(input: &R, mut output: W) -> io::Result<()> {
     let mut lines = Lines::new(LONGEST_LINE_BYTES);
-    clocks::ask_for_precedence();
+    if !init::in_guest() {
+        clocks::ask_for_precedence();
+    }
     let isolation = Isolation::probe();
     let (system, machine) = system::identify();
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let (timing, wake_up) = clocks::calibrate();
     let hello = Hello {
         protocol: PROTOCOL,
         system,
         machine,
         processors,
-        timing: clocks::calibrate(),
+        timing,
         capabilities: capabilities::probe(&isolation),
         settings: system::settings(),
     };
@@ -90,6 +94,8 @@ pub fn serve<R: AsFd, W: Write>(input: &R, mut output: W) -> io::Result<()> {
         capture: start.capture,
         board: Board::new()?,
         jobs: start.jobs.max(1),
+        most_alive: crowd::most_alive(processors, wake_up, start.virtual_time),
+        virtual_time: start.virtual_time,
         queue: VecDeque::new(),
         children: Vec::new(),
         kept: None,
@@ -130,7 +136,13 @@ impl<W: Write> Loop<W> {
         loop {
             while let Some(line) = lines.next() {
                 match serde_json::from_str(&line) {
-                    Ok(Request::Run(case)) => self.queue.push_back(case),
+                    Ok(Request::Run(mut case)) => {
+                        if self.virtual_time {
+                            // What it waits for before it begins.
+                            case.budget_ms += keepalive::turn().as_millis() as u64;
+                        }
+                        self.queue.push_back(case);
+                    }
                     Ok(Request::Finish) => finishing = true,
                     Ok(Request::Start(_) | Request::Exec(_)) | Err(_) => {
                         eprintln!("reusespec-agent: not a request: {line:.80}");
@@ -152,7 +164,7 @@ impl<W: Write> Loop<W> {
 
     fn start_cases(&mut self) -> io::Result<()> {
         while self.children.iter().filter(|child| child.busy).count() < self.jobs
-            && self.children.len() < MOST_ALIVE
+            && self.children.len() < self.most_alive
         {
             let Some(controls) = self.queue.front().map(|case| self.isolation.controls_of(case)) else {
                 return Ok(());
@@ -172,6 +184,7 @@ impl<W: Write> Loop<W> {
                 isolation: self.isolation.for_next_case(),
                 capture: self.capture,
                 board: self.board,
+                virtual_time: self.virtual_time,
             };
             match Child::start(&case, terms) {
                 Ok(child) => self.children.push(child),

@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use reusespec_core::protocol::{
-    Finished, Hello, Implementation, LONGEST_LINE_BYTES, PROTOCOL, Reply, Request, Start,
+    Finished, Hello, Implementation, LONGEST_LINE_BYTES, PROTOCOL, Reply, Request, Start, VIRTUAL_TIME,
 };
 use reusespec_core::{Case, CaseKey, Outcome};
 use reusespec_platforms::{Errand, Link, Manner, Starter};
@@ -184,7 +184,7 @@ impl Session<'_> {
         tell: &mut dyn FnMut(Progress<'_>),
     ) -> Result<Hello, String> {
         loop {
-            match next(replies, HELLO_WITHIN * manner.slower) {
+            match next(replies, hello_within(manner)) {
                 Ok(Line::Reply(Reply::Hello(hello))) if hello.protocol == PROTOCOL => {
                     let hello = as_promised(hello, manner)?;
                     tell(Progress::Hello(&hello));
@@ -230,6 +230,7 @@ impl Session<'_> {
             jobs: if self.jobs == 0 { processors } else { self.jobs },
             implementation: self.implementation.clone(),
             capture: self.capture,
+            virtual_time: manner.told_beforehand,
         };
         let stretched = |case: &&Case| {
             let mut case = (*case).clone();
@@ -245,6 +246,16 @@ impl Session<'_> {
             Ok(line)
         };
         requests.map(line).collect()
+    }
+}
+
+/// Who is told beforehand boots first, on an emulated CPU; any other guest is handed over when it has booted.
+fn hello_within(manner: &Manner) -> Duration {
+    const BOOTS_TOO: u32 = 10;
+    if manner.told_beforehand {
+        HELLO_WITHIN * BOOTS_TOO
+    } else {
+        HELLO_WITHIN * manner.slower
     }
 }
 
@@ -285,9 +296,6 @@ pub(crate) fn broken(key: &CaseKey, because: &str) -> Finished {
         capture: None,
     }
 }
-
-/// The capability that no kernel can tell its programs of.
-const VIRTUAL_TIME: &str = "virtual-time";
 
 /// A line of an agent's stream.
 pub(crate) enum Line {

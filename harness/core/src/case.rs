@@ -82,6 +82,13 @@ pub struct Case {
     pub steps: Steps,
 }
 
+impl Case {
+    /// Whether it needs this capability.
+    pub fn requires(&self, capability: &str) -> bool {
+        self.requires.iter().any(|word| word == capability)
+    }
+}
+
 impl Steps {
     /// Whether some step goes through an implementation's own interface.
     pub fn need_implementation(&self) -> bool {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::case::CaseKey;
 use crate::deviation::Deviation;
 use crate::observation::{Observation, Observed, Outcome};
+use crate::protocol::VIRTUAL_TIME;
 use crate::scenario::{Claim, Expectation, Level, Scenario, Wanted};
 use crate::system::System;
 use crate::timing::timeline::timeline;
@@ -133,6 +134,7 @@ pub fn judge(
     let ruler = |label: &str| Ruler {
         timing: timing.clone(),
         schedule: case.map_or_else(Schedule::default, |case| Schedule::at(case, label)),
+        exact: case.is_some_and(|case| case.requires(VIRTUAL_TIME)),
     };
     let mut observed = observed.clone();
     let too_late = |TooLate(late_us): TooLate| {

@@ -92,6 +92,10 @@ pub struct Start {
     /// Whether cases with a wire send back what was on it.
     #[serde(default)]
     pub capture: bool,
+    /// Whether the clock skips what nobody works in. No agent can find that out; waiting then costs nothing, and cases
+    /// begin at moments that do not depend on what came before them.
+    #[serde(default)]
+    pub virtual_time: bool,
 }
 
 /// What is tested, as far as the agent has to know.
@@ -201,6 +205,9 @@ pub struct Hello {
     /// Settings of the system that decide rows, for the record.
     pub settings: Vec<(String, String)>,
 }
+
+/// The capability that no kernel can tell its programs of: the platform says it.
+pub const VIRTUAL_TIME: &str = "virtual-time";
 
 /// Something a scenario can require, and whether it is there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

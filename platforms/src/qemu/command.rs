@@ -15,7 +15,7 @@ mod linux;
 
 use crate::profile::{Accelerator, Board, Clock, Entry, Profile, Way};
 
-/// The data channel: a connected socket.
+/// The data channel: a connected socket, or a pipe where the guest only speaks.
 pub(super) const DATA_FD: i32 = 3;
 /// The monitor (QMP): a connected socket.
 pub(super) const MONITOR_FD: i32 = 4;
@@ -93,7 +93,14 @@ pub(super) fn arguments(profile: &Profile, way: Way, choice: Choice<'_>) -> Vec<
         line.pair("-add-fd", &format!("fd={CONSOLE_FD},set=1"));
         line.pair("-chardev", "file,id=console,path=/dev/fdset/1");
     }
-    line.pair("-chardev", &format!("socket,id=data,fd={DATA_FD}"));
+    if choice.input {
+        // Told beforehand, it only speaks: `one_way` says why not on a socket. What is not appended to would be cut first,
+        // which no pipe can be.
+        line.pair("-add-fd", &format!("fd={DATA_FD},set=2"));
+        line.pair("-chardev", "file,id=data,path=/dev/fdset/2,append=on");
+    } else {
+        line.pair("-chardev", &format!("socket,id=data,fd={DATA_FD}"));
+    }
     line.pair("-chardev", &format!("socket,id=monitor,fd={MONITOR_FD}"));
     line.pair("-mon", "chardev=monitor,mode=control");
     devices(&mut line, board, channel(profile, way, choice));

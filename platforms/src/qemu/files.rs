@@ -42,6 +42,7 @@ pub(super) struct Files {
     pub(super) folder: TempDir,
     /// Whether somebody has to log in.
     login: bool,
+    told_beforehand: bool,
 }
 
 impl Files {
@@ -101,6 +102,7 @@ impl Files {
                 .map_or_else(|| folder.path().join("console.log"), Path::to_owned),
             program,
             folder,
+            told_beforehand: launch.input.is_some(),
         })
     }
 
@@ -110,8 +112,9 @@ impl Files {
             false => Console::Logged(&self.console),
         };
         let program = self.program.to_string_lossy();
-        let mut running =
-            process::start(&program, arguments, console, self.folder.path()).map_err(host("start QEMU"))?;
+        let folder = self.folder.path();
+        let mut running = process::start(&program, arguments, console, folder, self.told_beforehand)
+            .map_err(host("start QEMU"))?;
         if let Some(stream) = running.console.take() {
             let typist = Typist::start(stream, &self.console, LOGIN_LINE).map_err(host("log the console"))?;
             running.typist = Some(typist);

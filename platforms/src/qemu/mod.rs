@@ -10,6 +10,7 @@ mod error;
 mod files;
 mod guest;
 mod monitor;
+mod one_way;
 mod pack;
 mod process;
 mod warm;

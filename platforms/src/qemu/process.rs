@@ -1,6 +1,7 @@
 //! A running QEMU: three descriptors, its complaints in a file, its end on every path.
 //!
-//! Neighbours: `crate::process` sees to it that it dies with us; `command` fixed the descriptors' numbers.
+//! Neighbours: `crate::process` sees to it that it dies with us; `command` fixed the descriptors' numbers; `one_way` is
+//! the channel of a guest that nobody speaks to.
 
 use std::{
     fs::{self, File},
@@ -15,7 +16,11 @@ use std::{
 
 use super::command::{CONSOLE_FD, DATA_FD, MONITOR_FD};
 use super::console::Typist;
+use super::one_way;
 use crate::process::Owned;
+
+/// Half way from ordinary to first.
+const NICE: libc::c_int = -10;
 
 /// QEMU and our ends of its descriptors.
 #[derive(Debug)]
@@ -39,15 +44,23 @@ pub(super) enum Console<'p> {
     Talked,
 }
 
-/// Start `program` with `arguments`; what it complains about goes to `qemu.log` in `folder`.
+/// Start `program` with `arguments`; what it complains about goes to `qemu.log` in `folder`. A guest that is told
+/// everything beforehand has a channel that only leads out.
 pub(super) fn start(
     program: &str,
     arguments: &[String],
     console: Console<'_>,
     folder: &Path,
+    told_beforehand: bool,
 ) -> io::Result<Running> {
     let complaints = folder.join("qemu.log");
-    let (data, guest_data) = UnixStream::pair()?;
+    let (data, guest_data): (_, OwnedFd) = if told_beforehand {
+        let (data, guest_data) = one_way::channel()?;
+        (data, guest_data.into())
+    } else {
+        let (data, guest_data) = UnixStream::pair()?;
+        (data, guest_data.into())
+    };
     let (monitor, guest_monitor) = UnixStream::pair()?;
     let (console, guest_console) = match console {
         Console::Logged(path) => (None, OwnedFd::from(File::create(path)?)),
@@ -68,13 +81,17 @@ pub(super) fn start(
         .stdout(Stdio::null())
         .stderr(File::create(&complaints)?);
     let place = move || {
+        // A guest that is not let run is late, and what is late is broken. Only root is given precedence (setpriority(2));
+        // a refusal changes nothing.
+        // SAFETY: no memory is passed.
+        unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICE) };
         for (from, to) in &inherited {
             // SAFETY: `from` is open, and `dup2` to a number below 10 closes nothing of ours: the child execs next.
             nix::Error::result(unsafe { libc::dup2(from.as_raw_fd(), *to) })?;
         }
         Ok(())
     };
-    // SAFETY: only `dup2` between fork and exec.
+    // SAFETY: only `setpriority` and `dup2` between fork and exec.
     unsafe { command.pre_exec(place) };
     Ok(Running {
         child: Owned::start(command)?,

@@ -9,7 +9,7 @@ use reusespec::library::Library;
 use reusespec::plan::{Selection, plan};
 use reusespec::platforms::{self, OwnKernel};
 use reusespec::run::{Settings, run};
-use reusespec_core::{Observation, Observed, Verdict};
+use reusespec_core::{Observation, Observed, Timed, Verdict};
 use reusespec_platforms::guest::is_tested;
 use rstest::rstest;
 
@@ -56,36 +56,36 @@ fn a_reviewed_kernel_does_what_its_tables_say(#[case] platform: &str, #[case] fi
     assert!(summary.count(Verdict::Pass) > 0);
 }
 
-/// QEMU 7.2 wakes an idle CPU some microseconds late now and then, in a way that its seed does not decide.
-const JITTER_US: u64 = 1000;
+/// The scenarios that only virtual time shows.
+const IN_VIRTUAL_TIME: [&str; 6] = [
+    "keepalive/default-schedule",
+    "keepalive/fin-wait-2",
+    "keepalive/time-wait",
+    "keepalive/unacknowledged-data",
+    "keepalive/unanswered-connect",
+    "keepalive/user-timeout-of-minutes",
+];
+
+fn observe_in_virtual_time(filters: &[&str]) -> Vec<Timed> {
+    let (summary, observations, trouble) = observe("linux-6.12-virtual", filters);
+    assert_eq!(summary.exit_status(), 0, "{trouble:#?}");
+    let timed = |observation: Observation| match observation.seen {
+        Observed::Timed(timed) => timed,
+        other => panic!("{} is no time: {other}", observation.label),
+    };
+    observations.into_iter().map(timed).collect()
+}
 
 #[test]
-fn two_hours_of_keepalive_are_the_same_to_the_millisecond_each_time() {
-    let platform = "linux-6.12-virtual";
-    if !is_tested(platform) {
+fn hours_in_virtual_time_are_the_same_to_the_microsecond_each_time() {
+    if !is_tested("linux-6.12-virtual") {
         return;
     }
-    let [first, second] = [(); 2].map(|()| {
-        let (summary, observations, trouble) = observe(platform, &["keepalive/default-schedule"]);
-        assert_eq!((summary.exit_status(), summary.cases()), (0, 1), "{trouble:#?}");
-        match observations.as_slice() {
-            [
-                Observation {
-                    seen: Observed::Timed(timed),
-                    ..
-                },
-            ] => timed.clone(),
-            other => panic!("one time was asked for: {other:?}"),
-        }
-    });
-    assert_eq!(
-        (&first.outcome, &first.cell, &first.forms),
-        (&second.outcome, &second.cell, &second.forms)
-    );
-    let [first, second] =
-        [first, second].map(|timed| [timed.probes_us, vec![timed.at_us.unwrap_or(0)]].concat());
-    assert_eq!(first.len(), 10, "nine probes and the end: {first:?}");
-    for (first, second) in first.iter().zip(&second) {
-        assert!(first.abs_diff(*second) < JITTER_US, "{first} {second}");
-    }
+    let first = observe_in_virtual_time(&IN_VIRTUAL_TIME);
+    assert_eq!(first[0].probes_us.len(), 9, "{:?}", first[0]);
+    assert_eq!(observe_in_virtual_time(&IN_VIRTUAL_TIME), first);
+    // What ran before a case may have left the kernel with other free pages, and a path through it some instructions longer.
+    let cells = |all: &[Timed]| all.iter().map(|timed| timed.cell.clone()).collect::<Vec<_>>();
+    let last = observe_in_virtual_time(&IN_VIRTUAL_TIME[5..]);
+    assert_eq!(cells(&last), cells(&first[first.len() - last.len()..]));
 }

@@ -27,6 +27,8 @@ pub(crate) struct Scene<'r> {
     pub(crate) capture: bool,
     /// Where it says, and reads, how late this machine was.
     pub(crate) board: Board,
+    /// Whether waiting costs nothing here, so that a case can begin at a moment of its choice.
+    pub(crate) virtual_time: bool,
     /// How it tells the loop that it only waits.
     pub(crate) reporter: &'r mut Reporter,
 }
@@ -41,6 +43,8 @@ pub(crate) struct Terms {
     pub(crate) capture: bool,
     /// Where it says, and reads, how late this machine was.
     pub(crate) board: Board,
+    /// Whether waiting costs nothing here.
+    pub(crate) virtual_time: bool,
 }
 
 impl Scene<'_> {
@@ -83,6 +87,7 @@ fn execute(case: &Case, terms: Terms, reporter: &mut Reporter) -> Outcome {
         isolation,
         capture,
         board,
+        virtual_time,
     } = terms;
     let isolation = match implementation {
         // What runs already runs in this network.
@@ -100,6 +105,7 @@ fn execute(case: &Case, terms: Terms, reporter: &mut Reporter) -> Outcome {
         deadline,
         capture,
         board,
+        virtual_time,
         reporter,
     };
     match &case.steps {

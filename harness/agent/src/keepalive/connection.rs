@@ -16,14 +16,14 @@ use socket2::{Domain, Protocol, Socket, Type};
 use super::{Answer, Connections, Stop, any};
 
 /// The port at the peer that connections go to. It answers on every one.
-const PEER_PORT: u16 = 7;
+pub(super) const PEER_PORT: u16 = 7;
 /// The first port of the peer's own connections.
 const FIRST_DIAL_PORT: u16 = 40_000;
 const BACKLOG: i32 = 16;
 /// A handshake on a wire of one's own takes a millisecond, unless nobody is let run.
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(5);
 
-fn raw(family: IpVersion) -> io::Result<Socket> {
+pub(super) fn raw(family: IpVersion) -> io::Result<Socket> {
     let domain = match family {
         IpVersion::Ipv4 => Domain::IPV4,
         IpVersion::Ipv6 => Domain::IPV6,

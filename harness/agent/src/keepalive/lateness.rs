@@ -1,12 +1,13 @@
 //! How late this machine let things happen: the witnesses that say whether a late time is the kernel's doing.
 //!
-//! Each case with a wire has a thread on every processor that waits again and again, by a receive timeout: the
+//! Each case with a wire has a thread on each of two processors that waits again and again, by a receive timeout: the
 //! kernel keeps it with the same coarse timers as those of TCP and runs it where it runs those. How late it
 //! wakes up is how late the kernel's timers were, and on top of that how late the thread was let run. One thread
 //! cannot tell the two apart, many can: the least late of those due at about the same moment on the same
-//! processor is near the kernel's own lateness, if below it, and the latest is above it. So all cases write what
-//! they saw on one [`Board`]. The price is that a case alone on a busy machine takes its own wait for a processor
-//! for the kernel's.
+//! processor is near the kernel's own lateness, if below it. The other bound is what nobody can have been beyond: a
+//! machine that stood still may have done so from the moment a witness last looked, and then what was due was late by
+//! that whole wait and by what the latest witness was late. So all cases write what they saw on one [`Board`]. The
+//! price is that a case alone on a busy machine takes its own wait for a processor for the kernel's.
 
 use std::io::Read;
 use std::os::unix::net::UnixStream;
@@ -17,15 +18,21 @@ use std::{io, ptr, slice, thread};
 
 use reusespec_core::timing::Lateness;
 
+use crate::clocks;
 use crate::peer::now;
 
-const WAIT: Duration = Duration::from_millis(50);
+pub(crate) const WAIT: Duration = Duration::from_millis(50);
 /// Waits due within the same stretch of time share an entry of the board.
 const STRETCH: Duration = Duration::from_millis(10);
 /// Entries are used again after two minutes, far beyond any wait of a case in real time.
 const STRETCHES: usize = 12_000;
 /// Processors with entries of their own; further ones share those of the first.
 const PROCESSORS: usize = 8;
+/// No coarse timer of some fifty milliseconds goes off later by itself, in ticks: one that did not had no still machine
+/// behind it, or nothing could be told apart on any machine.
+const PUNCTUAL_TICKS: u64 = 3;
+/// Processors that one case watches; the cases beside it watch the others.
+const WATCHED: usize = 2;
 
 /// What witnesses of all cases saw, in memory shared between the loop and the processes it forks.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +40,7 @@ pub(crate) struct Board {
     /// By processor and stretch: the number of the stretch in the upper half, and in the lower one the
     /// microseconds of the least late wait, counted down from the largest number.
     least: &'static [AtomicU64],
-    /// The same of the latest wait, counted up.
+    /// The same of what something due then was late at most, counted up.
     most: &'static [AtomicU64],
 }
 
@@ -69,11 +76,11 @@ impl Board {
         Ok(Self { least, most })
     }
 
-    /// Notes that a wait due at this time of day ended so much later.
-    fn note(self, processor: usize, due: Duration, late: Duration) {
-        let late_us = u32::try_from(late.as_micros()).unwrap_or(u32::MAX);
+    /// Notes that a wait due at this time of day ended so much later, and how late another may have been at most.
+    fn note(self, processor: usize, due: Duration, late: Duration, at_most: Duration) {
+        let us = |time: Duration| u32::try_from(time.as_micros()).unwrap_or(u32::MAX);
         let stretch = stretch(due);
-        for (entries, shown) in [(self.least, u32::MAX - late_us), (self.most, late_us)] {
+        for (entries, shown) in [(self.least, u32::MAX - us(late)), (self.most, us(at_most))] {
             let entry = stretch << 32 | u64::from(shown);
             entries[place(processor, stretch)].fetch_max(entry, Ordering::Relaxed);
         }
@@ -149,16 +156,15 @@ pub(super) struct Witness {
 }
 
 impl Witness {
-    /// Starts them for a case that may take so long: one a processor, as far as the board goes, each waiting so much
-    /// the longer.
+    /// Starts them for a case that may take so long: the more there are, the longer each waits.
     pub(super) fn start(board: Board, case: Duration) -> io::Result<Self> {
-        let processors = thread::available_parallelism()
-            .map_or(1, usize::from)
-            .min(PROCESSORS);
-        let wait = wait(case) * processors as u32;
+        let processors = thread::available_parallelism().map_or(1, usize::from);
+        let witnesses = processors.min(WATCHED);
+        let wait = wait(case) * witnesses as u32;
+        let punctual = Duration::from_micros(PUNCTUAL_TICKS * clocks::tick_us());
         let alive = Arc::new(());
         let process = std::process::id() as usize;
-        for place in 0..processors {
+        for place in 0..witnesses {
             let watched = Arc::downgrade(&alive);
             let (waiting, silent) = UnixStream::pair()?;
             waiting.set_read_timeout(Some(wait))?;
@@ -169,12 +175,24 @@ impl Witness {
                 while watched.strong_count() > 0 {
                     let (due, begun) = (now() + wait, Instant::now());
                     let _ = (&waiting).read(&mut [0]);
-                    board.note(processor, due, begun.elapsed().saturating_sub(wait));
+                    let took = begun.elapsed();
+                    board.note(
+                        processor,
+                        due,
+                        took.saturating_sub(wait),
+                        at_most(took, wait, punctual),
+                    );
                 }
             })?;
         }
         Ok(Self { _alive: alive })
     }
+}
+
+/// How late at most something may have been that was due while a witness waited.
+fn at_most(took: Duration, wait: Duration, punctual: Duration) -> Duration {
+    let late = took.saturating_sub(wait);
+    if late > punctual { took } else { late }
 }
 
 #[cfg(test)]
@@ -184,7 +202,16 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn late(board: Board, processor: usize, due: Duration, ms: u64) {
-        board.note(processor, due, Duration::from_millis(ms));
+        let late = Duration::from_millis(ms);
+        board.note(processor, due, late, late);
+    }
+
+    #[test]
+    fn a_machine_that_stood_still_may_have_done_so_since_the_last_look() {
+        let [late, punctual] = [140, 58].map(Duration::from_millis);
+        let ticks = Duration::from_millis(12);
+        assert_eq!(at_most(late, WAIT, ticks), late);
+        assert_eq!(at_most(punctual, WAIT, ticks), punctual - WAIT);
     }
 
     #[test]

@@ -6,6 +6,8 @@
 mod connection;
 mod lateness;
 mod option;
+mod patience;
+mod resent;
 mod schedule;
 mod watch;
 
@@ -21,8 +23,9 @@ use socket2::Socket;
 
 use crate::case::Scene;
 use crate::peer::{Config, PeerError, WirePeer};
-pub(crate) use lateness::Board;
 use lateness::Witness;
+pub(crate) use lateness::{Board, WAIT as WITNESS_WAKES_EVERY};
+pub(crate) use patience::turn;
 
 /// Why a step has no result.
 #[derive(Debug)]
@@ -104,6 +107,7 @@ pub(crate) fn execute(steps: &[Step<KeepaliveStep>], scene: &mut Scene<'_>) -> O
     let v6 = |step: &Step<KeepaliveStep>| match &step.action {
         KeepaliveStep::Connect(step) | KeepaliveStep::Listen(step) => step.family == IpVersion::Ipv6,
         KeepaliveStep::Open(step) => step.family == IpVersion::Ipv6,
+        KeepaliveStep::AwaitConnect(step) => step.family == IpVersion::Ipv6,
         _ => false,
     };
     let mut connections = Connections {
@@ -180,6 +184,8 @@ impl Connections<'_, '_> {
             KeepaliveStep::Quiet(step) => self.quiet(step),
             KeepaliveStep::AwaitProbes(step) => self.await_probes(step),
             KeepaliveStep::AwaitClose(step) => self.await_close(step),
+            KeepaliveStep::AwaitConnect(step) => self.await_connect(step),
+            KeepaliveStep::AwaitFree(step) => self.await_free(step),
             KeepaliveStep::Send(step) => self.send(step),
             KeepaliveStep::Receive(step) => self.receive(&step.socket),
             KeepaliveStep::Shutdown(step) => self.shutdown(step),
@@ -214,6 +220,9 @@ impl Connections<'_, '_> {
                 ..Config::default()
             };
             let peer = WirePeer::start(config)?;
+            if self.scene.virtual_time {
+                patience::wait_for_a_whole_turn();
+            }
             self.wire = Some(Wire {
                 peer,
                 _witness: Witness::start(self.scene.board, self.scene.left())?,
@@ -260,6 +269,7 @@ impl Connections<'_, '_> {
             KeepaliveStep::Open(step) => &step.socket,
             KeepaliveStep::Connect(step) | KeepaliveStep::Listen(step) => &step.socket,
             KeepaliveStep::Accept(step) => &step.into,
+            KeepaliveStep::AwaitConnect(step) => &step.socket,
             _ => return,
         };
         self.spent.push(name.clone());

@@ -20,14 +20,29 @@ fn number(option: RawOption) -> Option<(libc::c_int, libc::c_int)> {
         RawOption::TCP_KEEPCNT => Some((libc::IPPROTO_TCP, libc::TCP_KEEPCNT)),
         #[cfg(target_os = "linux")]
         RawOption::TCP_USER_TIMEOUT => Some((libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT)),
+        #[cfg(target_os = "linux")]
+        RawOption::TCP_SYNCNT => Some((libc::IPPROTO_TCP, libc::TCP_SYNCNT)),
+        #[cfg(target_os = "linux")]
+        RawOption::TCP_LINGER2 => Some((libc::IPPROTO_TCP, libc::TCP_LINGER2)),
         #[cfg(not(target_os = "linux"))]
-        RawOption::TCP_USER_TIMEOUT => None,
+        RawOption::TCP_USER_TIMEOUT | RawOption::TCP_SYNCNT | RawOption::TCP_LINGER2 => None,
     }
 }
 
 fn known(option: RawOption) -> Result<(libc::c_int, libc::c_int), Stop> {
     let missing = || Stop::Unsupported(format!("{option:?} does not exist on {}", std::env::consts::OS));
     number(option).ok_or_else(missing)
+}
+
+/// What an option's refusal means: one that this system has and nobody here knows is lacking, not refused.
+fn refusal(option: RawOption, error: io::Error) -> Stop {
+    if crate::errno::is_unknown_option(&error) {
+        Stop::Unsupported(format!(
+            "{option:?} is not known to this kernel, or to what emulates its CPU"
+        ))
+    } else {
+        error.into()
+    }
 }
 
 /// The value as an `int`, followed by zeroes, cut to `length`.
@@ -79,12 +94,8 @@ pub(super) fn pending_error(socket: &Socket) -> io::Result<Option<String>> {
 
 impl Connections<'_, '_> {
     pub(super) fn set_raw(&mut self, step: &SetRaw) -> Answer {
-        set(
-            self.socket(&step.socket)?,
-            known(step.option)?,
-            step.value,
-            step.length,
-        )?;
+        let (socket, option) = (self.socket(&step.socket)?, known(step.option)?);
+        set(socket, option, step.value, step.length).map_err(|error| refusal(step.option, error))?;
         if step.option == RawOption::SO_KEEPALIVE {
             self.note_switch();
         }
@@ -97,7 +108,7 @@ impl Connections<'_, '_> {
             let error = pending_error(socket)?;
             return Ok(Observed::Word(error.unwrap_or_else(|| "none".to_owned())));
         }
-        let value = get(socket, known(step.option)?)?;
+        let value = get(socket, known(step.option)?).map_err(|error| refusal(step.option, error))?;
         Ok(match step.compare {
             Some(set) if set as i32 == value => Observed::Word("as set".to_owned()),
             _ => Observed::Number(value.into()),

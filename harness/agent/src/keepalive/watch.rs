@@ -17,26 +17,25 @@ use socket2::Socket;
 
 use super::connection::received;
 use super::option::pending_error;
+use super::resent::resent;
 use super::{Answer, Board, Connections, Stop, Wire};
 use crate::peer::{PeerError, now};
 
 const ALIVE: &str = "alive";
 const EOF: &str = "eof";
-/// How long the RST of an end may be on its way to the recording after the application has heard of the end.
-const RESET_WITHIN: Duration = Duration::from_millis(100);
 
 /// Where an observation begins.
 #[derive(Clone, Copy)]
-struct Origin {
-    pair: Pair,
+pub(super) struct Origin {
+    pub(super) pair: Pair,
     /// What times count from: the peer's last segment or the mark.
-    at: Duration,
+    pub(super) at: Duration,
     /// How late the mark came, where it is the mark.
-    late: Duration,
+    pub(super) late: Duration,
     /// Segments before this are not looked at.
-    from: Duration,
+    pub(super) from: Duration,
     /// Nor those after this: what the case sees because it was woken late is not part of what it waited for.
-    until: Duration,
+    pub(super) until: Duration,
 }
 
 /// A segment of the kernel with a sequence number it has had acknowledged: a probe, whatever its form.
@@ -147,7 +146,7 @@ impl Origin {
         answers
     }
 
-    fn timed(
+    pub(super) fn timed(
         &self,
         outcome: String,
         at: Option<Duration>,
@@ -173,6 +172,7 @@ impl Origin {
             probes_us: probes.iter().map(|probe| self.since_us(probe.at)).collect(),
             forms,
             reset_us,
+            resent_us: None,
             answers: self.answers(&recording),
             origin_late_us: self.late.as_micros() as u64,
             late: timing::Lateness {
@@ -182,11 +182,21 @@ impl Origin {
             cell: String::new(),
         })
     }
+
+    /// When the kernel sent something again.
+    pub(super) fn resent_us(&self, recording: &Recording) -> Vec<i64> {
+        let is_meant = |each: &&Recorded| each.pair == self.pair;
+        let again = resent(recording.segments.iter().filter(is_meant));
+        let meant = again
+            .into_iter()
+            .filter(|at| (self.from..=self.until).contains(at));
+        meant.map(|at| self.since_us(at)).collect()
+    }
 }
 
 impl Connections<'_, '_> {
     /// Where an observation of a connection that begins now counts from.
-    fn origin(&mut self, name: &str) -> Result<Origin, Stop> {
+    pub(super) fn origin(&mut self, name: &str) -> Result<Origin, Stop> {
         let pair = self.named(name)?.pair;
         let pair = pair.ok_or_else(|| Stop::Broken(format!("`{name}` is not connected over a wire")))?;
         let wire = self.wire()?;
@@ -241,7 +251,7 @@ impl Connections<'_, '_> {
     }
 
     /// Notes that the scenario has waited on purpose up to now.
-    fn note_wait(&mut self) {
+    pub(super) fn note_wait(&mut self) {
         if let Some(wire) = &mut self.wire {
             wire.waits.until = wire.peer.elapsed();
         }
@@ -287,21 +297,17 @@ impl Connections<'_, '_> {
             .waiting(|| end(&socket, step.via, step.within.0))??;
         let wire = self.wire.as_ref().expect("an origin is on a wire");
         let at = end.as_ref().map(|_| wire.peer.elapsed());
-        if let Some(end) = &end {
-            let caused = |recording: &Recording| cause(end, origin.segments(recording)).map(|_| ());
-            // Not every end has a segment for a cause: then the application's time is all there is.
-            let _ = self
-                .scene
-                .reporter
-                .waiting(|| wire.peer.await_segment(RESET_WITHIN, caused))?;
-        }
         if end.is_none() {
             origin.until = begun + step.within.0;
         }
         self.note_wait();
         let wire = self.wire.as_ref().expect("an origin is on a wire");
         let outcome = end.unwrap_or_else(|| ALIVE.to_owned());
-        Ok(Observed::Timed(origin.timed(outcome, at, wire, board)?))
+        let mut timed = origin.timed(outcome, at, wire, board)?;
+        if step.resent {
+            timed.resent_us = Some(origin.resent_us(&wire.peer.recording()?));
+        }
+        Ok(Observed::Timed(timed))
     }
 }
 
@@ -382,7 +388,7 @@ fn end_of(received: io::Result<Vec<u8>>) -> Option<String> {
 }
 
 /// What poll(2) reports of the socket by the deadline; empty if nothing.
-fn ready(socket: &Socket, events: PollFlags, deadline: Instant) -> io::Result<PollFlags> {
+pub(super) fn ready(socket: &Socket, events: PollFlags, deadline: Instant) -> io::Result<PollFlags> {
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         // Up to the next millisecond, or the last one would be spent in a busy loop.

@@ -34,6 +34,17 @@ fn known(option: OptionName) -> Result<(libc::c_int, libc::c_int), Stop> {
         .ok_or_else(|| Stop::Unsupported(format!("{option:?} does not exist on {}", std::env::consts::OS)))
 }
 
+/// An answer to an option this system has. `ENOPROTOOPT` then comes from an older kernel, or from an emulator of its CPU
+/// that does not pass the option on (qemu-user, for one, knows no IP_BIND_ADDRESS_NO_PORT).
+fn passed_on<T>(option: OptionName, answer: Result<T, Stop>) -> Result<T, Stop> {
+    match answer {
+        Err(Stop::Refused(error)) if crate::errno::is_unknown_option(&error) => Err(Stop::Unsupported(
+            format!("{option:?} is not known to this kernel, or to what emulates its CPU"),
+        )),
+        other => other,
+    }
+}
+
 pub(super) fn set_integer(
     socket: &Socket,
     (level, name): (libc::c_int, libc::c_int),
@@ -87,13 +98,15 @@ pub(super) fn share(socket: &Socket, options: Options) -> Result<(), Stop> {
 impl Sockets<'_, '_> {
     pub(super) fn set(&mut self, step: &SetOption) -> Answer {
         let option = known(step.option)?;
-        self.as_owner(&step.socket, |socket| set_integer(socket, option, step.value))?;
+        let set = self.as_owner(&step.socket, |socket| set_integer(socket, option, step.value));
+        passed_on(step.option, set)?;
         Ok(Observed::ok())
     }
 
     pub(super) fn get(&mut self, step: &GetOption) -> Answer {
         let option = known(step.option)?;
-        let value = self.as_owner(&step.socket, |socket| get_integer(socket, option))?;
+        let got = self.as_owner(&step.socket, |socket| get_integer(socket, option));
+        let value = passed_on(step.option, got)?;
         Ok(Observed::Number(value.into()))
     }
 }

@@ -42,6 +42,7 @@ fn observed(judgement: &Judgement) -> Value {
             "probes_ms": timed.probes_us.iter().copied().map(thousandth).collect::<Vec<_>>(),
             "forms": timed.forms,
             "reset_ms": timed.reset_us.map(thousandth),
+            "resent_ms": timed.resent_us.as_ref().map(|times| times.iter().copied().map(thousandth).collect::<Vec<_>>()),
             "late_ms": timed.late.least_us as f64 / 1e3,
             "late_at_most_ms": timed.late.most_us as f64 / 1e3,
         }),

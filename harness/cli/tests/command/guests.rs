@@ -1,4 +1,4 @@
-//! Guests by the command: what is missing is said, what dies costs what it was doing, programs run as if here.
+//! Guests by the command: what is missing is said, what dies costs what it was doing. Programs in them: `programs`.
 //!
 //! A guest is started only where everything is at hand: an emulator, an agent in `target/agents`, a kernel in the
 //! cache. What that leaves out is said past the capture of tests, with the way to get it; with
@@ -109,29 +109,4 @@ fn processor_ticks(process: i32) -> u64 {
         .take(2)
         .filter_map(|field| field.parse::<u64>().ok())
         .sum()
-}
-
-#[test]
-fn a_program_in_a_guest_prints_and_ends_as_if_it_had_run_here() {
-    if !is_tested(GUEST) {
-        return;
-    }
-    let ground = Ground::with(&[]);
-    // A static program that is at hand: it says what it runs on, and ends when its input does.
-    let program = reusespec_platforms::agents::find("x86_64-unknown-linux-musl").unwrap();
-    let program = program.to_string_lossy();
-    let answer = ground.run(&["exec", GUEST, "--", &program]);
-    assert_eq!(answer.status, 0, "{answer:?}");
-    assert!(answer.stdout.contains("\"release\":\"6.12."), "{}", answer.stdout);
-    let answer = ground.run(&["exec", GUEST, "--copy", "nothing-here", "--", &program]);
-    assert_eq!(answer.status, 2, "{answer:?}");
-    ground.write("note", "no program");
-    let note = ground.family().join("note.toml");
-    let answer = ground.run(&["exec", GUEST, "--", &note.to_string_lossy()]);
-    assert_eq!(answer.status, 126, "{answer:?}");
-    assert!(
-        answer.stderr.contains("cannot start the program"),
-        "{}",
-        answer.stderr
-    );
 }

@@ -13,6 +13,7 @@ mod image;
 mod input;
 mod isolation;
 mod own_kernel;
+mod programs;
 mod reports;
 mod snapshots;
 mod targets;

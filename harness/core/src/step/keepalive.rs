@@ -55,6 +55,12 @@ pub enum KeepaliveStep {
     AwaitProbes(AwaitProbes),
     /// Wait for the end of a connection; observed is how the application learns of it and when, or `alive`.
     AwaitClose(AwaitClose),
+    /// Connect a new socket to the peer and wait for how that ends; observed is that, when it was, counted from the
+    /// first SYN, and the SYNs sent again.
+    AwaitConnect(AwaitConnect),
+    /// Wait until the port of a closed connection can be bound without any option; observed is `ok` and when, or the
+    /// error that bind(2) gives to the last.
+    AwaitFree(AwaitFree),
     /// send(2).
     Send(Send),
     /// recv(2) without waiting; observed as the text, `eof`, `nothing`, or an error's name.
@@ -145,6 +151,10 @@ pub enum RawOption {
     TCP_KEEPCNT,
     /// Linux tcp(7): milliseconds that data may stay unacknowledged.
     TCP_USER_TIMEOUT,
+    /// Linux tcp(7): how often a SYN is sent again.
+    TCP_SYNCNT,
+    /// Linux tcp(7): seconds that a closed connection waits for the peer's FIN.
+    TCP_LINGER2,
 }
 
 /// How the peer treats what it receives.
@@ -351,6 +361,30 @@ step! {
         /// recv(2) if left out.
         #[serde(default)]
         via: Via,
+        /// Whether what the kernel sends again is observed as well.
+        #[serde(default)]
+        resent: bool,
+    }
+}
+step! {
+    /// Keys of `await-connect`.
+    AwaitConnect {
+        /// The name of the new socket.
+        socket: String,
+        /// IPv4 if left out.
+        #[serde(default)]
+        family: IpVersion,
+        /// The longest wait for it.
+        within: Time,
+    }
+}
+step! {
+    /// Keys of `await-free`.
+    AwaitFree {
+        /// Which connection.
+        socket: String,
+        /// The longest wait for it.
+        within: Time,
     }
 }
 step! {
@@ -393,6 +427,8 @@ impl KeepaliveStep {
             Self::Quiet(step) => step.r#for.0,
             Self::AwaitProbes(step) => step.within.0,
             Self::AwaitClose(step) => step.within.0,
+            Self::AwaitConnect(step) => step.within.0,
+            Self::AwaitFree(step) => step.within.0,
             _ => Duration::ZERO,
         }
     }

@@ -31,10 +31,14 @@ pub struct Happening {
     pub form: Option<String>,
     /// Whether the kernel sends an RST.
     pub reset: Option<bool>,
+    /// How often the kernel sends something again, where the step counts that.
+    pub resent: Option<usize>,
+    /// How often at least.
+    pub resent_at_least: Option<usize>,
 }
 
 /// The keys, to tell the table from conditions on a transcript.
-pub(crate) const KEYS: [&str; 10] = [
+pub(crate) const KEYS: [&str; 12] = [
     "outcome",
     "at",
     "not-before",
@@ -45,6 +49,8 @@ pub(crate) const KEYS: [&str; 10] = [
     "on-schedule",
     "form",
     "reset",
+    "resent",
+    "resent-at-least",
 ];
 
 /// How a condition on time came out.
@@ -114,6 +120,9 @@ impl Happening {
             finding.must(seen.forms.iter().all(|each| each == form) && !seen.forms.is_empty());
         }
         finding.must(self.reset.is_none_or(|reset| reset == seen.reset_us.is_some()));
+        let resent = seen.resent_us.as_ref().map(Vec::len);
+        finding.must(self.resent.is_none_or(|count| resent == Some(count)));
+        finding.must(self.resent_at_least.is_none_or(|least| resent >= Some(least)));
         finding
     }
 
@@ -159,6 +168,11 @@ impl Happening {
             self.reset
                 .map(|reset| if reset { "an RST" } else { "no RST" }.into()),
         );
+        parts.extend(self.resent.map(|count| format!("{count} sent again")));
+        parts.extend(
+            self.resent_at_least
+                .map(|count| format!("at least {count} sent again")),
+        );
         parts.join(", ")
     }
 
@@ -173,8 +187,9 @@ impl Happening {
     pub(crate) fn excludes(&self, other: &Self) -> bool {
         let differ = |one: &Option<String>, other: &Option<String>| matches!((one, other), (Some(one), Some(other)) if one != other);
         let counts = matches!((self.probes, other.probes), (Some(one), Some(other)) if one != other);
+        let resent = matches!((self.resent, other.resent), (Some(one), Some(other)) if one != other);
         let resets = matches!((self.reset, other.reset), (Some(one), Some(other)) if one != other);
-        differ(&self.outcome, &other.outcome) || differ(&self.form, &other.form) || counts || resets
+        differ(&self.outcome, &other.outcome) || differ(&self.form, &other.form) || counts || resets || resent
     }
 }
 
@@ -197,6 +212,7 @@ mod tests {
                 interval: Some(Duration::from_secs(1)),
                 count: Some(2),
             },
+            exact: false,
         }
     }
 

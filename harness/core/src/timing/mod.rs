@@ -101,6 +101,8 @@ pub struct Ruler {
     pub timing: Timing,
     /// The schedule the case sets, as far as its steps say.
     pub schedule: Schedule,
+    /// Whether times are given as they are: the case is only ever seen in virtual time.
+    pub exact: bool,
 }
 
 /// The earliest and the latest that something due at a moment may be seen, counted from the origin.
@@ -248,6 +250,7 @@ mod tests {
                 interval: Some(Duration::from_secs(1)),
                 count: Some(2),
             },
+            exact: false,
         };
         let end = ruler.bounds(Moment::ScheduleEnd).unwrap();
         assert_eq!(

@@ -1,7 +1,9 @@
 //! What was seen of a connection over time, and the one place where times become words.
 //!
 //! A snapshot must not flap, so a time is named after the moment whose bounds it is in; what is near none is
-//! rounded to half a second. The measured times stay beside the words for claims, reports and JSON.
+//! rounded to half a second. Where a scenario is only ever seen in virtual time nothing flaps, and the exact time is
+//! what it is for: then it is given to the hundredth of a second. The measured times stay beside the words for claims,
+//! reports and JSON.
 
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +25,9 @@ pub struct Timed {
     pub forms: Vec<String>,
     /// When the kernel sent an RST, since the origin.
     pub reset_us: Option<i64>,
+    /// When the kernel sent SYN, data or FIN again, since the origin; only where a step asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resent_us: Option<Vec<i64>>,
     /// How late the origin came, where it is a moment of the case's own: times from it are too small by up to that.
     pub origin_late_us: u64,
     /// How late the machine was meanwhile, with what the case's preparation and its waits took too long.
@@ -66,6 +71,9 @@ impl Timed {
     /// [`TooLate`].
     pub fn normalise(&mut self, ruler: &Ruler) -> Result<(), TooLate> {
         let name = |at| {
+            if ruler.exact {
+                return Ok(format!("{} s", hundredths(at)));
+            }
             let moved = self.moved_us(at);
             let late_us = self.late.least_us + moved.unsigned_abs();
             let earliest = at - signed(late_us.into());
@@ -94,13 +102,24 @@ impl Timed {
             [one] => parts.push(format!("1 probe at {}", name(*one)?)),
             [first, ..] => {
                 let count = self.probes_us.len();
-                let how = match ruler.tell(self.late, on_schedule)? {
-                    Some(()) => "on schedule".to_owned(),
-                    None => format!("from {}", name(*first)?),
+                let how = if ruler.exact {
+                    format!("from {} s on, {}", hundredths(*first), gaps(&self.probes_us))
+                } else {
+                    match ruler.tell(self.late, on_schedule)? {
+                        Some(()) => "on schedule".to_owned(),
+                        None => format!("from {}", name(*first)?),
+                    }
                 };
                 parts.push(format!("{count} probes {how}"));
             }
         }
+        parts.extend(self.resent_us.as_ref().map(|resent| match resent.as_slice() {
+            [] => "nothing sent again".to_owned(),
+            [.., last] if ruler.exact => {
+                format!("{} sent again, last at {} s", resent.len(), hundredths(*last))
+            }
+            _ => format!("{} sent again", resent.len()),
+        }));
         parts.extend(self.reset_us.map(|_| "RST".to_owned()));
         self.cell = parts.join(", ");
         Ok(())
@@ -126,6 +145,21 @@ impl Timed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLate(pub u64);
 
+/// In seconds.
+fn hundredths(us: i64) -> String {
+    format!("{:.2}", us as f64 / 1e6)
+}
+
+/// How far apart they are; one number where the second digit does not tell them apart.
+fn gaps(times: &[i64]) -> String {
+    let gaps: Vec<_> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    let of = |gap: Option<&i64>| hundredths(gap.copied().unwrap_or_default());
+    match (of(gaps.iter().min()), of(gaps.iter().max())) {
+        (shortest, longest) if shortest == longest => format!("{shortest} s apart"),
+        (shortest, longest) => format!("{shortest} to {longest} s apart"),
+    }
+}
+
 /// How many half seconds, rounded.
 fn halves(us: i64) -> f64 {
     (us as f64 / 500_000.0).round()
@@ -142,4 +176,37 @@ fn name(seen_us: i64, ruler: &Ruler) -> Option<String> {
     };
     let moment = ruler.schedule.moments(MOST_PROBES).into_iter().find(fits)?;
     Some(moment.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Schedule, Timing};
+    use super::*;
+
+    #[test]
+    fn where_only_virtual_time_shows_it_a_time_is_given_as_it_was() {
+        let ruler = Ruler {
+            timing: Timing::UNKNOWN,
+            schedule: Schedule::default(),
+            exact: true,
+        };
+        let mut seen = Timed {
+            outcome: "ETIMEDOUT".to_owned(),
+            at_us: Some(7_927_380_123),
+            probes_us: vec![7_245_396_000, 7_321_172_001, 7_396_948_002],
+            resent_us: Some(vec![200_000, 61_440_000]),
+            reset_us: Some(7_927_380_123),
+            ..Timed::default()
+        };
+        seen.normalise(&ruler).unwrap();
+        insta::assert_snapshot!(
+            seen.cell,
+            @"ETIMEDOUT at 7927.38 s, 3 probes from 7245.40 s on, 75.78 s apart, 2 sent again, last at 61.44 s, RST"
+        );
+        seen.probes_us.pop();
+        seen.probes_us.push(7_396_900_000);
+        seen.probes_us.push(7_500_000_000);
+        seen.normalise(&ruler).unwrap();
+        assert!(seen.cell.contains("75.73 to 103.10 s apart"), "{}", seen.cell);
+    }
 }

@@ -94,6 +94,7 @@ mod tests {
                 interval: Some(Duration::from_secs(1)),
                 count: Some(2),
             },
+            exact: false,
         };
         let expected = Happening {
             outcome: Some("ETIMEDOUT".to_owned()),
