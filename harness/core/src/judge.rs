@@ -202,11 +202,10 @@ fn meet(
     if let Ok(Some(finding)) = told {
         return Ok((None, finding.margin_us));
     }
+    // An outcome depends on time as well: a probe that came while the case was late to look is one that never came.
+    told?;
     let ruler = ruler.no_finer_than(timed.late.least_us);
     let finding = happening.find(timed, &ruler);
-    if finding.margin_us.is_some() {
-        told?;
-    }
     let expected = happening.wording(Some(&ruler));
     let unmet = unmet(expected, timeline(happening, timed, &ruler));
     Ok((Some(unmet), finding.margin_us))

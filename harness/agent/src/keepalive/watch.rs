@@ -23,6 +23,9 @@ use crate::peer::{PeerError, now};
 
 const ALIVE: &str = "alive";
 const EOF: &str = "eof";
+/// How long the RST of an end may be on its way to the recording after the application has heard of the end: it comes
+/// from a timer, maybe on another processor, and what this one sends meanwhile may overtake it.
+const RESET_WITHIN: Duration = Duration::from_millis(100);
 
 /// Where an observation begins.
 #[derive(Clone, Copy)]
@@ -297,7 +300,14 @@ impl Connections<'_, '_> {
             .waiting(|| end(&socket, step.via, step.within.0))??;
         let wire = self.wire.as_ref().expect("an origin is on a wire");
         let at = end.as_ref().map(|_| wire.peer.elapsed());
-        if end.is_none() {
+        if let Some(end) = &end {
+            let caused = |recording: &Recording| cause(end, origin.segments(recording)).map(|_| ());
+            // Not every end has a segment for a cause: then the application's time is all there is.
+            let _ = self
+                .scene
+                .reporter
+                .waiting(|| wire.peer.await_segment(RESET_WITHIN, caused))?;
+        } else {
             origin.until = begun + step.within.0;
         }
         self.note_wait();
