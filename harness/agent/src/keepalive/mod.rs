@@ -4,6 +4,7 @@
 //! hundred cases wait at once.
 
 mod connection;
+mod end;
 mod lateness;
 mod option;
 mod patience;

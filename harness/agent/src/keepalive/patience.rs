@@ -22,8 +22,9 @@ use reusespec_wire::segment::{Direction, Pair};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::connection::{PEER_PORT, raw};
+use super::end::ready;
 use super::option::pending_error;
-use super::watch::{Origin, ready};
+use super::watch::Origin;
 use super::{Answer, Connections, Stop, any};
 use crate::clocks;
 
