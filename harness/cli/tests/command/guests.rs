@@ -92,7 +92,7 @@ fn a_guest_that_is_killed_costs_the_case_it_was_executing() {
 }
 
 /// An emulator whose guest is idle still looks at its clock now and then.
-const NEXT_TO_NOTHING_TICKS: u64 = 3;
+const NEXT_TO_NOTHING_TICKS: u64 = 15;
 const IDLE: Duration = Duration::from_secs(1);
 
 fn is_qemu(process: i32) -> bool {
