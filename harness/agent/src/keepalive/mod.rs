@@ -157,6 +157,9 @@ impl Connections<'_, '_> {
     }
 
     fn step(&mut self, step: &KeepaliveStep) -> Answer {
+        if self.scene.virtual_time && self.wire.is_some() {
+            patience::wait_for_a_spoke();
+        }
         match step {
             KeepaliveStep::Open(step) => self.open(step),
             KeepaliveStep::Connect(step) => self.connect(step),
@@ -222,7 +225,7 @@ impl Connections<'_, '_> {
             };
             let peer = WirePeer::start(config)?;
             if self.scene.virtual_time {
-                patience::wait_for_a_whole_turn();
+                patience::wait_for_a_whole_turn()?;
             }
             self.wire = Some(Wire {
                 peer,

@@ -6,11 +6,13 @@
 //!
 //! A coarse timer's wheel does not begin to turn when a case begins. Seven thousand seconds are rounded up to where a
 //! spoke of 8^5 ticks comes by, so the first default probe is up to two minutes late, and how late depends on when it was
-//! set. Where waiting costs nothing a case therefore begins with a turn: what it observes then depends on nothing that
-//! came before it, neither on how long the kernel took to start nor on other cases.
+//! set. Where waiting costs nothing a case therefore begins with a turn, and each of its steps early in a tick a spoke
+//! later: what it observes then depends on nothing that came before it, neither on how long the kernel took to start nor
+//! on other cases. What a kernel does at its first connection is done before: Linux fills 256 KiB with random numbers
+//! (net/ipv4/inet_hashtables.c, table_perturb), which delays the first SYN by six milliseconds at 1 ns per instruction.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -32,17 +34,34 @@ use crate::clocks;
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// Ticks of a spoke of the wheel on which Linux keeps waits of hours (kernel/time/timer.c: eight to the level).
 const TICKS_OF_A_TURN: u64 = 8 * 8 * 8 * 8 * 8;
+/// The same of waits of a second.
+const TICKS_OF_A_SPOKE: u32 = 8;
 
 /// How long the wheel takes from one spoke to the next, and a case at most to begin.
 pub(crate) fn turn() -> Duration {
     Duration::from_micros(clocks::tick_us() * TICKS_OF_A_TURN)
 }
 
-/// Waits until the time since the system's start is a multiple of a turn.
-pub(super) fn wait_for_a_whole_turn() {
+/// Has the kernel do what it does once, and waits until the time since its start is a multiple of a turn.
+pub(super) fn wait_for_a_whole_turn() -> io::Result<()> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    TcpStream::connect(listener.local_addr()?)?;
+    wait_for_a_multiple_of(turn());
+    wait_for_a_spoke();
+    Ok(())
+}
+
+/// Waits for the first spoke above a single tick, and into its tick: what the step costs is not to carry it into the next.
+pub(super) fn wait_for_a_spoke() {
+    let tick = Duration::from_micros(clocks::tick_us());
+    wait_for_a_multiple_of(tick * TICKS_OF_A_SPOKE);
+    thread::sleep(tick / 4);
+}
+
+fn wait_for_a_multiple_of(period: Duration) {
     let now = clock_gettime(ClockId::CLOCK_MONOTONIC).expect("every system has a monotonic clock");
-    let gone = Duration::from(now).as_nanos() % turn().as_nanos();
-    thread::sleep(turn() - Duration::from_nanos(gone as u64));
+    let gone = Duration::from(now).as_nanos() % period.as_nanos();
+    thread::sleep(period - Duration::from_nanos(gone as u64));
 }
 
 impl Connections<'_, '_> {

@@ -68,9 +68,19 @@ impl Timing {
         lateness_us: 0,
     };
 
+    /// The tick as a difference of times.
+    pub(crate) fn tick(&self) -> i64 {
+        signed(u128::from(self.tick_us.max(1)))
+    }
+
+    /// The whole ticks in a time, in seconds. A case that begins amid a tick has the same wherever in its tick a step was done.
+    fn seconds_gone(&self, us: i64) -> String {
+        format!("{:.3}", (us - us.rem_euclid(self.tick())) as f64 / 1e6)
+    }
+
     /// How late a timer of this length may go off by the kernel's own rules.
     pub fn slack_us(&self, wait: Duration) -> i64 {
-        let tick = signed(u128::from(self.tick_us.max(1)));
+        let tick = self.tick();
         match self.timers {
             Timers::Ticks => 2 * tick,
             Timers::Together => 2 * tick + signed(wait.as_micros() / 16),
@@ -127,7 +137,7 @@ impl Ruler {
     /// The bounds of a moment; `None` where the steps do not say when it is.
     pub fn bounds(&self, moment: Moment) -> Option<Bounds> {
         let due = self.schedule.due(moment)?;
-        let tick = signed(u128::from(self.timing.tick_us));
+        let tick = self.timing.tick();
         let slack: i64 = self
             .schedule
             .timers(moment)

@@ -2,12 +2,12 @@
 //!
 //! A snapshot must not flap, so a time is named after the moment whose bounds it is in; what is near none is
 //! rounded to half a second. Where a scenario is only ever seen in virtual time nothing flaps, and the exact time is
-//! what it is for: then it is given to the hundredth of a second. The measured times stay beside the words for claims,
+//! what it is for: then it is given to the tick. The measured times stay beside the words for claims,
 //! reports and JSON.
 
 use serde::{Deserialize, Serialize};
 
-use super::{Lateness, Moment, Ruler, signed};
+use super::{Lateness, Moment, Ruler, Timing, signed};
 
 /// What was seen of a connection from the origin on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,7 +72,7 @@ impl Timed {
     pub fn normalise(&mut self, ruler: &Ruler) -> Result<(), TooLate> {
         let name = |at| {
             if ruler.exact {
-                return Ok(format!("{} s", hundredths(at)));
+                return Ok(format!("{} s", ruler.timing.seconds_gone(at)));
             }
             let moved = self.moved_us(at);
             let late_us = self.late.least_us + moved.unsigned_abs();
@@ -103,7 +103,11 @@ impl Timed {
             [first, ..] => {
                 let count = self.probes_us.len();
                 let how = if ruler.exact {
-                    format!("from {} s on, {}", hundredths(*first), gaps(&self.probes_us))
+                    format!(
+                        "from {} s on, {}",
+                        ruler.timing.seconds_gone(*first),
+                        gaps(&self.probes_us, &ruler.timing)
+                    )
                 } else {
                     match ruler.tell(self.late, on_schedule)? {
                         Some(()) => "on schedule".to_owned(),
@@ -116,7 +120,11 @@ impl Timed {
         parts.extend(self.resent_us.as_ref().map(|resent| match resent.as_slice() {
             [] => "nothing sent again".to_owned(),
             [.., last] if ruler.exact => {
-                format!("{} sent again, last at {} s", resent.len(), hundredths(*last))
+                format!(
+                    "{} sent again, last at {} s",
+                    resent.len(),
+                    ruler.timing.seconds_gone(*last)
+                )
             }
             _ => format!("{} sent again", resent.len()),
         }));
@@ -146,14 +154,12 @@ impl Timed {
 pub struct TooLate(pub u64);
 
 /// In seconds.
-fn hundredths(us: i64) -> String {
-    format!("{:.2}", us as f64 / 1e6)
-}
-
-/// How far apart they are; one number where the second digit does not tell them apart.
-fn gaps(times: &[i64]) -> String {
+/// How far apart they are; one number where no tick tells them apart.
+fn gaps(times: &[i64], timing: &Timing) -> String {
     let gaps: Vec<_> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    let of = |gap: Option<&i64>| hundredths(gap.copied().unwrap_or_default());
+    // What a timer of ticks sends is apart by whole ticks, but for what the sending took.
+    let half_a_tick = timing.tick() / 2;
+    let of = |gap: Option<&i64>| timing.seconds_gone(gap.copied().unwrap_or_default() + half_a_tick);
     match (of(gaps.iter().min()), of(gaps.iter().max())) {
         (shortest, longest) if shortest == longest => format!("{shortest} s apart"),
         (shortest, longest) => format!("{shortest} to {longest} s apart"),
@@ -186,7 +192,10 @@ mod tests {
     #[test]
     fn where_only_virtual_time_shows_it_a_time_is_given_as_it_was() {
         let ruler = Ruler {
-            timing: Timing::UNKNOWN,
+            timing: Timing {
+                tick_us: 4_000,
+                ..Timing::UNKNOWN
+            },
             schedule: Schedule::default(),
             exact: true,
         };
@@ -201,12 +210,12 @@ mod tests {
         seen.normalise(&ruler).unwrap();
         insta::assert_snapshot!(
             seen.cell,
-            @"ETIMEDOUT at 7927.38 s, 3 probes from 7245.40 s on, 75.78 s apart, 2 sent again, last at 61.44 s, RST"
+            @"ETIMEDOUT at 7927.380 s, 3 probes from 7245.396 s on, 75.776 s apart, 2 sent again, last at 61.440 s, RST"
         );
         seen.probes_us.pop();
         seen.probes_us.push(7_396_900_000);
         seen.probes_us.push(7_500_000_000);
         seen.normalise(&ruler).unwrap();
-        assert!(seen.cell.contains("75.73 to 103.10 s apart"), "{}", seen.cell);
+        assert!(seen.cell.contains("75.728 to 103.100 s apart"), "{}", seen.cell);
     }
 }
