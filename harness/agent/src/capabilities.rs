@@ -1,13 +1,13 @@
 //! What scenarios may require here. Everything is tried, nothing is looked up in a list of systems.
 
-use reusespec_core::protocol::Capability;
+use reusespec_core::protocol::{Capability, VIRTUAL_TIME};
 use reusespec_core::step::socket::User;
 use socket2::{Domain, Socket, Type};
 
 use crate::isolate::{Isolation, Users};
 
 /// No kernel tells its programs that its clock skips ahead: a platform that makes it so says it itself.
-const VIRTUAL_TIME: &str = "time passes as it does; a guest in virtual time skips what nobody works in";
+const CLOCK_IS_REAL: &str = "time passes as it does; a guest in virtual time skips what nobody works in";
 
 /// Tries each capability once.
 pub(crate) fn probe(isolation: &Isolation) -> Vec<Capability> {
@@ -23,7 +23,7 @@ pub(crate) fn probe(isolation: &Isolation) -> Vec<Capability> {
         ("dual-stack", dual_stack()),
         ("two-users", users.lacks(User::Bob)),
         ("own-network", own),
-        ("virtual-time", Some(VIRTUAL_TIME.to_owned())),
+        (VIRTUAL_TIME, Some(CLOCK_IS_REAL.to_owned())),
     ];
     missing
         .into_iter()

@@ -1,5 +1,6 @@
 //! Error numbers as the manual names them: 98 here is 48 there, `EADDRINUSE` is the same everywhere.
 
+use std::fmt::Debug;
 use std::io;
 
 use nix::errno::Errno;
@@ -12,9 +13,11 @@ pub(crate) fn name(error: &io::Error) -> String {
     }
 }
 
-/// Whether it says that there is no such socket option.
-pub(crate) fn is_unknown_option(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(libc::ENOPROTOOPT)
+/// What is lacking where an error says that there is no such option, of those this system has: an older kernel says so,
+/// or an emulator of its CPU that does not pass the option on (qemu-user, for one, knows no IP_BIND_ADDRESS_NO_PORT).
+pub(crate) fn lacks_option(option: &impl Debug, error: &io::Error) -> Option<String> {
+    (error.raw_os_error() == Some(libc::ENOPROTOOPT))
+        .then(|| format!("{option:?} is not known to this kernel, or to what emulates its CPU"))
 }
 
 #[cfg(test)]

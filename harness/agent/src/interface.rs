@@ -210,7 +210,9 @@ fn send_route<A: Copy>(to: A, gateway: A, mask: A) -> io::Result<()> {
         match nix::Error::result(sent) {
             // It has been there since an earlier agent.
             Ok(_) | Err(nix::Error::EEXIST) => return Ok(()),
-            Err(error) => answer = Err(error.into()),
+            // Of another version.
+            Err(error @ nix::Error::EPROTONOSUPPORT) => answer = Err(error.into()),
+            Err(error) => return Err(error.into()),
         }
     }
     answer

@@ -29,13 +29,14 @@ impl Place {
         match self {
             Self::Tcp(address) => {
                 let socket = Socket::new(Domain::for_address(*address), Type::STREAM, None)?;
+                // What is written together arrives together, and what is written apart arrives apart. A BSD sets no option
+                // of a connection that was reset.
+                socket.set_tcp_nodelay(true)?;
                 match socket.connect_timeout(&(*address).into(), within) {
                     // An RST in answer to the SYN would be ECONNREFUSED (RFC 9293 3.10.7.3).
                     Err(error) if error.kind() == io::ErrorKind::ConnectionReset => is_reset = true,
                     connected => connected?,
                 }
-                // What is written together arrives together, and what is written apart arrives apart.
-                socket.set_tcp_nodelay(true)?;
                 Ok(Connected { socket, is_reset })
             }
             Self::Unix(path) => {

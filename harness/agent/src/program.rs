@@ -294,7 +294,16 @@ fn values(directory: &Path, at: Option<&Place>, more: &[(&str, &str)]) -> Vec<(S
 /// Writes the files of the profile with their names replaced.
 fn write_files(external: &External, values: &[(String, String)], directory: &Path) -> io::Result<()> {
     let mut files = external.files.iter();
-    files.try_for_each(|(file, text)| fs::write(directory.join(file), fill_all(text, values)))
+    files.try_for_each(|(file, text)| {
+        let (path, text) = (directory.join(file), fill_all(text, values));
+        if fs::read(&path).is_ok_and(|now| now == text.as_bytes()) {
+            return Ok(());
+        }
+        // A program that runs may read it at any moment.
+        let new = directory.join(format!("{file}.new"));
+        fs::write(&new, text)?;
+        fs::rename(new, path)
+    })
 }
 
 fn fill_all(text: &str, values: &[(String, String)]) -> String {

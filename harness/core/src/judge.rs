@@ -134,6 +134,7 @@ pub fn judge(
     let ruler = |label: &str| Ruler {
         timing: timing.clone(),
         schedule: case.map_or_else(Schedule::default, |case| Schedule::at(case, label)),
+        origin_late_us: 0,
         exact: case.is_some_and(|case| case.requires(VIRTUAL_TIME)),
     };
     let mut observed = observed.clone();
@@ -194,6 +195,7 @@ fn meet(
         let unmet = (!expectation.holds(seen)).then(|| unmet(expectation.wording(), Vec::new()));
         return Ok((unmet, None));
     };
+    let ruler = ruler.of_an_origin_so_late(timed.origin_late_us);
     let readings = timed.readings();
     let told = ruler.tell(timed.late, |ruler| {
         let findings = readings.iter().map(|reading| happening.find(reading, ruler));
@@ -202,8 +204,12 @@ fn meet(
     if let Ok(Some(finding)) = told {
         return Ok((None, finding.margin_us));
     }
-    // An outcome depends on time as well: a probe that came while the case was late to look is one that never came.
     told?;
+    // An outcome depends on time as well: a probe that came while the case was late to look is one that never came.
+    let coarsest = ruler.no_finer_than(timed.late.most_us);
+    if coarsest.proves_nothing() && happening.find(timed, &coarsest).wrong {
+        return Err(TooLate(timed.late.most_us.max(timed.origin_late_us)));
+    }
     let ruler = ruler.no_finer_than(timed.late.least_us);
     let finding = happening.find(timed, &ruler);
     let expected = happening.wording(Some(&ruler));

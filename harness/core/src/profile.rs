@@ -99,7 +99,7 @@ pub struct Front {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Control {
-    /// Values with which its files are written anew first, in place of the case's.
+    /// Values with which its files are written anew first, in place of the case's; without any the case's own again.
     #[serde(default)]
     pub set: BTreeMap<String, String>,
     /// The command that tells it.

@@ -24,6 +24,8 @@ const POLL: Duration = Duration::from_millis(2);
 const SILENT_LOOKS: u32 = 12;
 /// How long a web server may take to pass on that a client has gone.
 const GIVEN_UP_WITHIN: Duration = Duration::from_secs(2);
+/// For it to fall silent.
+const SILENT_WITHIN: Duration = Duration::from_secs(2);
 
 /// A web server and the application it passes requests on to, for as long as this lives.
 pub(super) struct Front {
@@ -81,7 +83,12 @@ impl Front {
         }
         let mut lines = self.upstream.record().lines();
         let mut silent = 0;
-        while silent < SILENT_LOOKS && Instant::now() < deadline {
+        let deadline = Instant::now() + SILENT_WITHIN;
+        while silent < SILENT_LOOKS {
+            if Instant::now() >= deadline {
+                lines.push("and goes on".to_owned());
+                break;
+            }
             std::thread::sleep(QUIET / SILENT_LOOKS);
             let before = std::mem::replace(&mut lines, self.upstream.record().lines());
             silent = if before == lines { silent + 1 } else { 0 };

@@ -63,7 +63,8 @@ fn is_over(socket: &Socket, deadline: Instant) -> io::Result<bool> {
     Ok(!ready(socket, PollFlags::empty(), deadline)?.is_empty())
 }
 
-/// Neither BSD wakes a poll(2) that asks for nothing. A look at what could be received shows the error and leaves it.
+/// Neither BSD wakes a poll(2) that asks for nothing. A look at what could be received shows the error and leaves it, unless there is
+/// something to receive, which comes first.
 #[cfg(not(target_os = "linux"))]
 fn is_over(socket: &Socket, deadline: Instant) -> io::Result<bool> {
     const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
@@ -73,7 +74,8 @@ fn is_over(socket: &Socket, deadline: Instant) -> io::Result<bool> {
             Err(error) if [io::ErrorKind::WouldBlock, io::ErrorKind::Interrupted].contains(&error.kind()) => {
             }
             Err(_) => return Ok(true),
-            Ok(_) => {}
+            Ok(0) => {}
+            Ok(_) => return Err(io::Error::other("data that nobody read hides the end")),
         }
         if Instant::now() >= deadline {
             return Ok(false);

@@ -4,10 +4,10 @@
 //! kernel keeps it with the same coarse timers as those of TCP and runs it where it runs those. How late it
 //! wakes up is how late the kernel's timers were, and on top of that how late the thread was let run. One thread
 //! cannot tell the two apart, many can: the least late of those due at about the same moment on the same
-//! processor is near the kernel's own lateness, if below it. The other bound is what nobody can have been beyond: a
-//! machine that stood still may have done so from the moment a witness last looked, and then what was due was late by
-//! that whole wait and by what the latest witness was late. So all cases write what they saw on one [`Board`]. The
-//! price is that a case alone on a busy machine takes its own wait for a processor for the kernel's.
+//! processor is near the kernel's own lateness, if below it. The other bound is that of a machine that stood still,
+//! maybe from the moment a witness last looked: what was due was late by that whole wait and by what the latest witness
+//! was late. So all cases write what they saw on one [`Board`]. The price is paid by a case alone: it takes its own wait
+//! for a processor for the kernel's, and a machine that stood still between two looks of its witnesses was not seen to.
 
 use std::io::Read;
 use std::os::unix::net::UnixStream;

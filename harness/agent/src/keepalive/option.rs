@@ -36,12 +36,9 @@ fn known(option: RawOption) -> Result<(libc::c_int, libc::c_int), Stop> {
 
 /// What an option's refusal means: one that this system has and nobody here knows is lacking, not refused.
 fn refusal(option: RawOption, error: io::Error) -> Stop {
-    if crate::errno::is_unknown_option(&error) {
-        Stop::Unsupported(format!(
-            "{option:?} is not known to this kernel, or to what emulates its CPU"
-        ))
-    } else {
-        error.into()
+    match crate::errno::lacks_option(&option, &error) {
+        Some(lacking) => Stop::Unsupported(lacking),
+        None => error.into(),
     }
 }
 

@@ -32,12 +32,13 @@ use crate::clocks;
 
 /// How often a port is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
-/// Ticks of a spoke of the wheel on which Linux keeps waits of hours (kernel/time/timer.c: eight to the level).
+/// Ticks between two spokes of the wheel on which Linux keeps waits of hours (kernel/time/timer.c: eight to the level).
+/// All finer wheels have turned round by then.
 const TICKS_OF_A_TURN: u64 = 8 * 8 * 8 * 8 * 8;
-/// The same of waits of a second.
+/// Ticks between two spokes of the wheel of waits of a second.
 const TICKS_OF_A_SPOKE: u32 = 8;
 
-/// How long the wheel takes from one spoke to the next, and a case at most to begin.
+/// How long a turn takes, and a case at most to begin.
 pub(crate) fn turn() -> Duration {
     Duration::from_micros(clocks::tick_us() * TICKS_OF_A_TURN)
 }
@@ -112,7 +113,11 @@ impl Connections<'_, '_> {
         let board = self.scene.board;
         let origin = self.origin(&step.socket)?;
         let wire = self.wire.as_ref().expect("an origin is on a wire");
-        let looks = 0..=u32::try_from(step.within.0.as_millis() / LOOK_EVERY.as_millis()).unwrap_or(u32::MAX);
+        // Whole looks since the origin.
+        let looks_in =
+            |time: Duration| u32::try_from(time.as_millis() / LOOK_EVERY.as_millis()).unwrap_or(u32::MAX);
+        let first = looks_in(wire.peer.elapsed().saturating_sub(origin.at));
+        let looks = first..=first.saturating_add(looks_in(step.within.0));
         let taken = self.scene.reporter.waiting(|| {
             let mut last = None;
             for look in looks {

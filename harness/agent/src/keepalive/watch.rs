@@ -75,8 +75,11 @@ fn kind(segment: &Recorded) -> Option<&'static str> {
     }
 }
 
-/// The segment that brought this outcome about, if one did.
+/// The segment that brought this outcome about, if one did. What came to no error came by no segment.
 fn cause<'r>(outcome: &str, segments: impl Iterator<Item = &'r Recorded>) -> Option<&'r Recorded> {
+    if outcome == "ok" {
+        return None;
+    }
     let mut last_of_kernel = None;
     for segment in segments {
         match segment.direction {

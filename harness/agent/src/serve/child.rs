@@ -178,6 +178,6 @@ fn die_with(parent: Pid) {
     }
 }
 
-/// DragonFly has no such call in every version that is meant; its cases end with their machine.
+/// DragonFly has no such call in every version that is meant; its cases end by their own limits.
 #[cfg(target_os = "dragonfly")]
 fn die_with(_: Pid) {}

@@ -29,7 +29,7 @@ pub(super) fn most_alive(processors: usize, wake_up: Duration, virtual_time: boo
     let of_all = usize::try_from(of_each)
         .unwrap_or(MOST)
         .saturating_mul(processors);
-    of_all.clamp(processors, MOST)
+    of_all.max(processors).min(MOST)
 }
 
 #[cfg(test)]
@@ -48,9 +48,10 @@ mod tests {
     }
 
     #[test]
-    fn there_is_always_one_a_processor() {
+    fn there_is_always_one_a_processor_but_never_more_than_there_can_be() {
         assert_eq!(most(2, 1_000_000), 2);
         assert_eq!(most(1, 0), MOST);
+        assert_eq!(most(MOST + 1, 1_000_000), MOST);
     }
 
     #[test]

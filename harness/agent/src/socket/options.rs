@@ -34,15 +34,15 @@ fn known(option: OptionName) -> Result<(libc::c_int, libc::c_int), Stop> {
         .ok_or_else(|| Stop::Unsupported(format!("{option:?} does not exist on {}", std::env::consts::OS)))
 }
 
-/// An answer to an option this system has. `ENOPROTOOPT` then comes from an older kernel, or from an emulator of its CPU
-/// that does not pass the option on (qemu-user, for one, knows no IP_BIND_ADDRESS_NO_PORT).
+/// An answer to an option this system has: that nobody here knows it is no refusal.
 fn passed_on<T>(option: OptionName, answer: Result<T, Stop>) -> Result<T, Stop> {
-    match answer {
-        Err(Stop::Refused(error)) if crate::errno::is_unknown_option(&error) => Err(Stop::Unsupported(
-            format!("{option:?} is not known to this kernel, or to what emulates its CPU"),
-        )),
+    answer.map_err(|stop| match stop {
+        Stop::Refused(error) => match crate::errno::lacks_option(&option, &error) {
+            Some(lacking) => Stop::Unsupported(lacking),
+            None => Stop::Refused(error),
+        },
         other => other,
-    }
+    })
 }
 
 pub(super) fn set_integer(

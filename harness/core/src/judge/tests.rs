@@ -149,20 +149,27 @@ level = "must"
 expect = { end = { outcome = "ETIMEDOUT", at = "schedule-end" } }
 "#;
 
-fn check_timed(at_us: i64, least_us: u64, most_us: u64) -> Judgement {
+fn judge_timed(seen: crate::Timed) -> Judgement {
     let scenario = Scenario::parse("keepalive/t", "t.toml", TIMED.as_bytes()).unwrap();
-    let seen = Observed::Timed(crate::Timed {
+    let outcome = Outcome::Observed(vec![Observation {
+        label: "end".to_owned(),
+        seen: Observed::Timed(seen),
+    }]);
+    let key = scenario.cases[0].key.clone();
+    judge(&scenario, &key, &outcome, &linux(), &Timing::UNKNOWN, &[])
+}
+
+fn ended(at_us: i64, least_us: u64, most_us: u64) -> crate::Timed {
+    crate::Timed {
         outcome: "ETIMEDOUT".to_owned(),
         at_us: Some(at_us),
         late: Lateness { least_us, most_us },
         ..crate::Timed::default()
-    });
-    let outcome = Outcome::Observed(vec![Observation {
-        label: "end".to_owned(),
-        seen,
-    }]);
-    let key = scenario.cases[0].key.clone();
-    judge(&scenario, &key, &outcome, &linux(), &Timing::UNKNOWN, &[])
+    }
+}
+
+fn check_timed(at_us: i64, least_us: u64, most_us: u64) -> Judgement {
+    judge_timed(ended(at_us, least_us, most_us))
 }
 
 #[test]
@@ -209,4 +216,31 @@ fn what_only_the_latest_of_all_waits_explains_is_right_as_long_as_it_tells_momen
     assert_eq!(check_timed(3_150_000, 10_000, 260_000).verdict, Verdict::Broken);
     assert_eq!(check_timed(5_150_000, 10_000, 260_000).verdict, Verdict::Fail);
     assert_eq!(check_timed(2_000_000, 10_000, 900_000).verdict, Verdict::Fail);
+}
+
+#[test]
+fn a_time_counted_from_a_late_origin_may_be_too_small_by_that() {
+    let counted_late = |at_us, origin_late_us| {
+        let seen = crate::Timed {
+            origin_late_us,
+            ..ended(at_us, 0, 0)
+        };
+        judge_timed(seen).verdict
+    };
+    assert_eq!(counted_late(2_900_000, 0), Verdict::Fail);
+    assert_eq!(counted_late(2_900_000, 100_000), Verdict::Pass);
+    assert_eq!(counted_late(3_140_000, 100_000), Verdict::Fail);
+}
+
+#[test]
+fn an_outcome_is_wrong_only_where_no_machine_so_late_could_have_made_it() {
+    let alive = |most_us| {
+        let seen = crate::Timed {
+            outcome: "alive".to_owned(),
+            ..ended(3_020_000, 0, most_us)
+        };
+        judge_timed(seen).verdict
+    };
+    assert_eq!(alive(0), Verdict::Fail);
+    assert_eq!(alive(900_000), Verdict::Broken);
 }

@@ -212,6 +212,7 @@ mod tests {
                 interval: Some(Duration::from_secs(1)),
                 count: Some(2),
             },
+            origin_late_us: 0,
             exact: false,
         }
     }

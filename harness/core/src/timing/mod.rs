@@ -43,7 +43,7 @@ pub struct Timing {
 pub struct Lateness {
     /// By the least late of the waits due together, at the worst moment: so late the kernel's timers were at least.
     pub least_us: u64,
-    /// By the latest of all waits: with the time until a waiting thread was let run, which a timer does not need.
+    /// By the latest of all waits, and by the whole of one that was late beyond what a timer may be.
     pub most_us: u64,
 }
 
@@ -111,6 +111,8 @@ pub struct Ruler {
     pub timing: Timing,
     /// The schedule the case sets, as far as its steps say.
     pub schedule: Schedule,
+    /// How late the origin may be: what is seen may have been due so much earlier in its count.
+    pub origin_late_us: u64,
     /// Whether times are given as they are: the case is only ever seen in virtual time.
     pub exact: bool,
 }
@@ -151,7 +153,7 @@ impl Ruler {
         Some(Bounds {
             due_us,
             // The kernel counts in ticks, and the one that has begun counts as a whole one.
-            earliest_us: due_us - (timers + 1) * tick,
+            earliest_us: due_us - (timers + 1) * tick - signed(self.origin_late_us.into()),
             latest_us: due_us + slack + tick + lateness,
         })
     }
@@ -164,6 +166,15 @@ impl Ruler {
             .a_quarter()
             .map_or(u64::MAX, |quarter| quarter.as_micros() as u64);
         one.saturating_mul(timers as u64).min(most.max(one))
+    }
+
+    /// The ruler for times that are counted from an origin so late.
+    #[must_use]
+    pub fn of_an_origin_so_late(&self, late_us: u64) -> Self {
+        Self {
+            origin_late_us: late_us,
+            ..self.clone()
+        }
     }
 
     /// The ruler of a machine that was so late.
@@ -202,8 +213,8 @@ impl Ruler {
 
     /// Whether the machine was later than a quarter of the shortest time between two moments: one of them could
     /// then be taken for the next.
-    fn proves_nothing(&self) -> bool {
-        let lateness = Duration::from_micros(self.timing.lateness_us);
+    pub(crate) fn proves_nothing(&self) -> bool {
+        let lateness = Duration::from_micros(self.timing.lateness_us.max(self.origin_late_us));
         self.a_quarter().is_some_and(|quarter| lateness > quarter)
     }
 
@@ -260,6 +271,7 @@ mod tests {
                 interval: Some(Duration::from_secs(1)),
                 count: Some(2),
             },
+            origin_late_us: 0,
             exact: false,
         };
         let end = ruler.bounds(Moment::ScheduleEnd).unwrap();

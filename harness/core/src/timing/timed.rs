@@ -25,7 +25,7 @@ pub struct Timed {
     pub forms: Vec<String>,
     /// When the kernel sent an RST, since the origin.
     pub reset_us: Option<i64>,
-    /// When the kernel sent SYN, data or FIN again, since the origin; only where a step asks for it.
+    /// When the kernel sent SYN, data or FIN again, since the origin; only where a step counts it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resent_us: Option<Vec<i64>>,
     /// How late the origin came, where it is a moment of the case's own: times from it are too small by up to that.
@@ -70,6 +70,7 @@ impl Timed {
     /// # Errors
     /// [`TooLate`].
     pub fn normalise(&mut self, ruler: &Ruler) -> Result<(), TooLate> {
+        let ruler = &ruler.of_an_origin_so_late(self.origin_late_us);
         let name = |at| {
             if ruler.exact {
                 return Ok(format!("{} s", ruler.timing.seconds_gone(at)));
@@ -153,7 +154,6 @@ impl Timed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLate(pub u64);
 
-/// In seconds.
 /// How far apart they are; one number where no tick tells them apart.
 fn gaps(times: &[i64], timing: &Timing) -> String {
     let gaps: Vec<_> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
@@ -197,6 +197,7 @@ mod tests {
                 ..Timing::UNKNOWN
             },
             schedule: Schedule::default(),
+            origin_late_us: 0,
             exact: true,
         };
         let mut seen = Timed {

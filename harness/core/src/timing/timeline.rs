@@ -94,6 +94,7 @@ mod tests {
                 interval: Some(Duration::from_secs(1)),
                 count: Some(2),
             },
+            origin_late_us: 0,
             exact: false,
         };
         let expected = Happening {

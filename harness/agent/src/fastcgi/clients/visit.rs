@@ -6,7 +6,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::time::{Duration, Instant};
 
 use reusespec_core::step::fastcgi::Visit;
-use reusespec_wire::http1::{Asked, Limits, Reader, Response, Tail};
+use reusespec_wire::http1::{Asked, Limits, Reader, ReplyPoint, Response, Tail};
 use socket2::Socket;
 
 use super::answer::BODY;
@@ -66,9 +66,9 @@ fn answer(socket: &mut Socket) -> String {
     let deadline = Instant::now() + WITHIN;
     let mut buffer = [0; 8 << 10];
     let mut anything = false;
-    loop {
+    let is_reset = loop {
         match socket.read(&mut buffer) {
-            Ok(0) => break,
+            Ok(0) => break false,
             Ok(len) => reader.feed(&buffer[..len]),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
@@ -80,16 +80,20 @@ fn answer(socket: &mut Socket) -> String {
                 return what.to_owned();
             }
             Err(error) if !anything => return crate::errno::name(&error),
-            Err(_) => break,
+            Err(_) => break true,
         }
         anything = true;
         if Instant::now() >= deadline {
             return "no end of the answer".to_owned();
         }
-    }
+    };
+    // A content that lasts until the end is whole only at an orderly one.
+    let is_cut = is_reset && reader.point() == ReplyPoint::InUnboundedBody;
     let tail = reader.finish();
     match (reader.next_response(), tail) {
-        (Some(response), _) => words(&response),
+        (Some(response), _) if is_cut => format!("{} cut", words(&response)),
+        (Some(response), Tail::Nothing) if reader.next_response().is_none() => words(&response),
+        (Some(response), _) => format!("{} and more", words(&response)),
         (None, Tail::Body(response)) => format!("{} cut", words(&response)),
         (None, _) => "no reply".to_owned(),
     }
