@@ -74,7 +74,7 @@ fn the_agent_itself_says_where_it_runs_and_finishes(#[case] platform: &str) {
 #[case::second_serial_port(false, 40_000)]
 #[case::virtio_serial(true, 1_000_000)]
 fn a_burst_arrives_whole_though_qemu_has_no_standard_input(#[case] bulk: bool, #[case] bytes: usize) {
-    let Some(setup) = Setup::of("linux-6.1") else {
+    let Some(setup) = Setup::of("linux-6.12") else {
         return;
     };
     let mut talk = Talk::with(
@@ -92,7 +92,7 @@ fn a_burst_arrives_whole_though_qemu_has_no_standard_input(#[case] bulk: bool, #
 #[case::second_serial_port(false)]
 #[case::virtio_serial(true)]
 fn what_a_busy_guest_has_not_read_yet_is_not_lost(#[case] bulk: bool) {
-    let Some(setup) = Setup::of("linux-6.1") else {
+    let Some(setup) = Setup::of("linux-6.12") else {
         return;
     };
     let mut talk = Talk::with(
@@ -122,7 +122,7 @@ fn what_a_busy_guest_has_not_read_yet_is_not_lost(#[case] bulk: bool) {
 #[case::second_serial_port(false)]
 #[case::virtio_serial(true)]
 fn a_restored_guest_has_the_time_of_day_and_randomness_of_its_own(#[case] bulk: bool) {
-    let Some(setup) = Setup::of("linux-6.1") else {
+    let Some(setup) = Setup::of("linux-6.12") else {
         return;
     };
     let folder = tempfile::TempDir::new().unwrap();
@@ -157,7 +157,7 @@ fn a_restored_guest_has_the_time_of_day_and_randomness_of_its_own(#[case] bulk: 
 
 #[test]
 fn a_state_that_does_not_come_up_is_replaced_by_a_boot() {
-    let Some(setup) = Setup::of("linux-6.1") else {
+    let Some(setup) = Setup::of("linux-6.12") else {
         return;
     };
     let folder = tempfile::TempDir::new().unwrap();
@@ -192,7 +192,7 @@ fn a_state_that_does_not_come_up_is_replaced_by_a_boot() {
 
 #[test]
 fn what_is_decided_about_kvm_is_true_of_the_next_guest() {
-    let Some(setup) = Setup::of("linux-6.1") else {
+    let Some(setup) = Setup::of("linux-6.12") else {
         return;
     };
     let verdict = decide_accelerator(setup.launch());

@@ -21,7 +21,7 @@ use reusespec_platforms::{
 use super::setup::{Setup, Talk, chain};
 
 fn drill(name: &str) -> Option<Setup> {
-    let mut setup = Setup::of("linux-6.1")?;
+    let mut setup = Setup::of("linux-6.12")?;
     setup.qemu().command_line.push(format!("REUSESPEC_DRILL={name}"));
     Some(setup)
 }
@@ -74,7 +74,7 @@ fn a_guest_that_sends_something_else_is_refused() {
 
 #[test]
 fn an_agent_that_is_killed_ends_the_guest_and_the_console_says_so() {
-    let Some(setup) = Setup::of("linux-6.1") else {
+    let Some(setup) = Setup::of("linux-6.12") else {
         return;
     };
     let mut talk = Talk::with(setup.start().unwrap());
@@ -90,7 +90,7 @@ fn an_agent_that_is_killed_ends_the_guest_and_the_console_says_so() {
 
 #[test]
 fn qemu_killed_in_mid_run_is_the_end_of_the_channel() {
-    let Some(setup) = Setup::of("linux-6.1") else {
+    let Some(setup) = Setup::of("linux-6.12") else {
         return;
     };
     let mut talk = Talk::with(setup.start().unwrap());
@@ -103,7 +103,7 @@ fn qemu_killed_in_mid_run_is_the_end_of_the_channel() {
 
 #[test]
 fn a_dropped_guest_is_gone() {
-    let Some(setup) = Setup::of("linux-6.1") else {
+    let Some(setup) = Setup::of("linux-6.12") else {
         return;
     };
     let guest = setup.start().unwrap();
@@ -117,7 +117,7 @@ fn a_dropped_guest_is_gone() {
 #[test]
 fn qemu_dies_with_a_run_that_is_killed() {
     const CHILD: &str = "REUSESPEC_TEST_CHILD";
-    let Some(setup) = Setup::of("linux-6.1") else {
+    let Some(setup) = Setup::of("linux-6.12") else {
         return;
     };
     if let Some(note) = std::env::var_os(CHILD) {
@@ -159,7 +159,7 @@ fn within<T>(budget: Duration, look: impl Fn() -> Option<T>) -> T {
 
 #[test]
 fn an_agent_for_another_machine_is_refused_before_anything_is_started() {
-    let Some(mut setup) = Setup::of("linux-6.1") else {
+    let Some(mut setup) = Setup::of("linux-6.12") else {
         return;
     };
     setup.profile.machine = "aarch64".into();
@@ -174,7 +174,7 @@ fn an_agent_for_another_machine_is_refused_before_anything_is_started() {
 
 #[test]
 fn a_damaged_kernel_in_the_cache_is_made_again() {
-    let Some(mut setup) = Setup::of("linux-6.1") else {
+    let Some(mut setup) = Setup::of("linux-6.12") else {
         return;
     };
     let folder = tempfile::TempDir::new().unwrap();
@@ -198,7 +198,7 @@ fn a_damaged_kernel_in_the_cache_is_made_again() {
         assert_eq!(fs::read(again.image).unwrap().len(), whole.len());
     }
     setup.kernel = kernel::fetch(&setup.profile, &cache, &mut |_| ()).unwrap();
-    assert!(Talk::with(setup.start().unwrap()).hear().starts_with("hello 6.1"));
+    assert!(Talk::with(setup.start().unwrap()).hear().starts_with("hello 6.12"));
 }
 
 /// A limit on file sizes instead of a full disk: it needs no privilege and no file system of its own, and the cache
@@ -228,7 +228,7 @@ fn no_space_for_a_kernel_is_said_and_leaves_no_half_file() {
 
 #[test]
 fn a_kernel_that_is_none_is_refused_by_name() {
-    let Some(mut setup) = Setup::of("linux-6.1") else {
+    let Some(mut setup) = Setup::of("linux-6.12") else {
         return;
     };
     let folder = tempfile::TempDir::new().unwrap();
@@ -257,7 +257,7 @@ fn a_kernel_that_is_none_is_refused_by_name() {
 
 #[test]
 fn a_suite_that_does_not_exist_is_apts_error() {
-    let Some(mut setup) = Setup::of("linux-6.1") else {
+    let Some(mut setup) = Setup::of("linux-6.12") else {
         return;
     };
     setup.qemu().kernel = KernelSource::Debian {
@@ -277,7 +277,7 @@ fn a_suite_that_does_not_exist_is_apts_error() {
 
 #[test]
 fn a_state_cannot_be_saved_on_a_full_disk_but_the_guest_is_used() {
-    let Some(setup) = Setup::of("linux-6.1") else {
+    let Some(setup) = Setup::of("linux-6.12") else {
         return;
     };
     let folder = tempfile::TempDir::new().unwrap();

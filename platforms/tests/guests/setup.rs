@@ -184,7 +184,8 @@ pub(crate) fn agent(package: &str, target: &str) -> Result<PathBuf, String> {
     cargo.args([
         "build",
         "--quiet",
-        "--release",
+        "--profile",
+        "drill",
         "--package",
         package,
         "--target",
@@ -213,7 +214,7 @@ pub(crate) fn agent(package: &str, target: &str) -> Result<PathBuf, String> {
             "no agent for {target} (rustup target add {target}): {first}"
         ));
     }
-    let path = folder.join(target).join("release").join(package);
+    let path = folder.join(target).join("drill").join(package);
     fs::metadata(&path)
         .map(|_| path)
         .map_err(|error| error.to_string())
