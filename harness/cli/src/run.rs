@@ -82,9 +82,9 @@ fn run_at_once(
         .iter()
         .zip(&subjects)
         .map(|((implementation, portions), subject)| {
-            let own = subject.as_ref().map_or(&[][..], |(_, deviations)| deviations);
-            let deviations = platform.deviations.iter().chain(own).cloned().collect();
-            Collector::new(platform, implementation, portions, settings, deviations)
+            let profiled = subject.as_ref().ok().and_then(|(_, profiled)| profiled.as_ref());
+            let profiled = profiled.map(|profiled| (profiled, release(profiled, report)));
+            Collector::new(platform, implementation, portions, settings, profiled)
         })
         .collect();
     let shared = platform.starter.manner().costs_a_machine;
@@ -214,31 +214,38 @@ fn run_session(
     });
 }
 
-/// What answers an implementation's steps and where it is known to deviate, or why it cannot be asked.
-type Subject = Result<(Implementation, Vec<Deviation>), String>;
+/// What answers an implementation's steps, and where it has one its profile; or why it cannot be asked.
+type Subject = Result<(Implementation, Option<implementations::Implementation>), String>;
 
 fn subject(name: &str, settings: &Settings<'_>) -> Subject {
     match name {
-        KERNEL => Ok((Implementation::Kernel, Vec::new())),
+        KERNEL => Ok((Implementation::Kernel, None)),
         REFERENCE => {
             let fault = settings.fault.clone();
-            Ok((Implementation::Reference { fault }, Vec::new()))
+            Ok((Implementation::Reference { fault }, None))
         }
         TARGET => {
             let target = settings.target.clone().ok_or("no --target was given")?;
-            Ok((Implementation::Target(target), Vec::new()))
+            Ok((Implementation::Target(target), None))
         }
         name => {
-            let all = implementations::load(settings.root).map_err(|error| with_causes(&error))?;
-            let found = all.into_iter().find(|each| each.name == name);
+            let found = implementations::find(settings.root, name).map_err(|error| with_causes(&error))?;
             let found = found.ok_or_else(|| format!("the implementation `{name}` has no profile"))?;
             let external = found.external().map_err(|error| with_causes(&error))?;
-            Ok((
-                Implementation::External(Box::new(external)),
-                found.profile.deviation,
-            ))
+            Ok((Implementation::External(Box::new(external)), Some(found)))
         }
     }
+}
+
+/// The release for the heads of its tables. Where it does not say one no table can name it: that is told, unless it is
+/// not there, as each of its cases says then.
+fn release(profiled: &implementations::Implementation, report: &mut dyn FnMut(Event<'_>)) -> Option<String> {
+    let release = profiled.release();
+    if let (Err(because), None) = (&release, profiled.missing()) {
+        let name = &profiled.name;
+        report(Event::Note(format!("{name}: its release is unknown: {because}")));
+    }
+    release.ok()
 }
 
 /// The error and what caused it, on one line.

@@ -37,6 +37,10 @@ struct Count {
 }
 
 pub(super) fn accept(library: &Library, options: &Accept) -> io::Result<i32> {
+    let profiles = match implementations::load(&library.root) {
+        Ok(profiles) => profiles,
+        Err(error) => return Ok(wrong_input(&error)),
+    };
     let mut stdout = anstream::stdout();
     let mut count = Count::default();
     let mut groups: BTreeMap<(String, String, String), Vec<Judgement>> = BTreeMap::new();
@@ -62,7 +66,8 @@ pub(super) fn accept(library: &Library, options: &Accept) -> io::Result<i32> {
         let judgements = of_all_cases(scenario, seen);
         let lost = |each: &&Judgement| matches!(each.verdict, Verdict::Broken | Verdict::Unsupported);
         count.not_observed += judgements.iter().filter(lost).count();
-        match proposed(&library.root, scenario, &judgements, &kernel, &implementation) {
+        let names_of_it = implementations::names(&profiles, &implementation);
+        match proposed(&library.root, scenario, &judgements, &kernel, &names_of_it) {
             Proposal::Same => count.same += 1,
             Proposal::Incomplete => {
                 count.incomplete += 1;
@@ -98,10 +103,10 @@ fn proposed(
     scenario: &Scenario,
     judgements: &[Judgement],
     kernel: &str,
-    implementation: &str,
+    implementations: &[String],
 ) -> Proposal {
     let own = own_implementation(scenario);
-    let keys = snapshot_keys(&names(kernel), &implementations::names(root, implementation), own);
+    let keys = snapshot_keys(&names(kernel), implementations, own);
     let all: Vec<_> = judgements.iter().collect();
     let now = Table::of_run(scenario, &all, kernel);
     let missing = judgements

@@ -15,7 +15,7 @@ use self::side::Side;
 use super::wrong_input;
 use crate::arguments::Diff;
 use crate::exit;
-use crate::implementations;
+use crate::implementations::{self, Implementation};
 use crate::library::{Library, find_snapshot};
 use crate::plan::{PlanError, fits, own_implementation};
 use crate::run::snapshot_keys;
@@ -35,7 +35,11 @@ struct Count {
 }
 
 pub(super) fn diff(library: &Library, options: &Diff) -> io::Result<i32> {
-    let sides = Side::find(&options.a, library).and_then(|a| Ok([a, Side::find(&options.b, library)?]));
+    let profiles = match implementations::load(&library.root) {
+        Ok(profiles) => profiles,
+        Err(error) => return Ok(wrong_input(&error)),
+    };
+    let sides = Side::find(&options.a, &profiles).and_then(|a| Ok([a, Side::find(&options.b, &profiles)?]));
     let sides = match sides {
         Ok(sides) => sides,
         Err(error) => return Ok(wrong_input(&error)),
@@ -48,7 +52,10 @@ pub(super) fn diff(library: &Library, options: &Diff) -> io::Result<i32> {
     let mut stdout = anstream::stdout();
     let mut count = Count::default();
     for scenario in chosen {
-        match sides.each_ref().map(|side| table(library, scenario, side)) {
+        match sides
+            .each_ref()
+            .map(|side| table(library, &profiles, scenario, side))
+        {
             [Some(a), Some(b)] => compare(scenario, &sides, [&a, &b], &mut count, &mut stdout)?,
             // An implementation is for some scenarios only; of a kernel something is missing.
             [None, None] => {}
@@ -60,10 +67,10 @@ pub(super) fn diff(library: &Library, options: &Diff) -> io::Result<i32> {
 }
 
 /// The table that is known to hold for the side.
-fn table(library: &Library, scenario: &Scenario, side: &Side) -> Option<Table> {
+fn table(library: &Library, profiles: &[Implementation], scenario: &Scenario, side: &Side) -> Option<Table> {
     let own = own_implementation(scenario);
     let implementation = side.implementation.as_deref().unwrap_or(own);
-    let names = implementations::names(&library.root, implementation);
+    let names = implementations::names(profiles, implementation);
     let keys = snapshot_keys(&side.kernels, &names, own);
     let (_, table) = find_snapshot(&library.root, &scenario.id, &keys)?;
     table.kernels.contains(&side.kernels[0]).then_some(table)

@@ -19,6 +19,7 @@ use crate::event::{Event, ScenarioResult, Summary};
 use crate::implementations;
 use crate::library::find_snapshot;
 use crate::plan::{Portion, REFERENCE, TARGET, own_implementation};
+
 /// Gathers outcomes until a scenario is whole.
 pub(super) struct Collector<'c, 'l> {
     pub(super) platform: &'c Platform,
@@ -26,7 +27,7 @@ pub(super) struct Collector<'c, 'l> {
     portions: &'c [Portion<'l>],
     settings: &'c Settings<'c>,
     /// What is tested and its release, where it has a profile.
-    profiled: Option<(implementations::Implementation, Option<String>)>,
+    profiled: Option<(&'c implementations::Implementation, Option<String>)>,
     /// Those of the platform and of the implementation.
     deviations: Vec<Deviation>,
     pub(super) hello: Option<Hello>,
@@ -42,8 +43,10 @@ impl<'c, 'l> Collector<'c, 'l> {
         implementation: &'c str,
         portions: &'c [Portion<'l>],
         settings: &'c Settings<'c>,
-        deviations: Vec<Deviation>,
+        profiled: Option<(&'c implementations::Implementation, Option<String>)>,
     ) -> Self {
+        let own = profiled.as_ref().map(|(found, _)| &found.profile.deviation);
+        let deviations = platform.deviations.iter().chain(own.into_iter().flatten());
         let missing = portions
             .iter()
             .map(|portion| (portion.scenario.id.as_str(), portion.cases.len()))
@@ -53,11 +56,8 @@ impl<'c, 'l> Collector<'c, 'l> {
             implementation,
             portions,
             settings,
-            profiled: implementations::find(settings.root, implementation).map(|found| {
-                let release = found.release();
-                (found, release)
-            }),
-            deviations,
+            deviations: deviations.cloned().collect(),
+            profiled,
             hello: None,
             outcomes: HashMap::new(),
             missing,
@@ -156,7 +156,7 @@ impl<'c, 'l> Collector<'c, 'l> {
     fn compare(&self, portion: &Portion<'_>, judgements: &[&Judgement]) -> Comparison {
         let scenario = portion.scenario;
         let varies =
-            |(found, _): &(implementations::Implementation, _)| found.profile.varies_in(&scenario.id);
+            |(found, _): &(&implementations::Implementation, _)| found.profile.varies_in(&scenario.id);
         if self.profiled.as_ref().is_some_and(varies) {
             return Comparison::Same;
         }

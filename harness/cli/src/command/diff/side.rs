@@ -4,8 +4,7 @@ use reusespec_core::protocol::{Hello, Implementation};
 use reusespec_core::system::{KNOWN_SYSTEMS, System, kernel_names};
 use reusespec_platforms::profile::Profile;
 
-use crate::implementations::{self, ImplementationError};
-use crate::library::Library;
+use crate::implementations;
 use crate::plan::{KERNEL, REFERENCE};
 use crate::platforms::{self, PlatformError};
 use crate::run::HOST;
@@ -33,31 +32,28 @@ pub(super) enum SideError {
     Unknown(String),
     #[error(transparent)]
     Platform(#[from] PlatformError),
-    #[error(transparent)]
-    Implementation(#[from] ImplementationError),
     #[error("this machine does not say what it is: {0}")]
     Silent(String),
 }
 
 impl Side {
-    pub(super) fn find(name: &str, library: &Library) -> Result<Self, SideError> {
+    pub(super) fn find(name: &str, profiles: &[implementations::Implementation]) -> Result<Self, SideError> {
         let (place, implementation) = match name.split_once('+') {
             Some((place, implementation)) => (place, Some(implementation)),
             None => (name, None),
         };
-        let known = |implementation: &str| -> Result<bool, SideError> {
-            let profiles = implementations::load(&library.root)?;
+        let known = |implementation: &str| {
             let ours = [KERNEL, REFERENCE].contains(&implementation);
-            Ok(ours || profiles.iter().any(|profile| profile.name == implementation))
+            ours || profiles.iter().any(|profile| profile.name == implementation)
         };
         if let Some(implementation) = implementation
-            && !known(implementation)?
+            && !known(implementation)
         {
             return Err(SideError::Unknown(name.to_owned()));
         }
         let (kernel, implementation) = match kernel(place)? {
             Some(kernel) => (kernel, implementation),
-            None if implementation.is_none() && known(place)? => (this_machine()?, Some(place)),
+            None if implementation.is_none() && known(place) => (this_machine()?, Some(place)),
             None => return Err(SideError::Unknown(name.to_owned())),
         };
         let (system, machine) = kernel;
