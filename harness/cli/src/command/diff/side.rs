@@ -2,7 +2,7 @@
 
 use reusespec_core::protocol::{Hello, Implementation};
 use reusespec_core::system::{KNOWN_SYSTEMS, System, kernel_names};
-use reusespec_platforms::profile::Profile;
+use reusespec_platforms::profile::{Profile, ProfileError};
 
 use crate::implementations;
 use crate::plan::{KERNEL, REFERENCE};
@@ -30,6 +30,8 @@ pub(super) enum SideError {
         "`{0}` is no platform, kernel or implementation; expected for example `linux-6.12`, `linux-6.1-s390x` or `host+go`"
     )]
     Unknown(String),
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
     #[error(transparent)]
     Platform(#[from] PlatformError),
     #[error("this machine does not say what it is: {0}")]
@@ -71,12 +73,17 @@ fn kernel(name: &str) -> Result<Option<(System, String)>, SideError> {
     if name == HOST {
         return this_machine().map(Some);
     }
-    if let Ok(profile) = Profile::find(name) {
-        let system = System {
-            name: profile.system.name().to_owned(),
-            release: profile.version,
-        };
-        return Ok(Some((system, profile.machine)));
+    match Profile::find(name) {
+        Ok(profile) => {
+            let system = System {
+                name: profile.system.name().to_owned(),
+                release: profile.version,
+            };
+            return Ok(Some((system, profile.machine)));
+        }
+        // It may be a kernel or an implementation.
+        Err(ProfileError::Unknown { .. }) => {}
+        Err(error) => return Err(SideError::Profile(error)),
     }
     let mut parts = name.splitn(3, '-');
     let (Some(system), Some(release)) = (parts.next(), parts.next()) else {
