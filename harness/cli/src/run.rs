@@ -273,6 +273,12 @@ pub fn reviewed_as(kernel: &str, version: Option<&str>) -> String {
     format!("{kernel}{}", with.unwrap_or_default())
 }
 
+/// Whether a name of [`reviewed_as`] is of this kernel, whatever ran there.
+pub fn is_of_kernel(reviewed: &str, kernel: &str) -> bool {
+    let rest = reviewed.strip_prefix(kernel);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(" with "))
+}
+
 /// Runs a plan from beginning to end on the platforms.
 pub fn run(
     platforms: &[Platform],
@@ -296,4 +302,23 @@ pub fn run(
     summary.elapsed = started.elapsed();
     report(Event::RunFinished(&summary));
     summary
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_is_of_its_kernel_whatever_ran_there_and_of_no_other() {
+        let with_go = reviewed_as("linux-6.1", Some("go version go1.19.8"));
+        assert!(is_of_kernel(&with_go, "linux-6.1"));
+        assert!(is_of_kernel("linux-6.1", "linux-6.1"));
+        for other in [
+            "linux-6.12",
+            "linux-6.1-s390x",
+            "linux-6.12 with go version go1.19.8",
+        ] {
+            assert!(!is_of_kernel(other, "linux-6.1"), "{other}");
+        }
+    }
 }
