@@ -266,6 +266,13 @@ pub fn snapshot_keys(kernels: &[String], names: &[String], own: &str) -> Vec<Str
     particular.chain(kernels.iter().cloned()).collect()
 }
 
+/// What the keys of an implementation's own tables end with: nothing where it is the scenario's own. The first of them is
+/// kept under the system's name; one that ends otherwise is a table of another implementation that this one is as.
+pub fn own_ending(names: &[String], own: &str) -> String {
+    let others = names.first().filter(|name| *name != own);
+    others.map_or_else(String::new, |name| format!("+{name}"))
+}
+
 /// What a snapshot's head calls that whose rows it holds: the kernel, and the version of an implementation that has
 /// one.
 pub fn reviewed_as(kernel: &str, version: Option<&str>) -> String {

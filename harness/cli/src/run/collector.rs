@@ -139,6 +139,7 @@ impl<'c, 'l> Collector<'c, 'l> {
             scenario,
             platform: &self.platform.name,
             kernel: self.kernel(),
+            reviewed: self.reviewed(),
             implementation: self.implementation,
             comparison,
             stale,
@@ -153,6 +154,14 @@ impl<'c, 'l> Collector<'c, 'l> {
         self.hello.as_ref().map_or_else(|| unknown_system().name, name)
     }
 
+    /// What the heads of snapshots call what ran.
+    fn reviewed(&self) -> String {
+        let profiled = self.profiled.as_ref().and_then(|(_, release)| release.as_deref());
+        // What somebody has started is compared with the reference, but nobody has reviewed it.
+        let release = profiled.or((self.implementation == TARGET).then_some(TARGET));
+        reviewed_as(&self.kernel(), release)
+    }
+
     fn compare(&self, portion: &Portion<'_>, judgements: &[&Judgement]) -> Comparison {
         let scenario = portion.scenario;
         let varies =
@@ -160,10 +169,7 @@ impl<'c, 'l> Collector<'c, 'l> {
         if self.profiled.as_ref().is_some_and(varies) {
             return Comparison::Same;
         }
-        let profiled = self.profiled.as_ref().and_then(|(_, release)| release.as_deref());
-        // What somebody has started is compared with the reference, but nobody has reviewed it.
-        let release = profiled.or((self.implementation == TARGET).then_some(TARGET));
-        let table = Table::of_run(scenario, judgements, &reviewed_as(&self.kernel(), release));
+        let table = Table::of_run(scenario, judgements, &self.reviewed());
         let kernels = self
             .hello
             .as_ref()
