@@ -9,6 +9,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::time::Duration;
 
 use crate::agents;
 use crate::cache::{Cache, CacheError};
@@ -241,6 +242,7 @@ impl Starter for GuestStarter {
             },
             told_beforehand: self.profile.clock == Clock::Virtual,
             files_beforehand: matches!(self.profile.way(), Ok(Way::RootImage)),
+            boots_within: Duration::from_secs(self.profile.timing.boot_secs.into()),
             ahead: match self.profile.way() {
                 Ok(Way::Archive) => None,
                 _ => Some(A_FEW),
@@ -248,5 +250,20 @@ impl Starter for GuestStarter {
             costs_a_machine: true,
             capabilities: self.profile.capabilities.clone(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_guest_but_one_started_from_its_own_disk_takes_a_program_s_files() {
+        let takes_none = |profile: &Profile| !GuestStarter::new(profile.clone()).manner().takes_files();
+        let names: Vec<_> = Profile::all()
+            .filter(takes_none)
+            .map(|profile| profile.name)
+            .collect();
+        assert_eq!(names, ["dragonfly-5.6", "dragonfly-6.4", "freebsd-14-ci"]);
     }
 }
