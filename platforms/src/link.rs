@@ -42,7 +42,7 @@ pub struct Manner {
     pub told_beforehand: bool,
     /// A program's files are given before the machine starts, too ([`Errand::requests`]).
     pub files_beforehand: bool,
-    /// How long it may boot after it was started: who is told beforehand is handed over before that.
+    /// How long it may take to boot: who is told beforehand is handed over before that.
     pub boots_within: Duration,
     /// How many cases it may be told of before it has begun them, where its channel loses what is not taken at once.
     pub ahead: Option<usize>,

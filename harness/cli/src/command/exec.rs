@@ -19,7 +19,7 @@ use crate::arguments;
 use crate::exit;
 use crate::platforms::{self, PlatformError};
 use crate::run::{Platform, with_causes};
-use crate::session::{Feeder, INTERRUPTED, Line, next, replies};
+use crate::session::{Feeder, INTERRUPTED, Line, hello_within, next, replies};
 
 /// Where the program and what is copied without a place of its own are put: writable on every guest.
 const FOLDER: &str = "/tmp/exec";
@@ -133,7 +133,11 @@ fn converse(platform: &Platform, exec: &Exec, content: Vec<u8>) -> Result<Ended,
 }
 
 fn listen(replies: &std::sync::mpsc::Receiver<Line>, manner: &Manner, exec: &Exec) -> Result<Ended, Trouble> {
-    let patience = manner.patience(Duration::from_millis(exec.limit_ms)) + GRACE;
+    // Who has the program on its disk is handed over before it boots, and one that does not boot runs no program.
+    let mut patience = match manner.files_beforehand && !manner.told_beforehand {
+        true => manner.boots_within + GRACE,
+        false => hello_within(manner),
+    };
     loop {
         match next(replies, patience).map_err(Trouble::Broken)? {
             Line::Reply(Reply::Hello(hello)) if hello.protocol != PROTOCOL => {
@@ -141,6 +145,9 @@ fn listen(replies: &std::sync::mpsc::Receiver<Line>, manner: &Manner, exec: &Exe
                 return Err(Trouble::Broken(format!(
                     "the agent speaks protocol {theirs}, this program {PROTOCOL}: build both anew"
                 )));
+            }
+            Line::Reply(Reply::Hello(_)) => {
+                patience = manner.patience(Duration::from_millis(exec.limit_ms)) + GRACE;
             }
             Line::Reply(Reply::Output { stream, hexadecimal }) => {
                 let bytes = from_hexadecimal(&hexadecimal)
