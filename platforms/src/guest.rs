@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use crate::agents;
 use crate::cache::{Cache, CacheError};
-use crate::kernel::{self, Kernel, Progress};
+use crate::kernel::{self, Kernel};
 use crate::link::{Errand, Link, Manner, StartError, Starter};
 use crate::profile::{Accelerator, Boot, Clock, KernelSource, Profile, ProfileError, Way};
 use crate::qemu::{Guest, GuestError, Launch, decide_accelerator, require_program};
@@ -109,12 +109,7 @@ impl GuestStarter {
         let cache = Cache::from_environment()?;
         let mut told = String::new();
         let kernel = kernel::fetch(&self.profile, &cache, &mut |progress| {
-            let text = match progress {
-                Progress::Listing(suite) => format!("reading the package lists of {suite}"),
-                Progress::Downloading(what, _) => format!("fetching {what}"),
-                Progress::Unpacking(what) => format!("unpacking {what}"),
-                Progress::Decompressing(what, _) => format!("decompressing {what}"),
-            };
+            let text = progress.to_string();
             if text != told {
                 told.clone_from(&text);
                 tell(text);
