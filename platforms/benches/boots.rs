@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
 use reusespec_platforms::{
-    profile::names,
+    profile::{Profile, Way, names},
     qemu::{Guest, Launch, Start},
 };
 
@@ -107,7 +107,15 @@ fn execute(command: &PathBuf, arguments: &[&str]) {
 }
 
 /// Power-on to an agent that serves, booted and restored.
+///
+/// The drill agent comes in an archive: no guest that boots from a disk is measured.
 fn boots(name: &str) {
+    if !matches!(
+        Profile::find(name).map(|profile| profile.way()),
+        Ok(Ok(Way::Archive))
+    ) {
+        return;
+    }
     let Some(setup) = Setup::of(name) else { return };
     let limit = match setup.profile.machine.as_str() {
         "x86_64" | "aarch64" => 2.5,

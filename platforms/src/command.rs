@@ -13,6 +13,9 @@ use std::process::{Child, ChildStderr, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+
 use crate::link::{Errand, Keeper, Link, StartError as LinkError, Starter};
 
 /// How many lines of standard error are kept for reports.
@@ -109,7 +112,7 @@ fn dup(stdin: &ChildStdin) -> io::Result<OwnedFd> {
 fn die_with_parent(command: &mut Command) {
     // SAFETY: prctl(2) is safe to call between fork and exec.
     unsafe {
-        command.pre_exec(|| Ok(nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL)?));
+        command.pre_exec(|| Ok(nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?));
     }
 }
 
@@ -156,7 +159,28 @@ impl Keeper for CommandKeeper {
 
 impl Drop for CommandKeeper {
     fn drop(&mut self) {
+        // It leads a group: what a script has started for it goes with it.
+        let group = Pid::from_raw(self.child.id().cast_signed());
+        let _ = killpg(group, Signal::SIGKILL);
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_script_has_started_goes_with_it() {
+        let script = ["-c", "sleep 60 & echo started; wait"].map(OsString::from);
+        let mut link = AgentCommand::new("sh", script).start().unwrap();
+        let begun = Instant::now();
+        let mut line = [0; 8];
+        link.replies.read_exact(&mut line).unwrap();
+        drop(link.keeper);
+        // It has the same standard output, which ends with the last who has it.
+        link.replies.read_to_end(&mut Vec::new()).unwrap();
+        assert!(begun.elapsed() < Duration::from_secs(30));
     }
 }

@@ -9,10 +9,11 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::time::Duration;
 
 use crate::agents;
 use crate::cache::{Cache, CacheError};
-use crate::kernel::{self, Kernel, Progress};
+use crate::kernel::{self, Kernel};
 use crate::link::{Errand, Link, Manner, StartError, Starter};
 use crate::profile::{Accelerator, Boot, Clock, KernelSource, Profile, ProfileError, Way};
 use crate::qemu::{Guest, GuestError, Launch, decide_accelerator, require_program};
@@ -108,12 +109,7 @@ impl GuestStarter {
         let cache = Cache::from_environment()?;
         let mut told = String::new();
         let kernel = kernel::fetch(&self.profile, &cache, &mut |progress| {
-            let text = match progress {
-                Progress::Listing(suite) => format!("reading the package lists of {suite}"),
-                Progress::Downloading(what, _) => format!("fetching {what}"),
-                Progress::Unpacking(what) => format!("unpacking {what}"),
-                Progress::Decompressing(what, _) => format!("decompressing {what}"),
-            };
+            let text = progress.to_string();
             if text != told {
                 told.clone_from(&text);
                 tell(text);
@@ -241,6 +237,7 @@ impl Starter for GuestStarter {
             },
             told_beforehand: self.profile.clock == Clock::Virtual,
             files_beforehand: matches!(self.profile.way(), Ok(Way::RootImage)),
+            boots_within: Duration::from_secs(self.profile.timing.boot_secs.into()),
             ahead: match self.profile.way() {
                 Ok(Way::Archive) => None,
                 _ => Some(A_FEW),
@@ -248,5 +245,20 @@ impl Starter for GuestStarter {
             costs_a_machine: true,
             capabilities: self.profile.capabilities.clone(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_guest_but_one_started_from_its_own_disk_takes_a_program_s_files() {
+        let takes_none = |profile: &Profile| !GuestStarter::new(profile.clone()).manner().takes_files();
+        let names: Vec<_> = Profile::all()
+            .filter(takes_none)
+            .map(|profile| profile.name)
+            .collect();
+        assert_eq!(names, ["dragonfly-5.6", "dragonfly-6.4", "freebsd-14-ci"]);
     }
 }

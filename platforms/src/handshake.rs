@@ -38,7 +38,7 @@ pub(crate) fn answered(link: Link) -> Link {
     let requests = Shared(Arc::new(Mutex::new(link.requests)));
     let replies = Replies {
         stream: link.replies,
-        requests: requests.clone(),
+        requests: Some(requests.clone()),
         line: Vec::new(),
         passed: Vec::new(),
         begun: false,
@@ -65,12 +65,13 @@ impl Write for Shared {
 
 struct Replies {
     stream: Box<dyn Read + Send>,
-    requests: Shared,
+    /// Until the protocol has begun: afterwards an agent's input has to end when the session drops its own end.
+    requests: Option<Shared>,
     /// What has come of a line.
     line: Vec<u8>,
     /// What was looked at and is not ours.
     passed: Vec<u8>,
-    /// Whether the protocol has.
+    /// Whether the protocol has begun.
     begun: bool,
 }
 
@@ -107,6 +108,9 @@ impl Replies {
             self.begun = true;
             self.passed.append(&mut self.line);
         }
+        if self.begun {
+            self.requests = None;
+        }
         Ok(())
     }
 
@@ -114,9 +118,9 @@ impl Replies {
         let line = std::mem::take(&mut self.line);
         let text = String::from_utf8_lossy(&line);
         // A serial port may have noise in front of it.
-        if text.trim_end().ends_with(READY) {
-            self.requests.write_all(go()?.as_bytes())?;
-            return self.requests.flush();
+        if let (true, Some(requests)) = (text.trim_end().ends_with(READY), &mut self.requests) {
+            requests.write_all(go()?.as_bytes())?;
+            return requests.flush();
         }
         if text.trim_end().ends_with(GOING) {
             self.begun = true;
@@ -130,7 +134,9 @@ impl Replies {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Shutdown;
     use std::os::unix::net::UnixStream;
+    use std::time::Duration;
 
     use super::*;
     use crate::link::Keeper;
@@ -143,11 +149,32 @@ mod tests {
         }
     }
 
+    const LONG: Duration = Duration::from_secs(60);
+
+    /// The end of its writer is the end of what the agent reads, as of a pipe.
+    struct Pipe(UnixStream);
+
+    impl Write for Pipe {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            self.0.flush()
+        }
+    }
+
+    impl Drop for Pipe {
+        fn drop(&mut self) {
+            let _ = self.0.shutdown(Shutdown::Write);
+        }
+    }
+
     /// A link, and the agent's end of it.
     fn link() -> (Link, UnixStream) {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let link = Link {
-            requests: Box::new(ours.try_clone().unwrap()),
+            requests: Box::new(Pipe(ours.try_clone().unwrap())),
             replies: Box::new(ours),
             keeper: Box::new(Nobody),
         };
@@ -198,6 +225,9 @@ mod tests {
         assert_eq!(line(&mut link.replies), "{\"hello\":1}\n");
         link.requests.write_all(b"start\n").unwrap();
         assert_eq!(line(&mut agent), "start\n");
+        drop(link.requests);
+        agent.set_read_timeout(Some(LONG)).unwrap();
+        assert_eq!(agent.read(&mut [0]).unwrap(), 0, "its input has ended");
         drop(agent);
         let mut rest = String::new();
         link.replies.read_to_string(&mut rest).unwrap();

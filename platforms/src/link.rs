@@ -42,6 +42,8 @@ pub struct Manner {
     pub told_beforehand: bool,
     /// A program's files are given before the machine starts, too ([`Errand::requests`]).
     pub files_beforehand: bool,
+    /// How long it may take to boot: who is told beforehand is handed over before that.
+    pub boots_within: Duration,
     /// How many cases it may be told of before it has begun them, where its channel loses what is not taken at once.
     pub ahead: Option<usize>,
     /// Each agent costs a machine, so that one is shared where two could work side by side.
@@ -56,6 +58,7 @@ impl Default for Manner {
             slower: 1,
             told_beforehand: false,
             files_beforehand: false,
+            boots_within: Duration::ZERO,
             ahead: None,
             costs_a_machine: false,
             capabilities: Vec::new(),
@@ -64,6 +67,11 @@ impl Default for Manner {
 }
 
 impl Manner {
+    /// Whether a program's files can reach its agents: not through a channel that loses what is not taken at once.
+    pub fn takes_files(&self) -> bool {
+        self.files_beforehand || self.ahead.is_none()
+    }
+
     /// How long to wait for a sign of an agent that may take `budget` of its own time for what it does.
     pub fn patience(&self, budget: Duration) -> Duration {
         /// Spare time of a real clock.

@@ -218,8 +218,8 @@ pub enum KernelSource {
     Disk {
         /// Where it is; what ends with `.xz` or `.bz2` is decompressed.
         url: String,
-        /// 64 hexadecimal digits, of the file as it is there. Where its publisher gives none, the first download records
-        /// what it got, and every later one must get the same.
+        /// 64 hexadecimal digits, of the file as it is there. Where its publisher gives none, the first one that
+        /// can be decompressed is recorded, and every later one must be the same.
         sha256: Option<String>,
         /// How the agent is started on it.
         entry: Entry,

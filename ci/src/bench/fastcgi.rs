@@ -6,7 +6,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use reusespec::implementations;
+use reusespec::implementations::{self, ImplementationError};
+use reusespec::run::with_causes;
 use reusespec_core::adapter::AdapterRequest;
 use reusespec_wire::fastcgi::{Decoder, Kind, RawRecord, Stream, append_pair};
 
@@ -82,8 +83,10 @@ fn request() -> Vec<u8> {
 /// The adapter for Go, serving.
 fn go(at: SocketAddr) -> io::Result<Process> {
     let scenarios = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
-    let go = implementations::find(&scenarios, "go").ok_or_else(|| io::Error::other("no profile of go"))?;
-    let external = go.external().map_err(io::Error::other)?;
+    let broken = |error: ImplementationError| io::Error::other(with_causes(&error));
+    let go = implementations::find(&scenarios, "go").map_err(broken)?;
+    let go = go.ok_or_else(|| io::Error::other("no profile of go"))?;
+    let external = go.external().map_err(broken)?;
     if let Some(missing) = external.missing {
         return Err(io::Error::other(missing));
     }

@@ -38,8 +38,9 @@ pub(super) fn measure() -> io::Result<()> {
             ours / theirs
         )?;
     }
-    let asking = asking_the_switch();
-    let request = alone.map_or(Duration::ZERO, |rate| Duration::from_secs_f64(1.0 / rate));
+    let asking = asking_the_switch()?;
+    let rate = alone.ok_or_else(|| io::Error::other("no rate was measured"))?;
+    let request = Duration::from_secs_f64(1.0 / rate);
     writeln!(
         io::stdout(),
         "HTTP, the switch for keep-alives   {} ns of the {} ns of a request: {:.3} × the rate without it",
@@ -72,7 +73,7 @@ fn visit(at: SocketAddr, deadline: Instant) -> io::Result<u32> {
 
 /// What one request asks of the switch: its state before the request, at its begin and before the reply, and once to be
 /// woken by it while nothing has come yet.
-fn asking_the_switch() -> Duration {
+fn asking_the_switch() -> io::Result<Duration> {
     let (_switch, mut switched) = watch::channel(true);
     let ask = async {
         let began = Instant::now();
@@ -87,6 +88,6 @@ fn asking_the_switch() -> Duration {
         }
         began.elapsed() / ASKED
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().build();
-    runtime.map_or(Duration::ZERO, |runtime| runtime.block_on(ask))
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    Ok(runtime.block_on(ask))
 }

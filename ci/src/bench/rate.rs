@@ -29,7 +29,7 @@ pub(super) fn medians<const SIDES: usize, S: Copy + Sync>(
     Ok(rates.map(median))
 }
 
-/// Requests a second, all connections together.
+/// Requests a second, all connections together; none at all is no rate.
 fn rate(connections: usize, visit: impl Fn() -> io::Result<u32> + Sync) -> io::Result<f64> {
     let count: u32 = thread::scope(|scope| {
         let visitors: Vec<_> = (0..connections).map(|_| scope.spawn(&visit)).collect();
@@ -40,6 +40,9 @@ fn rate(connections: usize, visit: impl Fn() -> io::Result<u32> + Sync) -> io::R
         });
         counts.sum::<io::Result<u32>>()
     })?;
+    if count == 0 {
+        return Err(io::Error::other("no request was answered in time"));
+    }
     Ok(f64::from(count) / ROUND.as_secs_f64())
 }
 

@@ -46,6 +46,8 @@ pub struct ScenarioResult<'l> {
     pub platform: &'l str,
     /// What snapshots call its kernel: `linux-6.18`, `linux-6.1-s390x`.
     pub kernel: String,
+    /// What their heads call that which ran: the kernel, and the release of an implementation that has one.
+    pub reviewed: String,
     /// The implementation's name.
     pub implementation: &'l str,
     /// Verdict and time of each case, in the file's order.

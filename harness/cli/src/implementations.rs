@@ -116,14 +116,18 @@ fn take_over(implementations: &mut [Implementation]) -> Result<(), Implementatio
 }
 
 /// The implementation of this name, if it has a profile.
-pub fn find(scenarios: &Path, name: &str) -> Option<Implementation> {
-    let all = load(scenarios).ok()?;
-    all.into_iter().find(|each| each.name == name)
+///
+/// # Errors
+/// When any profile cannot be read or is wrong: it may be the one that is meant.
+pub fn find(scenarios: &Path, name: &str) -> Result<Option<Implementation>, ImplementationError> {
+    let all = load(scenarios)?;
+    Ok(all.into_iter().find(|each| each.name == name))
 }
 
 /// Under whose names tables of an implementation may be kept, its own first; `name` need not have a profile.
-pub fn names(scenarios: &Path, name: &str) -> Vec<String> {
-    find(scenarios, name).map_or_else(|| vec![name.to_owned()], |found| found.names())
+pub fn names(profiles: &[Implementation], name: &str) -> Vec<String> {
+    let found = profiles.iter().find(|each| each.name == name);
+    found.map_or_else(|| vec![name.to_owned()], Implementation::names)
 }
 
 impl Implementation {
@@ -214,10 +218,13 @@ impl Implementation {
     }
 
     /// Its version as snapshots name it: without what was built when and where.
-    pub fn release(&self) -> Option<String> {
-        let version = self.version().ok()?;
+    ///
+    /// # Errors
+    /// Why it cannot be told, as [`Implementation::version`] says it.
+    pub fn release(&self) -> Result<String, String> {
+        let version = self.version()?;
         let version = version.split(" (").next().unwrap_or_default().replace(',', "");
-        Some(version.split_whitespace().collect::<Vec<_>>().join(" "))
+        Ok(version.split_whitespace().collect::<Vec<_>>().join(" "))
     }
 
     fn fill(&self, text: &str, cache: &Path) -> String {
@@ -325,4 +332,22 @@ fn program(candidates: &[String]) -> Option<PathBuf> {
             .map(|folder| folder.join(name))
             .find(|path| path.is_file())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_profile_is_an_error_that_names_its_file_whoever_is_looked_for() {
+        let ground = tempfile::tempdir().unwrap();
+        let folder = ground.path().join("harness/implementations/broken");
+        fs::create_dir_all(&folder).unwrap();
+        fs::create_dir(ground.path().join("scenarios")).unwrap();
+        fs::write(folder.join("profile.toml"), "kind = ").unwrap();
+        for name in ["broken", "kernel"] {
+            let error = find(&ground.path().join("scenarios"), name).unwrap_err();
+            assert!(error.to_string().ends_with("broken/profile.toml"), "{error}");
+        }
+    }
 }

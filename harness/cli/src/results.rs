@@ -44,13 +44,22 @@ pub enum ResultsError {
     },
 }
 
+/// What ran, as snapshots name it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ran {
+    /// The kernel, in the names of their files: `freebsd-14.3`.
+    pub kernel: String,
+    /// The kernel and what ran on it, in their heads: `linux-6.18 with hyper 1.12.0`.
+    pub reviewed: String,
+    /// What answered.
+    pub implementation: String,
+}
+
 /// One case of a run made elsewhere.
 #[derive(Clone, Debug)]
 pub struct Seen {
-    /// What the snapshot calls the kernel: `freebsd-14.3`.
-    pub kernel: String,
-    /// What answered.
-    pub implementation: String,
+    /// What it was observed of.
+    pub ran: Ran,
     /// The case and its cells.
     pub judgement: Judgement,
 }
@@ -116,11 +125,16 @@ fn case(object: &Map<String, Value>) -> Result<Option<Seen>, &'static str> {
         because: None,
     };
     let implementation = word("implementation")?.to_owned();
-    Ok(object.get("kernel").and_then(Value::as_str).map(|kernel| Seen {
+    let Ok(kernel) = word("kernel") else {
+        return Ok(None);
+    };
+    let ran = Ran {
         kernel: kernel.to_owned(),
+        // Lines of a version that did not say it are of the kernel alone.
+        reviewed: word("reviewed_as").unwrap_or(kernel).to_owned(),
         implementation,
-        judgement,
-    }))
+    };
+    Ok(Some(Seen { ran, judgement }))
 }
 
 /// What the cell of a snapshot says; times are words by then.

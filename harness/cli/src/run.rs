@@ -82,9 +82,9 @@ fn run_at_once(
         .iter()
         .zip(&subjects)
         .map(|((implementation, portions), subject)| {
-            let own = subject.as_ref().map_or(&[][..], |(_, deviations)| deviations);
-            let deviations = platform.deviations.iter().chain(own).cloned().collect();
-            Collector::new(platform, implementation, portions, settings, deviations)
+            let profiled = subject.as_ref().ok().and_then(|(_, profiled)| profiled.as_ref());
+            let profiled = profiled.map(|profiled| (profiled, release(profiled, report)));
+            Collector::new(platform, implementation, portions, settings, profiled)
         })
         .collect();
     let shared = platform.starter.manner().costs_a_machine;
@@ -214,31 +214,38 @@ fn run_session(
     });
 }
 
-/// What answers an implementation's steps and where it is known to deviate, or why it cannot be asked.
-type Subject = Result<(Implementation, Vec<Deviation>), String>;
+/// What answers an implementation's steps, and where it has one its profile; or why it cannot be asked.
+type Subject = Result<(Implementation, Option<implementations::Implementation>), String>;
 
 fn subject(name: &str, settings: &Settings<'_>) -> Subject {
     match name {
-        KERNEL => Ok((Implementation::Kernel, Vec::new())),
+        KERNEL => Ok((Implementation::Kernel, None)),
         REFERENCE => {
             let fault = settings.fault.clone();
-            Ok((Implementation::Reference { fault }, Vec::new()))
+            Ok((Implementation::Reference { fault }, None))
         }
         TARGET => {
             let target = settings.target.clone().ok_or("no --target was given")?;
-            Ok((Implementation::Target(target), Vec::new()))
+            Ok((Implementation::Target(target), None))
         }
         name => {
-            let all = implementations::load(settings.root).map_err(|error| with_causes(&error))?;
-            let found = all.into_iter().find(|each| each.name == name);
+            let found = implementations::find(settings.root, name).map_err(|error| with_causes(&error))?;
             let found = found.ok_or_else(|| format!("the implementation `{name}` has no profile"))?;
             let external = found.external().map_err(|error| with_causes(&error))?;
-            Ok((
-                Implementation::External(Box::new(external)),
-                found.profile.deviation,
-            ))
+            Ok((Implementation::External(Box::new(external)), Some(found)))
         }
     }
+}
+
+/// The release for the heads of its tables. Where it does not say one no table can name it: that is told, unless it is
+/// not there, as each of its cases says then.
+fn release(profiled: &implementations::Implementation, report: &mut dyn FnMut(Event<'_>)) -> Option<String> {
+    let release = profiled.release();
+    if let (Err(because), None) = (&release, profiled.missing()) {
+        let name = &profiled.name;
+        report(Event::Note(format!("{name}: its release is unknown: {because}")));
+    }
+    release.ok()
 }
 
 /// The error and what caused it, on one line.
@@ -259,11 +266,24 @@ pub fn snapshot_keys(kernels: &[String], names: &[String], own: &str) -> Vec<Str
     particular.chain(kernels.iter().cloned()).collect()
 }
 
+/// What the keys of an implementation's own tables end with: nothing where it is the scenario's own. The first of them is
+/// kept under the system's name; one that ends otherwise is a table of another implementation that this one is as.
+pub fn own_ending(names: &[String], own: &str) -> String {
+    let others = names.first().filter(|name| *name != own);
+    others.map_or_else(String::new, |name| format!("+{name}"))
+}
+
 /// What a snapshot's head calls that whose rows it holds: the kernel, and the version of an implementation that has
 /// one.
 pub fn reviewed_as(kernel: &str, version: Option<&str>) -> String {
     let with = version.map(|version| format!(" with {version}"));
     format!("{kernel}{}", with.unwrap_or_default())
+}
+
+/// Whether a name of [`reviewed_as`] is of this kernel, whatever ran there.
+pub fn is_of_kernel(reviewed: &str, kernel: &str) -> bool {
+    let rest = reviewed.strip_prefix(kernel);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(" with "))
 }
 
 /// Runs a plan from beginning to end on the platforms.
@@ -289,4 +309,23 @@ pub fn run(
     summary.elapsed = started.elapsed();
     report(Event::RunFinished(&summary));
     summary
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_is_of_its_kernel_whatever_ran_there_and_of_no_other() {
+        let with_go = reviewed_as("linux-6.1", Some("go version go1.19.8"));
+        assert!(is_of_kernel(&with_go, "linux-6.1"));
+        assert!(is_of_kernel("linux-6.1", "linux-6.1"));
+        for other in [
+            "linux-6.12",
+            "linux-6.1-s390x",
+            "linux-6.12 with go version go1.19.8",
+        ] {
+            assert!(!is_of_kernel(other, "linux-6.1"), "{other}");
+        }
+    }
 }

@@ -250,7 +250,7 @@ impl Session<'_> {
 }
 
 /// Who is told beforehand boots first, on an emulated CPU; any other guest is handed over when it has booted.
-fn hello_within(manner: &Manner) -> Duration {
+pub(crate) fn hello_within(manner: &Manner) -> Duration {
     const BOOTS_TOO: u32 = 10;
     if manner.told_beforehand {
         HELLO_WITHIN * BOOTS_TOO

@@ -3,8 +3,9 @@
 //! The image is too large to be hashed at each start, so what is beside it says how long it has to be, and which download
 //! it was made from. Blocks of zeroes are not written: a file system of six gigabytes is mostly holes.
 //!
-//! Some publishers give no hash that is worth anything. Then the first download is recorded, and every later one must be
-//! the same; the record is what a profile can be given as its `sha256`. The price is that the first one is believed.
+//! Some publishers give no hash that is worth anything. Then the first download that can be decompressed is recorded, and
+//! every later one must be the same; the record is what a profile can be given as its `sha256`. The price is that the first
+//! one is believed.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -79,19 +80,29 @@ pub(super) fn fetch(
 ) -> Result<Kernel, KernelError> {
     let folder = cache.folder("downloads")?;
     let (file, found) =
-        pinned::fetch_or_record(url, expected, &folder, pinned::SILENCE, watch).map_err(|source| {
+        pinned::fetch_recorded(url, expected, &folder, pinned::SILENCE, watch).map_err(|source| {
             KernelError::Download {
                 url: url.to_owned(),
                 source,
             }
         })?;
-    let unusable = |source| KernelError::Disk {
-        path: file.clone(),
-        source,
+    let unusable = |source| {
+        // What nobody published a hash of may have been damaged on its way, and a hash recorded of that is worth nothing.
+        if let (DiskError::Damaged(_), None) = (&source, expected) {
+            let _ = fs::remove_file(pinned::record(&file));
+            let _ = fs::remove_file(&file);
+        }
+        KernelError::Disk {
+            path: file.clone(),
+            source,
+        }
     };
     let (image, note) = places(url, cache);
     cache.folder("images")?;
     let bytes = decompress(url, &file, &image, watch).map_err(unusable)?;
+    if expected.is_none() {
+        cache.write(pinned::record(&file), found.as_bytes())?;
+    }
     let text = serde_json::to_vec(&Note { sha256: found, bytes }).expect("a note is plain data");
     cache.write(note, &text)?;
     cached(url, expected, cache).ok_or_else(|| KernelError::Read {
@@ -280,5 +291,33 @@ mod tests {
         assert!(cached(url, Some("cd"), &cache).is_none());
         fs::write(&image, "cut").unwrap();
         assert!(cached(url, None, &cache).is_none());
+    }
+
+    #[test]
+    fn a_first_download_is_recorded_when_it_was_decompressed_and_a_damaged_one_is_no_dead_end() {
+        let folder = TempDir::new().unwrap();
+        let cache = Cache::at(folder.path());
+        // Nobody is asked for a file that is there.
+        let url = "http://nowhere/system.raw.xz";
+        let file = cache
+            .folder("downloads")
+            .unwrap()
+            .join(pinned::file_name(url, None));
+        fs::write(&file, "a page that says there is no such file").unwrap();
+        let error = fetch(url, None, &cache, &mut |_| ()).unwrap_err();
+        assert!(
+            matches!(
+                error,
+                KernelError::Disk {
+                    source: DiskError::Damaged(_),
+                    ..
+                }
+            ),
+            "{error}"
+        );
+        assert!(!file.exists() && !pinned::record(&file).exists());
+        fs::rename(packed("system.raw.xz", folder.path()), &file).unwrap();
+        let kernel = fetch(url, None, &cache, &mut |_| ()).unwrap();
+        assert_eq!(fs::read_to_string(pinned::record(&file)).unwrap(), kernel.sha256);
     }
 }

@@ -7,7 +7,7 @@
 //! every few weeks: results must not change because Debian released something. The manifest records what it is.
 
 use std::{
-    fs, io,
+    fmt, fs, io,
     path::{Path, PathBuf},
 };
 
@@ -137,6 +137,17 @@ pub enum Progress<'a> {
     Unpacking(&'a str),
     /// A system is decompressed: name, part done between 0 and 1.
     Decompressing(&'a str, f32),
+}
+
+impl fmt::Display for Progress<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Listing(suite) => write!(f, "reading the package lists of {suite}"),
+            Self::Downloading(what, _) => write!(f, "fetching {what}"),
+            Self::Unpacking(what) => write!(f, "unpacking {what}"),
+            Self::Decompressing(what, _) => write!(f, "decompressing {what}"),
+        }
+    }
 }
 
 /// Receives what is being done.

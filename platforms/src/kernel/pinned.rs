@@ -45,6 +45,16 @@ pub enum DownloadError {
         /// What arrived.
         found: String,
     },
+    /// It is something else than it was before.
+    #[error("its sha256 is {found}, and {} has {expected}: if the file was replaced on purpose, remove that one", .record.display())]
+    Replaced {
+        /// What was recorded.
+        expected: String,
+        /// What arrived.
+        found: String,
+        /// Where it was recorded.
+        record: PathBuf,
+    },
     /// The disk.
     #[error(transparent)]
     Disk(#[from] CacheError),
@@ -58,12 +68,12 @@ pub(super) fn fetch(
     silence: Duration,
     watch: Watch<'_>,
 ) -> Result<PathBuf, DownloadError> {
-    fetch_or_record(url, Some(sha256), folder, silence, watch).map(|(path, _)| path)
+    fetch_recorded(url, Some(sha256), folder, silence, watch).map(|(path, _)| path)
 }
 
-/// The same with its hash. Where none is given, that of the first download is kept in `folder` and holds from then on; so
-/// does that of a file somebody brought there.
-pub(super) fn fetch_or_record(
+/// The same with its hash. Where none is given, that of its [`record`] holds; whoever has found the content to be good writes
+/// that, so that a bad first download does not stand in the way of a good second one.
+pub(super) fn fetch_recorded(
     url: &str,
     sha256: Option<&str>,
     folder: &Path,
@@ -71,16 +81,14 @@ pub(super) fn fetch_or_record(
     watch: Watch<'_>,
 ) -> Result<(PathBuf, String), DownloadError> {
     let path = folder.join(file_name(url, sha256));
-    let record = path.with_extension("sha256");
     let expected = match sha256 {
         Some(sha256) => Some(sha256.to_ascii_lowercase()),
-        None => fs::read_to_string(&record)
+        None => fs::read_to_string(record(&path))
             .ok()
             .map(|text| text.trim().to_owned()),
     };
     let right = |found: &String| expected.as_ref().is_none_or(|expected| expected == found);
     if let Some(found) = hash(&path).ok().filter(right) {
-        keep(&record, sha256, &found)?;
         return Ok((path, found));
     }
     let part = path.with_extension("part");
@@ -88,9 +96,15 @@ pub(super) fn fetch_or_record(
     let found = hash(&part).map_err(CacheError::writing(&part))?;
     if let Some(expected) = expected.filter(|expected| *expected != found) {
         let _ = fs::remove_file(&part);
-        return Err(DownloadError::Checksum { expected, found });
+        return Err(match sha256 {
+            Some(_) => DownloadError::Checksum { expected, found },
+            None => DownloadError::Replaced {
+                expected,
+                found,
+                record: record(&path),
+            },
+        });
     }
-    keep(&record, sha256, &found)?;
     fs::rename(&part, &path).map_err(CacheError::writing(&path))?;
     Ok((path, found))
 }
@@ -100,11 +114,9 @@ pub(super) fn file_name(url: &str, sha256: Option<&str>) -> String {
     sha256.map_or_else(|| crate::cache::sha256(url.as_bytes()), str::to_ascii_lowercase)
 }
 
-fn keep(record: &Path, known: Option<&str>, found: &str) -> Result<(), CacheError> {
-    match known {
-        Some(_) => Ok(()),
-        None => fs::write(record, found).map_err(CacheError::writing(record)),
-    }
+/// Where the hash of a download is kept that nobody has published.
+pub(super) fn record(path: &Path) -> PathBuf {
+    path.with_extension("sha256")
 }
 
 fn download(url: &str, part: &Path, silence: Duration, watch: Watch<'_>) -> Result<(), DownloadError> {
@@ -302,18 +314,21 @@ mod tests {
         let folder = tempfile::TempDir::new().unwrap();
         let whole: fn(usize) -> Vec<u8> = |_| answer("200 OK", CONTENT.len(), CONTENT);
         let url = serve(vec![whole, |_| answer("200 OK", 5, b"other")], false);
-        let get = || fetch_or_record(&url, None, folder.path(), SILENCE, &mut |_| ());
+        let get = || fetch_recorded(&url, None, folder.path(), SILENCE, &mut |_| ());
         let (path, found) = get().unwrap();
         assert_eq!(found, sha256(CONTENT));
+        fs::write(record(&path), &found).unwrap();
         assert_eq!(
             get().unwrap(),
             (path.clone(), found),
             "nothing is asked for again"
         );
-        fs::remove_file(path).unwrap();
+        fs::remove_file(&path).unwrap();
         let error = get().unwrap_err();
+        let named = record(&path).display().to_string();
+        assert!(error.to_string().contains(&named), "{error}");
         assert!(
-            matches!(&error, DownloadError::Checksum { expected, .. } if *expected == sha256(CONTENT)),
+            matches!(&error, DownloadError::Replaced { expected, .. } if *expected == sha256(CONTENT)),
             "{error:?}"
         );
     }

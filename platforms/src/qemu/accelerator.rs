@@ -66,20 +66,9 @@ fn try_kvm(launch: Launch<'_>) -> Result<(), String> {
         .write(true)
         .open("/dev/kvm")
         .map_err(|error| refusal(&error))?;
-    // A trial's outcome depends on host and QEMU; the cache forgets it with the host's next boot. A kernel of one's own
-    // may fail for reasons of its own, and then says nothing about the others.
-    let kernel = match launch.profile.qemu().kernel {
-        KernelSource::Path { .. } => launch.kernel.sha256.as_str(),
-        KernelSource::Debian { .. }
-        | KernelSource::Pinned { .. }
-        | KernelSource::Sets { .. }
-        | KernelSource::Disk { .. } => "",
-    };
     let name = host_boot().map(|boot| {
-        let key = format!(
-            "{:?} {kernel}",
-            super::find_program(&launch.profile.qemu().emulator)
-        );
+        let emulator = super::find_program(&launch.profile.qemu().emulator);
+        let key = format!("{emulator:?} {}", tried_alone(&launch));
         format!("kvm/{boot}-{}", &sha256(key.as_bytes())[..16])
     });
     let known = name
@@ -97,6 +86,16 @@ fn try_kvm(launch: Launch<'_>) -> Result<(), String> {
         }
     };
     if outcome.is_empty() { Ok(()) } else { Err(outcome) }
+}
+
+/// What a trial's outcome depends on beside host and QEMU; the cache forgets it with the host's next boot. A kernel of one's
+/// own and a whole system may fail for reasons of their own, and then say nothing about the others.
+fn tried_alone<'l>(launch: &Launch<'l>) -> &'l str {
+    match &launch.profile.qemu().kernel {
+        KernelSource::Path { .. } => &launch.kernel.sha256,
+        KernelSource::Disk { url, .. } => url,
+        KernelSource::Debian { .. } | KernelSource::Pinned { .. } | KernelSource::Sets { .. } => "",
+    }
 }
 
 /// Why /dev/kvm cannot be used, and what to do.

@@ -26,6 +26,12 @@ pub enum GuestError {
         /// What it is instead, and what to do.
         what: String,
     },
+    /// A whole system without what carries the agent.
+    #[error("{platform} is started from its own disk, and no medium with an agent was given")]
+    NoMedium {
+        /// The platform.
+        platform: String,
+    },
     /// Files, sockets or the process could not be made.
     #[error("cannot {what}")]
     Host {

@@ -49,6 +49,11 @@ impl Files {
     pub(super) fn prepare(launch: &Launch<'_>) -> Result<Self, GuestError> {
         let qemu = launch.profile.qemu();
         let way = launch.profile.way()?;
+        if let (Way::Disk(_), None) = (way, launch.root) {
+            return Err(GuestError::NoMedium {
+                platform: launch.profile.name.clone(),
+            });
+        }
         let program = require_program(&qemu.emulator)?;
         let folder = TempDir::with_prefix("reusespec-").map_err(host("make a temporary folder"))?;
         let (archive, initramfs) = if way == Way::Archive {

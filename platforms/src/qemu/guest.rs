@@ -38,11 +38,12 @@ const SAVE_BUDGET: Duration = Duration::from_secs(20);
 pub struct Launch<'a> {
     /// The platform.
     pub profile: &'a Profile,
-    /// Its kernel.
+    /// Its kernel, or the disk it is on.
     pub kernel: &'a Kernel,
     /// The agent's static executable for the platform's target.
     pub agent: &'a Path,
-    /// The image of its root file system, where that is not the initramfs.
+    /// The image of its root file system, where that is not the initramfs; of a system started from its own disk, the
+    /// medium that carries the agent.
     pub root: Option<&'a Path>,
     /// Who executes; see [`super::decide_accelerator`].
     pub accelerator: Accelerator,

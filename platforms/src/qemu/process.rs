@@ -82,16 +82,20 @@ pub(super) fn start(
         .stderr(File::create(&complaints)?);
     let place = move || {
         // A guest that is not let run is late, and what is late is broken. Only root is given precedence (setpriority(2));
-        // a refusal changes nothing.
+        // a refusal changes nothing. Whoever has chosen a priority meant it.
         // SAFETY: no memory is passed.
-        unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICE) };
+        unsafe {
+            if libc::getpriority(libc::PRIO_PROCESS, 0) == 0 {
+                libc::setpriority(libc::PRIO_PROCESS, 0, NICE);
+            }
+        }
         for (from, to) in &inherited {
             // SAFETY: `from` is open, and `dup2` to a number below 10 closes nothing of ours: the child execs next.
             nix::Error::result(unsafe { libc::dup2(from.as_raw_fd(), *to) })?;
         }
         Ok(())
     };
-    // SAFETY: only `setpriority` and `dup2` between fork and exec.
+    // SAFETY: only `getpriority`, `setpriority` and `dup2` between fork and exec.
     unsafe { command.pre_exec(place) };
     Ok(Running {
         child: Owned::start(command)?,

@@ -60,6 +60,7 @@ fn archive(agent: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use std::io::Read;
+    use std::process::Command;
 
     use super::*;
 
@@ -87,7 +88,18 @@ mod tests {
     }
 
     #[test]
-    fn the_line_that_is_typed_unpacks_what_the_disk_has() {
+    fn the_beginning_of_the_line_takes_the_agent_off_the_disk() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let disk = folder.path().join("disk");
+        std::fs::write(&disk, made(Entry::Login)).unwrap();
+        let (unpack, _) = LINE.split_once(" >").unwrap();
+        let unpack = unpack.replace("/dev/vtbd1", &disk.display().to_string());
+        let output = Command::new("sh").args(["-c", &unpack]).output().unwrap();
+        assert_eq!(output.stdout, b"an agent", "{output:?}");
+    }
+
+    #[test]
+    fn the_line_that_is_typed_fits_a_terminal() {
         insta::assert_snapshot!(LINE, @"tar -xOf /dev/vtbd1 agent >/tmp/a; chmod 755 /tmp/a; env REUSESPEC_CHANNEL=/dev/cuau1 /tmp/a; shutdown -p now");
         assert!(
             LINE.len() < 250,

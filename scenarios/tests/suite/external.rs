@@ -9,7 +9,7 @@
 use reusespec::implementations;
 use reusespec::library::{Library, find_snapshot};
 use reusespec::plan::Portion;
-use reusespec::run::{reviewed_as, snapshot_keys};
+use reusespec::run::{reviewed_as, snapshot_keys, with_causes};
 use reusespec_core::system::{kernel_name, kernel_names};
 use reusespec_core::table::Comparison;
 use reusespec_core::{Family, Subject};
@@ -42,12 +42,14 @@ fn an_http_server_deviates_as_its_profile_says(
 /// In the scenarios of this family about this subject.
 fn deviates_as_its_profile_says(name: &str, family: Family, subject: Subject) {
     let root = root();
-    let implementation = implementations::find(&root, name).expect("it has a profile");
+    let found = implementations::find(&root, name).unwrap_or_else(|error| panic!("{}", with_causes(&error)));
+    let implementation = found.expect("it has a profile");
     if let Some(missing) = implementation.missing() {
         eprintln!("unsupported: {missing}");
         return;
     }
-    let release = implementation.release();
+    let unknown = |because: &String| eprintln!("note: {name}: its release is unknown: {because}");
+    let release = implementation.release().inspect_err(unknown).ok();
     let library = Library::load(&root).expect("the library has no mistakes");
     let of_family = library
         .scenarios

@@ -16,11 +16,11 @@ use reusespec_core::{Judgement, Scenario, Verdict};
 use super::wrong_input;
 use crate::arguments::Accept;
 use crate::exit;
-use crate::implementations;
+use crate::implementations::{self, Implementation};
 use crate::library::{Library, find_snapshot, snapshot_path};
 use crate::plan::own_implementation;
-use crate::results;
-use crate::run::snapshot_keys;
+use crate::results::{self, Ran};
+use crate::run::{own_ending, snapshot_keys};
 
 /// The test that reads them, as insta notes it.
 const HEAD: &str = "---\nsource: scenarios/tests/suite/conformance.rs\n---\n";
@@ -37,9 +37,13 @@ struct Count {
 }
 
 pub(super) fn accept(library: &Library, options: &Accept) -> io::Result<i32> {
+    let profiles = match implementations::load(&library.root) {
+        Ok(profiles) => profiles,
+        Err(error) => return Ok(wrong_input(&error)),
+    };
     let mut stdout = anstream::stdout();
     let mut count = Count::default();
-    let mut groups: BTreeMap<(String, String, String), Vec<Judgement>> = BTreeMap::new();
+    let mut groups: BTreeMap<(String, Ran), Vec<Judgement>> = BTreeMap::new();
     for file in &options.results {
         let (cases, without_kernel) = match results::read(file) {
             Ok(read) => read,
@@ -48,11 +52,11 @@ pub(super) fn accept(library: &Library, options: &Accept) -> io::Result<i32> {
         count.not_observed += without_kernel;
         for seen in cases {
             let scenario = seen.judgement.key.scenario.clone();
-            let group = groups.entry((scenario, seen.kernel, seen.implementation));
+            let group = groups.entry((scenario, seen.ran));
             group.or_default().push(seen.judgement);
         }
     }
-    for ((id, kernel, implementation), seen) in groups {
+    for ((id, ran), seen) in groups {
         let Some(scenario) = library.scenarios.iter().find(|scenario| scenario.id == id) else {
             count.unknown += 1;
             writeln!(stdout, "not here: {id}")?;
@@ -62,13 +66,14 @@ pub(super) fn accept(library: &Library, options: &Accept) -> io::Result<i32> {
         let judgements = of_all_cases(scenario, seen);
         let lost = |each: &&Judgement| matches!(each.verdict, Verdict::Broken | Verdict::Unsupported);
         count.not_observed += judgements.iter().filter(lost).count();
-        match proposed(&library.root, scenario, &judgements, &kernel, &implementation) {
+        match proposed(&library.root, &profiles, scenario, &judgements, &ran) {
             Proposal::Same => count.same += 1,
             Proposal::Incomplete => {
                 count.incomplete += 1;
                 writeln!(
                     stdout,
-                    "incomplete, and nothing to complete it from: {id} on {kernel}"
+                    "incomplete, and nothing to complete it from: {id} on {}",
+                    ran.reviewed
                 )?;
             }
             Proposal::Write { key, table } => {
@@ -95,31 +100,36 @@ enum Proposal {
 
 fn proposed(
     root: &Path,
+    profiles: &[Implementation],
     scenario: &Scenario,
     judgements: &[Judgement],
-    kernel: &str,
-    implementation: &str,
+    ran: &Ran,
 ) -> Proposal {
     let own = own_implementation(scenario);
-    let keys = snapshot_keys(&names(kernel), &implementations::names(root, implementation), own);
+    let kernels = kernels(&ran.kernel);
+    let names = implementations::names(profiles, &ran.implementation);
+    let (keys, ending) = (snapshot_keys(&kernels, &names, own), own_ending(&names, own));
     let all: Vec<_> = judgements.iter().collect();
-    let now = Table::of_run(scenario, &all, kernel);
+    let now = Table::of_run(scenario, &all, &ran.reviewed);
     let missing = judgements
         .iter()
         .any(|each| each.because.as_deref() == Some(MISSING));
-    let Some((key, old)) = find_snapshot(root, &scenario.id, &keys) else {
-        let system = keys.last().cloned().unwrap_or_default();
-        return match missing {
-            true => Proposal::Incomplete,
-            false => Proposal::Write {
-                key: system,
+    let same = |old: &Table| now.compare(Some(old), &all, Scope::AllCases) == Comparison::Same;
+    let (key, old) = match find_snapshot(root, &scenario.id, &keys) {
+        Some((key, old)) if key.ends_with(&ending) => (key, old),
+        // Who is as another has no table of its own.
+        Some((_, old)) if same(&old) => return Proposal::Same,
+        _ if missing => return Proposal::Incomplete,
+        _ => {
+            let system = kernels.last().map_or("", String::as_str);
+            return Proposal::Write {
+                key: format!("{system}{ending}"),
                 table: Box::new(now),
-            },
-        };
+            };
+        }
     };
-    let same = now.compare(Some(&old), &all, Scope::AllCases) == Comparison::Same;
-    let only_its_own = old.kernels == [kernel];
-    if same || only_its_own {
+    let only_its_own = old.kernels == [ran.reviewed.as_str()];
+    if same(&old) || only_its_own {
         let table = now.merged(Some(&old), &all);
         return match table == old {
             true => Proposal::Same,
@@ -139,7 +149,7 @@ fn proposed(
 }
 
 /// `linux-6.1-s390x`, `linux-6.1`, `linux`: the kernel's own name and those it is a kind of.
-fn names(kernel: &str) -> Vec<String> {
+fn kernels(kernel: &str) -> Vec<String> {
     let mut names = vec![kernel.to_owned()];
     let mut rest = kernel;
     while let Some((shorter, _)) = rest.rsplit_once('-') {
@@ -195,4 +205,77 @@ fn summary(count: &Count, yes: bool, out: &mut impl Write) -> io::Result<()> {
         out,
         "{not_observed} cases were not observed and change no row; {failing} failed there, and their rows say how"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use reusespec_core::observation::{Observation, Observed};
+
+    use super::*;
+
+    const TEXT: &str = r#"
+title = "t"
+why = "w"
+source = ["posix: bind"]
+steps = [
+  { open = { socket = "a", kind = "tcp4" } },
+  { bind = { socket = "a", to = "127.0.0.1:$port", label = "first" } },
+]
+"#;
+
+    /// What is proposed for an implementation's results: the file's key and the head's names.
+    fn proposal(root: &Path, implementation: &str, reviewed: &str, cell: &str) -> Option<(String, String)> {
+        let scenario = Scenario::parse("port-reuse/t", "t.toml", TEXT.as_bytes()).unwrap();
+        let observed = Observation {
+            label: "first".to_owned(),
+            seen: Observed::Word(cell.to_owned()),
+        };
+        let judgement = Judgement {
+            key: scenario.cases[0].key.clone(),
+            verdict: Verdict::Pass,
+            claims: Vec::new(),
+            observed: vec![observed],
+            because: None,
+        };
+        let ran = Ran {
+            kernel: "linux-6.18".to_owned(),
+            reviewed: reviewed.to_owned(),
+            implementation: implementation.to_owned(),
+        };
+        match proposed(root, &[], &scenario, &[judgement], &ran) {
+            Proposal::Write { key, table } => {
+                write(&snapshot_path(root, &scenario.id, &key), &table).unwrap();
+                Some((key, table.kernels.join(", ")))
+            }
+            Proposal::Same | Proposal::Incomplete => None,
+        }
+    }
+
+    #[test]
+    fn an_implementation_s_table_is_named_after_it_and_its_head_names_the_release() {
+        let root = tempfile::tempdir().unwrap();
+        let proposal = |implementation, reviewed, cell| proposal(root.path(), implementation, reviewed, cell);
+        let written = |key: &str, head: &str| Some((key.to_owned(), head.to_owned()));
+        assert_eq!(
+            proposal("kernel", "linux-6.18", "ok"),
+            written("linux", "linux-6.18")
+        );
+        assert_eq!(
+            proposal("go", "linux-6.18 with go 1", "ok"),
+            None,
+            "it is as ours"
+        );
+        assert_eq!(
+            proposal("go", "linux-6.18 with go 1", "EINVAL"),
+            written("linux+go", "linux-6.18 with go 1")
+        );
+        assert_eq!(
+            proposal("go", "linux-6.18 with go 2", "EINVAL"),
+            written("linux+go", "linux-6.18 with go 1, linux-6.18 with go 2")
+        );
+        assert_eq!(
+            proposal("go", "linux-6.18 with go 3", "ok"),
+            written("linux-6.18+go", "linux-6.18 with go 3")
+        );
+    }
 }

@@ -15,10 +15,10 @@ use self::side::Side;
 use super::wrong_input;
 use crate::arguments::Diff;
 use crate::exit;
-use crate::implementations;
+use crate::implementations::{self, Implementation};
 use crate::library::{Library, find_snapshot};
-use crate::plan::{PlanError, fits, own_implementation};
-use crate::run::snapshot_keys;
+use crate::plan::{PlanError, WEB_SERVER, fits, own_implementation};
+use crate::run::{is_of_kernel, snapshot_keys};
 
 /// Cells of a case that nobody could observe.
 const UNOBSERVED: [&str; 2] = ["unsupported", "broken"];
@@ -30,28 +30,34 @@ struct Count {
     differing: usize,
     /// Rows that only one of the two has been observed in.
     one_sided: usize,
-    /// Scenarios without a reviewed table of one of the two.
+    /// Scenarios without a reviewed table of one of the two, or of both.
     unreviewed: Vec<String>,
 }
 
 pub(super) fn diff(library: &Library, options: &Diff) -> io::Result<i32> {
-    let sides = Side::find(&options.a, library).and_then(|a| Ok([a, Side::find(&options.b, library)?]));
+    let profiles = match implementations::load(&library.root) {
+        Ok(profiles) => profiles,
+        Err(error) => return Ok(wrong_input(&error)),
+    };
+    let sides = Side::find(&options.a, &profiles).and_then(|a| Ok([a, Side::find(&options.b, &profiles)?]));
     let sides = match sides {
         Ok(sides) => sides,
         Err(error) => return Ok(wrong_input(&error)),
     };
     let chosen = |scenario: &&Scenario| fits(&scenario.id, &options.filters);
     let chosen: Vec<_> = library.scenarios.iter().filter(chosen).collect();
+    let compared = |scenario: &&Scenario| sides.iter().all(|side| is_asked(&profiles, scenario, side));
     if let (true, Some(filter)) = (chosen.is_empty(), options.filters.first()) {
         return Ok(wrong_input(&PlanError::NothingFits(filter.clone())));
     }
     let mut stdout = anstream::stdout();
     let mut count = Count::default();
-    for scenario in chosen {
-        match sides.each_ref().map(|side| table(library, scenario, side)) {
+    for scenario in chosen.into_iter().filter(compared) {
+        match sides
+            .each_ref()
+            .map(|side| table(library, &profiles, scenario, side))
+        {
             [Some(a), Some(b)] => compare(scenario, &sides, [&a, &b], &mut count, &mut stdout)?,
-            // An implementation is for some scenarios only; of a kernel something is missing.
-            [None, None] => {}
             _ => count.unreviewed.push(scenario.id.clone()),
         }
     }
@@ -60,13 +66,26 @@ pub(super) fn diff(library: &Library, options: &Diff) -> io::Result<i32> {
 }
 
 /// The table that is known to hold for the side.
-fn table(library: &Library, scenario: &Scenario, side: &Side) -> Option<Table> {
+fn table(library: &Library, profiles: &[Implementation], scenario: &Scenario, side: &Side) -> Option<Table> {
     let own = own_implementation(scenario);
     let implementation = side.implementation.as_deref().unwrap_or(own);
-    let names = implementations::names(&library.root, implementation);
+    let names = implementations::names(profiles, implementation);
     let keys = snapshot_keys(&side.kernels, &names, own);
     let (_, table) = find_snapshot(&library.root, &scenario.id, &keys)?;
-    table.kernels.contains(&side.kernels[0]).then_some(table)
+    let reviewed = |head: &String| is_of_kernel(head, &side.kernels[0]);
+    table.kernels.iter().any(reviewed).then_some(table)
+}
+
+/// Whether the side's implementation is asked in a scenario at all: as in a plan, of each scenario its own, and of those
+/// with a profile the ones it is for.
+fn is_asked(profiles: &[Implementation], scenario: &Scenario, side: &Side) -> bool {
+    let own = own_implementation(scenario);
+    let name = side.implementation.as_deref().unwrap_or(own);
+    let profile = profiles.iter().find(|each| each.name == name);
+    match profile {
+        Some(found) => found.profile.is_for(&scenario.id),
+        None => name == own && own != WEB_SERVER,
+    }
 }
 
 fn compare(
@@ -183,7 +202,7 @@ fn summary(sides: &[Side; 2], count: &Count, out: &mut impl Write) -> io::Result
     if !count.unreviewed.is_empty() {
         writeln!(
             out,
-            "not compared, as one of them has no reviewed table: {}",
+            "not compared, as there is no reviewed table of one of them or of both: {}",
             count.unreviewed.join(", ")
         )?;
     }

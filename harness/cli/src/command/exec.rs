@@ -19,7 +19,7 @@ use crate::arguments;
 use crate::exit;
 use crate::platforms::{self, PlatformError};
 use crate::run::{Platform, with_causes};
-use crate::session::{Feeder, INTERRUPTED, Line, next, replies};
+use crate::session::{Feeder, INTERRUPTED, Line, hello_within, next, replies};
 
 /// Where the program and what is copied without a place of its own are put: writable on every guest.
 const FOLDER: &str = "/tmp/exec";
@@ -34,6 +34,11 @@ enum ExecError {
     Platform(#[from] PlatformError),
     #[error("{0} is no guest: programs are run in guests only, their files are placed anywhere")]
     NoGuest(String),
+    #[error(
+        "programs cannot be run in {0}: its serial port loses what is not taken at once, and its disk is not ours to put \
+         them on; freebsd-14 takes them"
+    )]
+    TakesNoFiles(String),
     #[error(transparent)]
     File(#[from] FileError),
 }
@@ -64,8 +69,12 @@ pub(super) fn exec(options: &arguments::Exec) -> io::Result<i32> {
 
 fn prepare(options: &arguments::Exec) -> Result<(Platform, Exec, Vec<u8>), ExecError> {
     let platform = platforms::find(&options.platform, &options.own)?;
-    if !platform.starter.manner().costs_a_machine {
+    let manner = platform.starter.manner();
+    if !manner.costs_a_machine {
         return Err(ExecError::NoGuest(platform.name));
+    }
+    if !manner.takes_files() {
+        return Err(ExecError::TakesNoFiles(platform.name));
     }
     let mut files = Files::default();
     if let Some(sysroot) = &options.sysroot {
@@ -124,7 +133,11 @@ fn converse(platform: &Platform, exec: &Exec, content: Vec<u8>) -> Result<Ended,
 }
 
 fn listen(replies: &std::sync::mpsc::Receiver<Line>, manner: &Manner, exec: &Exec) -> Result<Ended, Trouble> {
-    let patience = manner.patience(Duration::from_millis(exec.limit_ms)) + GRACE;
+    // Who has the program on its disk is handed over before it boots, and one that does not boot runs no program.
+    let mut patience = match manner.files_beforehand && !manner.told_beforehand {
+        true => manner.boots_within + GRACE,
+        false => hello_within(manner),
+    };
     loop {
         match next(replies, patience).map_err(Trouble::Broken)? {
             Line::Reply(Reply::Hello(hello)) if hello.protocol != PROTOCOL => {
@@ -132,6 +145,9 @@ fn listen(replies: &std::sync::mpsc::Receiver<Line>, manner: &Manner, exec: &Exe
                 return Err(Trouble::Broken(format!(
                     "the agent speaks protocol {theirs}, this program {PROTOCOL}: build both anew"
                 )));
+            }
+            Line::Reply(Reply::Hello(_)) => {
+                patience = manner.patience(Duration::from_millis(exec.limit_ms)) + GRACE;
             }
             Line::Reply(Reply::Output { stream, hexadecimal }) => {
                 let bytes = from_hexadecimal(&hexadecimal)
@@ -185,6 +201,29 @@ fn report(platform: &str, ended: &Ended) -> io::Result<i32> {
                 "{platform}: cannot start the program: {because}; a dynamic one needs its libraries (--sysroot)"
             )?;
             Ok(exit::NOT_STARTED)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[test]
+    fn a_guest_started_from_its_own_disk_is_refused_with_one_that_takes_programs() {
+        for name in ["freebsd-14-ci", "dragonfly-6.4"] {
+            let arguments = ["reusespec", "exec", name, "--", "/bin/true"];
+            let arguments = arguments::Arguments::try_parse_from(arguments).unwrap();
+            let arguments::Command::Exec(options) = arguments.command else {
+                panic!("another command");
+            };
+            let refused = prepare(&options).err().unwrap().to_string();
+            assert!(
+                refused.contains(name) && refused.ends_with("freebsd-14 takes them"),
+                "{refused}"
+            );
         }
     }
 }

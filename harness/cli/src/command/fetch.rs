@@ -46,11 +46,11 @@ pub(super) fn fetch(names: &[String]) -> io::Result<i32> {
 }
 
 fn show(bar: &ProgressBar, progress: Progress<'_>) {
-    let (words, part) = match progress {
-        Progress::Listing(suite) => (format!("reading the package lists of {suite}"), 0.0),
-        Progress::Downloading(what, part) => (format!("fetching {what}"), part),
-        Progress::Unpacking(what) => (format!("unpacking {what}"), 1.0),
-        Progress::Decompressing(what, part) => (format!("decompressing {what}"), part),
+    let words = progress.to_string();
+    let part = match progress {
+        Progress::Listing(_) => 0.0,
+        Progress::Downloading(_, part) | Progress::Decompressing(_, part) => part,
+        Progress::Unpacking(_) => 1.0,
     };
     // Off a terminal the bar is silent; a new activity is a line.
     if bar.is_hidden() && bar.message() != words {
@@ -72,7 +72,7 @@ fn explain(needed: &[Needed], cache: &Path, out: &mut impl Write) -> io::Result<
             Some(sha256) => writeln!(out, "  sha256   {sha256}")?,
             None => writeln!(
                 out,
-                "  sha256   is not published; the first download is recorded and every later one compared with it"
+                "  sha256   is not published; the first that is good is recorded, and every later one compared with it"
             )?,
         }
         writeln!(out, "  or bring it to {}", place.display())?;

@@ -31,7 +31,8 @@ pub(super) fn all() -> io::Result<i32> {
     }
     writeln!(
         stdout,
-        "\nA guest's name with -virtual has a clock that skips idle time. ssh:HOST is a machine reached by ssh.\n\
+        "\nA guest's name with -virtual has a clock that skips idle time, unless it is started from its own disk.\n\
+         ssh:HOST is a machine reached by ssh.\n\
          `reusespec platforms P` starts P and prints what it can do, `reusespec doctor` what is missing."
     )?;
     Ok(exit::AS_EXPECTED)

@@ -74,6 +74,7 @@ fn case(result: &ScenarioResult<'_>, judgement: &Judgement, elapsed_ms: f64) -> 
         "case": point(&judgement.key),
         "platform": result.platform,
         "kernel": result.kernel,
+        "reviewed_as": result.reviewed,
         "implementation": result.implementation,
         "verdict": judgement.verdict.name(),
         "changed": result.changed(&judgement.key),

@@ -19,6 +19,7 @@ use crate::event::{Event, ScenarioResult, Summary};
 use crate::implementations;
 use crate::library::find_snapshot;
 use crate::plan::{Portion, REFERENCE, TARGET, own_implementation};
+
 /// Gathers outcomes until a scenario is whole.
 pub(super) struct Collector<'c, 'l> {
     pub(super) platform: &'c Platform,
@@ -26,7 +27,7 @@ pub(super) struct Collector<'c, 'l> {
     portions: &'c [Portion<'l>],
     settings: &'c Settings<'c>,
     /// What is tested and its release, where it has a profile.
-    profiled: Option<(implementations::Implementation, Option<String>)>,
+    profiled: Option<(&'c implementations::Implementation, Option<String>)>,
     /// Those of the platform and of the implementation.
     deviations: Vec<Deviation>,
     pub(super) hello: Option<Hello>,
@@ -42,8 +43,10 @@ impl<'c, 'l> Collector<'c, 'l> {
         implementation: &'c str,
         portions: &'c [Portion<'l>],
         settings: &'c Settings<'c>,
-        deviations: Vec<Deviation>,
+        profiled: Option<(&'c implementations::Implementation, Option<String>)>,
     ) -> Self {
+        let own = profiled.as_ref().map(|(found, _)| &found.profile.deviation);
+        let deviations = platform.deviations.iter().chain(own.into_iter().flatten());
         let missing = portions
             .iter()
             .map(|portion| (portion.scenario.id.as_str(), portion.cases.len()))
@@ -53,11 +56,8 @@ impl<'c, 'l> Collector<'c, 'l> {
             implementation,
             portions,
             settings,
-            profiled: implementations::find(settings.root, implementation).map(|found| {
-                let release = found.release();
-                (found, release)
-            }),
-            deviations,
+            deviations: deviations.cloned().collect(),
+            profiled,
             hello: None,
             outcomes: HashMap::new(),
             missing,
@@ -139,6 +139,7 @@ impl<'c, 'l> Collector<'c, 'l> {
             scenario,
             platform: &self.platform.name,
             kernel: self.kernel(),
+            reviewed: self.reviewed(),
             implementation: self.implementation,
             comparison,
             stale,
@@ -153,17 +154,22 @@ impl<'c, 'l> Collector<'c, 'l> {
         self.hello.as_ref().map_or_else(|| unknown_system().name, name)
     }
 
-    fn compare(&self, portion: &Portion<'_>, judgements: &[&Judgement]) -> Comparison {
-        let scenario = portion.scenario;
-        let varies =
-            |(found, _): &(implementations::Implementation, _)| found.profile.varies_in(&scenario.id);
-        if self.profiled.as_ref().is_some_and(varies) {
-            return Comparison::Same;
-        }
+    /// What the heads of snapshots call what ran.
+    fn reviewed(&self) -> String {
         let profiled = self.profiled.as_ref().and_then(|(_, release)| release.as_deref());
         // What somebody has started is compared with the reference, but nobody has reviewed it.
         let release = profiled.or((self.implementation == TARGET).then_some(TARGET));
-        let table = Table::of_run(scenario, judgements, &reviewed_as(&self.kernel(), release));
+        reviewed_as(&self.kernel(), release)
+    }
+
+    fn compare(&self, portion: &Portion<'_>, judgements: &[&Judgement]) -> Comparison {
+        let scenario = portion.scenario;
+        let varies =
+            |(found, _): &(&implementations::Implementation, _)| found.profile.varies_in(&scenario.id);
+        if self.profiled.as_ref().is_some_and(varies) {
+            return Comparison::Same;
+        }
+        let table = Table::of_run(scenario, judgements, &self.reviewed());
         let kernels = self
             .hello
             .as_ref()

@@ -21,8 +21,8 @@ pub(crate) struct Feeder {
 }
 
 impl Feeder {
-    /// Begins to write `lines`: `first` at once, then all but `ahead` of the others as one after the other is begun, and
-    /// `last` in the end.
+    /// Begins to write `lines`: the first and `ahead` more at once, then one for each case that is begun; without a limit
+    /// all of them at once.
     pub(crate) fn start(link: &mut Link, lines: Vec<Vec<u8>>, ahead: Option<usize>) -> Self {
         let mut stream = std::mem::replace(&mut link.requests, Box::new(std::io::sink()));
         let (begun, permits) = channel();
@@ -57,11 +57,13 @@ impl Feeder {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{BufRead, BufReader, Read};
+    use std::io::{BufRead, BufReader, ErrorKind, Read};
     use std::os::unix::net::UnixStream;
     use std::time::Duration;
 
     use super::*;
+
+    const LONG: Duration = Duration::from_secs(60);
 
     struct Nobody;
 
@@ -73,7 +75,7 @@ mod tests {
 
     fn feeder(ahead: Option<usize>) -> (Feeder, BufReader<UnixStream>) {
         let (ours, theirs) = UnixStream::pair().unwrap();
-        theirs.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        theirs.set_read_timeout(Some(LONG)).unwrap();
         let mut link = Link {
             requests: Box::new(ours),
             replies: Box::new(std::io::empty()),
@@ -92,13 +94,20 @@ mod tests {
         line
     }
 
+    /// Whether neither a byte nor the end comes for a while: the feeder has the time to be wrong.
+    fn is_silent(agent: &mut BufReader<UnixStream>) -> bool {
+        let socket = agent.get_ref();
+        socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+        let read = agent.read(&mut [0]);
+        agent.get_ref().set_read_timeout(Some(LONG)).unwrap();
+        read.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+    }
+
     #[test]
     fn an_agent_without_a_brake_is_told_of_a_few_cases_more_than_it_has_begun() {
         let (feeder, mut agent) = feeder(Some(2));
         assert_eq!([(); 3].map(|()| next(&mut agent)), ["start\n", "1\n", "2\n"]);
-        agent.get_ref().set_nonblocking(true).unwrap();
-        assert!(agent.read(&mut [0]).is_err(), "nothing is begun yet");
-        agent.get_ref().set_nonblocking(false).unwrap();
+        assert!(is_silent(&mut agent), "nothing is begun yet");
         feeder.begun();
         assert_eq!(next(&mut agent), "3\n");
         feeder.begun();
@@ -111,8 +120,7 @@ mod tests {
         let (feeder, mut agent) = feeder(None);
         let told = [(); 5].map(|()| next(&mut agent)).concat();
         assert_eq!(told, "start\n1\n2\n3\nfinish\n");
-        agent.get_ref().set_nonblocking(true).unwrap();
-        assert!(agent.read(&mut [0]).is_err(), "no end of file");
+        assert!(is_silent(&mut agent), "no end of file");
         drop(feeder);
     }
 }

@@ -21,6 +21,7 @@ fn json_has_a_line_a_case_and_the_summary_last() {
     assert_eq!(lines.len(), 3);
     assert_eq!(lines[0]["scenario"], "port-reuse/sharing");
     assert_eq!(lines[0]["case"], json!({ "new": "plain" }));
+    assert_eq!(lines[0]["reviewed_as"], lines[0]["kernel"], "a kernel alone");
     assert_eq!(lines[0]["verdict"], "pass");
     assert_eq!(
         lines[0]["claims"],

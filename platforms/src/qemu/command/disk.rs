@@ -12,7 +12,8 @@ pub(super) const MACHINE: &str = "q35";
 
 pub(super) fn media(line: &mut Line, entry: Entry, choice: Choice<'_>) {
     let system = choice.image.to_string_lossy();
-    let agent = choice.root.unwrap_or(choice.image).to_string_lossy();
+    let agent = choice.root.expect("`Files::prepare` has asked for it");
+    let agent = agent.to_string_lossy();
     match entry {
         // vtbd0 and vtbd1.
         Entry::Login => {

@@ -92,9 +92,7 @@ impl Driver {
         if self.state == State::Failed {
             return Step::Wait;
         }
-        let text = String::from_utf8_lossy(&self.seen);
-        // The line itself has words of trouble in it, and comes back as an echo.
-        let text = text.replace(&self.line, "");
+        let text = String::from_utf8_lossy(&self.seen).into_owned();
         if let Some((_, what)) = TROUBLES.iter().find(|(sign, _)| text.contains(sign)) {
             return self.fail((*what).to_owned());
         }

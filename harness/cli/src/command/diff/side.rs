@@ -2,10 +2,9 @@
 
 use reusespec_core::protocol::{Hello, Implementation};
 use reusespec_core::system::{KNOWN_SYSTEMS, System, kernel_names};
-use reusespec_platforms::profile::Profile;
+use reusespec_platforms::profile::{Profile, ProfileError};
 
-use crate::implementations::{self, ImplementationError};
-use crate::library::Library;
+use crate::implementations;
 use crate::plan::{KERNEL, REFERENCE};
 use crate::platforms::{self, PlatformError};
 use crate::run::HOST;
@@ -32,32 +31,31 @@ pub(super) enum SideError {
     )]
     Unknown(String),
     #[error(transparent)]
-    Platform(#[from] PlatformError),
+    Profile(#[from] ProfileError),
     #[error(transparent)]
-    Implementation(#[from] ImplementationError),
+    Platform(#[from] PlatformError),
     #[error("this machine does not say what it is: {0}")]
     Silent(String),
 }
 
 impl Side {
-    pub(super) fn find(name: &str, library: &Library) -> Result<Self, SideError> {
+    pub(super) fn find(name: &str, profiles: &[implementations::Implementation]) -> Result<Self, SideError> {
         let (place, implementation) = match name.split_once('+') {
             Some((place, implementation)) => (place, Some(implementation)),
             None => (name, None),
         };
-        let known = |implementation: &str| -> Result<bool, SideError> {
-            let profiles = implementations::load(&library.root)?;
+        let known = |implementation: &str| {
             let ours = [KERNEL, REFERENCE].contains(&implementation);
-            Ok(ours || profiles.iter().any(|profile| profile.name == implementation))
+            ours || profiles.iter().any(|profile| profile.name == implementation)
         };
         if let Some(implementation) = implementation
-            && !known(implementation)?
+            && !known(implementation)
         {
             return Err(SideError::Unknown(name.to_owned()));
         }
         let (kernel, implementation) = match kernel(place)? {
             Some(kernel) => (kernel, implementation),
-            None if implementation.is_none() && known(place)? => (this_machine()?, Some(place)),
+            None if implementation.is_none() && known(place) => (this_machine()?, Some(place)),
             None => return Err(SideError::Unknown(name.to_owned())),
         };
         let (system, machine) = kernel;
@@ -75,12 +73,17 @@ fn kernel(name: &str) -> Result<Option<(System, String)>, SideError> {
     if name == HOST {
         return this_machine().map(Some);
     }
-    if let Ok(profile) = Profile::find(name) {
-        let system = System {
-            name: profile.system.name().to_owned(),
-            release: profile.version,
-        };
-        return Ok(Some((system, profile.machine)));
+    match Profile::find(name) {
+        Ok(profile) => {
+            let system = System {
+                name: profile.system.name().to_owned(),
+                release: profile.version,
+            };
+            return Ok(Some((system, profile.machine)));
+        }
+        // It may be a kernel or an implementation.
+        Err(ProfileError::Unknown { .. }) => {}
+        Err(error) => return Err(SideError::Profile(error)),
     }
     let mut parts = name.splitn(3, '-');
     let (Some(system), Some(release)) = (parts.next(), parts.next()) else {

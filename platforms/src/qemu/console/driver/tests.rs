@@ -90,6 +90,13 @@ fn a_system_that_never_answers_is_given_up() {
 }
 
 #[test]
+fn nothing_in_the_line_looks_like_trouble_when_it_comes_back_as_an_echo() {
+    for (sign, _) in TROUBLES {
+        assert!(!crate::root_image::LOGIN_LINE.contains(sign), "{sign}");
+    }
+}
+
+#[test]
 fn the_echo_of_the_line_is_no_trouble_and_a_shell_that_refuses_it_is() {
     let start = "0 \"\\r\\nlogin: \"\n2000 \"root\\r\\nroot@freebsd:~ # \"\n";
     let echo = "4000 \"tar -xOf /dev/vtbd1 agent >/tmp/a; /tmp/a\\r\\n\"\n5000 \"\"";
