@@ -198,7 +198,11 @@ fn a_damaged_kernel_in_the_cache_is_made_again() {
         assert_eq!(fs::read(again.image).unwrap().len(), whole.len());
     }
     setup.kernel = kernel::fetch(&setup.profile, &cache, &mut |_| ()).unwrap();
-    assert!(Talk::with(setup.start().unwrap()).hear().starts_with("hello 6.12"));
+    assert!(
+        Talk::with(setup.start().unwrap())
+            .hear()
+            .starts_with("hello 6.12")
+    );
 }
 
 /// A limit on file sizes instead of a full disk: it needs no privilege and no file system of its own, and the cache

@@ -109,6 +109,10 @@ fn proposed(
     let kernels = kernels(&ran.kernel);
     let names = implementations::names(profiles, &ran.implementation);
     let (keys, ending) = (snapshot_keys(&kernels, &names, own), own_ending(&names, own));
+    // Of a platform that never started there is not even a kernel's name.
+    if judgements.iter().all(|each| each.verdict == Verdict::Broken) {
+        return Proposal::Incomplete;
+    }
     let all: Vec<_> = judgements.iter().collect();
     let now = Table::of_run(scenario, &all, &ran.reviewed);
     let missing = judgements
