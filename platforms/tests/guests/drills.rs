@@ -167,7 +167,7 @@ fn an_agent_for_another_machine_is_refused_before_anything_is_started() {
     assert!(
         error
             .to_string()
-            .contains("it is not a program for aarch64; build it with: cargo build"),
+            .contains("it is not a program for aarch64; build it with: cargo run -p ci -- agents"),
         "{error}"
     );
 }
