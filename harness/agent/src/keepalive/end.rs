@@ -63,8 +63,8 @@ fn is_over(socket: &Socket, deadline: Instant) -> io::Result<bool> {
     Ok(!ready(socket, PollFlags::empty(), deadline)?.is_empty())
 }
 
-/// Neither BSD wakes a poll(2) that asks for nothing. A look at what could be received shows the error and leaves it, unless there is
-/// something to receive, which comes first.
+/// Neither BSD wakes a poll(2) that asks for nothing. A look at what could be received shows the error and leaves it,
+/// unless there is something to receive, which comes first.
 #[cfg(not(target_os = "linux"))]
 fn is_over(socket: &Socket, deadline: Instant) -> io::Result<bool> {
     const BETWEEN_LOOKS: Duration = Duration::from_millis(5);

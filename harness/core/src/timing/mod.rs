@@ -111,7 +111,7 @@ pub struct Ruler {
     pub timing: Timing,
     /// The schedule the case sets, as far as its steps say.
     pub schedule: Schedule,
-    /// How late the origin may be: what is seen may have been due so much earlier in its count.
+    /// How late the origin may be: times counted from it are too small by up to that.
     pub origin_late_us: u64,
     /// Whether times are given as they are: the case is only ever seen in virtual time.
     pub exact: bool,
