@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use reusespec::library::{find_snapshot, load_file};
 use reusespec::plan::{Portion, own_implementation};
-use reusespec::run::{reviewed_as, snapshot_keys};
+use reusespec::run::{own_ending, reviewed_as, snapshot_keys};
 use reusespec_core::system::{kernel_name, kernel_names};
 use reusespec_core::table::{Comparison, Table};
 use reusespec_core::{Judgement, System, Verdict};
@@ -95,10 +95,7 @@ pub(crate) fn review(
     let reviewed = reviewed_as(&kernel_name(system, machine), version);
     let now = Table::of_run(scenario, &all, &reviewed);
     let own = own_implementation(scenario);
-    let suffix = match names.first() {
-        Some(name) if name != own => format!("+{name}"),
-        _ => String::new(),
-    };
+    let suffix = own_ending(names, own);
     let keys = snapshot_keys(&kernel_names(system, machine), names, own);
     let found = find_snapshot(&root(), &scenario.id, &keys);
     // An implementation that is as the one it is like, or as the scenario's own one, has no table of its own.
