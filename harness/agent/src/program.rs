@@ -11,6 +11,7 @@ mod processes;
 
 use std::fs;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -72,6 +73,39 @@ impl Program {
         at: Option<&Place>,
         more: &[(&str, &str)],
     ) -> Result<Self, ProgramError> {
+        let stdin = match external.kind {
+            Kind::Adapter => Stdio::piped(),
+            Kind::Server => Stdio::null(),
+        };
+        let mut program = Self::spawn(external, &external.start, stdin, at, more)?;
+        match external.kind {
+            Kind::Adapter => program.ask(&AdapterRequest::Hello { protocol: 1 })?,
+            Kind::Server => program.wait_for(at)?,
+        }
+        Ok(program)
+    }
+
+    /// Starts it with a listener in descriptor 0. Nobody waits: connections queue in the listener until it takes them.
+    pub(crate) fn start_inherited(
+        external: &External,
+        listener: std::net::TcpListener,
+        at: &Place,
+    ) -> Result<Self, ProgramError> {
+        let words = external.start_inherited.as_deref().unwrap_or_default();
+        let served = External {
+            kind: Kind::Server,
+            ..external.clone()
+        };
+        Self::spawn(&served, words, OwnedFd::from(listener).into(), Some(at), &[])
+    }
+
+    fn spawn(
+        external: &External,
+        words: &[String],
+        stdin: Stdio,
+        at: Option<&Place>,
+        more: &[(&str, &str)],
+    ) -> Result<Self, ProgramError> {
         if let Some(missing) = &external.missing {
             return Err(ProgramError::Unsupported(missing.clone()));
         }
@@ -83,27 +117,23 @@ impl Program {
         let directory = Directory::new().map_err(failed)?;
         let values = values(&directory.0, at, more);
         write_files(external, &values, &directory.0).map_err(failed)?;
-        let mut command = command(&external.start, external, &values, &directory.0).map_err(failed)?;
+        let mut command = command(words, external, &values, &directory.0).map_err(failed)?;
+        command.stdin(stdin);
         if external.kind == Kind::Adapter {
-            command.stdin(Stdio::piped()).stdout(Stdio::piped());
+            command.stdout(Stdio::piped());
         }
         #[cfg(target_os = "linux")]
         processes::contain(&mut command, processes::Namespace::Own);
         let mut child = command.spawn().map_err(failed)?;
         let lines = Lines::of(&mut child).map_err(failed)?;
-        let mut program = Self {
+        Ok(Self {
             name: external.name.clone(),
             child,
             lines,
             directory,
             external: external.clone(),
             values,
-        };
-        match external.kind {
-            Kind::Adapter => program.ask(&AdapterRequest::Hello { protocol: 1 })?,
-            Kind::Server => program.wait_for(at)?,
-        }
-        Ok(program)
+        })
     }
 
     /// Asks an adapter to do something.

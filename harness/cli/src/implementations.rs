@@ -175,6 +175,7 @@ impl Implementation {
             name: self.name.clone(),
             kind: self.profile.kind,
             start: fill_all(&self.profile.start),
+            start_inherited: self.profile.start_inherited.as_deref().map(fill_all),
             front: front.map(|front| fill_all(&front.start)),
             ready_said: self.profile.ready_said.clone(),
             environment: environment

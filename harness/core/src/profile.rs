@@ -22,6 +22,9 @@ use serde::{Deserialize, Serialize};
 use crate::deviation::Deviation;
 use crate::family::Family;
 
+/// What a step needs that leaves a listener in descriptor 0 of the program it starts.
+pub const INHERITED: &str = "inherited";
+
 /// What `profile.toml` says.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -48,6 +51,10 @@ pub struct Profile {
     pub build: Vec<Vec<String>>,
     /// The program and its arguments.
     pub start: Vec<String>,
+    /// The same where its descriptor 0 is the socket to listen on (FastCGI 1.0 §2.2); it then speaks no adapters'
+    /// protocol.
+    #[serde(default)]
+    pub start_inherited: Option<Vec<String>>,
     /// What a server writes to standard error when it can be used, where it can be connected to before. Not for
     /// [`Self::front`].
     #[serde(default)]
@@ -152,6 +159,8 @@ pub struct External {
     pub kind: Kind,
     /// The program and its arguments; only names of the case are left in them.
     pub start: Vec<String>,
+    /// See [`Profile::start_inherited`].
+    pub start_inherited: Option<Vec<String>>,
     /// The same for a web server in front of an application.
     pub front: Option<Vec<String>>,
     /// See [`Profile::ready_said`].
@@ -231,6 +240,10 @@ impl Profile {
 impl External {
     /// Why it does not have what a step needs, if it has not.
     pub fn lacks(&self, need: &str) -> Option<String> {
+        if need == INHERITED {
+            let told = || format!("{}: it is not started with a listener in descriptor 0", self.name);
+            return self.start_inherited.is_none().then(told);
+        }
         if let Some(lack) = self.lacks.iter().find(|lack| lack.what == need) {
             return Some(format!("{}: {}", self.name, lack.because));
         }

@@ -100,4 +100,6 @@ def application(environ, start_response):
 
 
 if __name__ == "__main__":
-    WSGIServer(application, bindAddress=("127.0.0.1", int(sys.argv[1])), multiplexed=True, minSpare=8, maxSpare=16).run()
+    # Without a port flup takes the listener in descriptor 0.
+    at = ("127.0.0.1", int(sys.argv[1])) if len(sys.argv) > 1 else None
+    WSGIServer(application, bindAddress=at, multiplexed=True, minSpare=8, maxSpare=16).run()

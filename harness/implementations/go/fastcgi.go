@@ -33,6 +33,12 @@ func serveFastcgi(arguments json.RawMessage) any {
 	return "ok"
 }
 
+// serveInherited serves on the listener in descriptor 0, where the library looks for one if it is given none. Returns
+// only what went wrong.
+func serveInherited() error {
+	return fcgi.Serve(nil, http.HandlerFunc(handle))
+}
+
 // number is an option of the query.
 func number(request *http.Request, name string, otherwise int) int {
 	if value, err := strconv.Atoi(request.URL.Query().Get(name)); err == nil {

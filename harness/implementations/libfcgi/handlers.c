@@ -214,8 +214,10 @@ static void *serve(void *unused)
 int main(int argc, char **argv)
 {
     pthread_t thread;
-    if (argc != 2 || FCGX_Init() != 0 || (listener = FCGX_OpenSocket(argv[1], 128)) < 0) {
-        fprintf(stderr, "usage: handlers :PORT\n");
+    /* Without a port it is to find its listener in descriptor 0, where the library looks for it, too. */
+    listener = argc == 2 ? FCGX_OpenSocket(argv[1], 128) : 0;
+    if (argc > 2 || FCGX_Init() != 0 || listener < 0 || (argc == 1 && FCGX_IsCGI())) {
+        fprintf(stderr, "usage: handlers [:PORT]\n");
         return 1;
     }
     for (int i = 1; i < THREADS; i++)

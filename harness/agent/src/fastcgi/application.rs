@@ -1,5 +1,6 @@
 //! The application under test: the reference in a thread of the case, somebody's program, or one that runs.
 
+use std::net::TcpListener;
 use std::time::Duration;
 
 use reusespec_core::adapter::AdapterRequest;
@@ -48,7 +49,13 @@ impl Application {
             _reference: None,
             _directory: directory,
         };
+        let inherits = step.transport == Transport::Inherited;
         match &scene.implementation {
+            Implementation::External(external) if inherits => {
+                let program = Program::start_inherited(external, listen(&place)?, &place)?;
+                application.script_filename.clone_from(&external.script_filename);
+                application._program = Some(program);
+            }
             Implementation::External(external) => {
                 let at = (external.kind == Kind::Server).then_some(&place);
                 let mut program = Program::start(external, at, &[])?;
@@ -63,6 +70,7 @@ impl Application {
             }
             Implementation::Reference { fault } => {
                 let at = match place {
+                    Place::Tcp(_) if inherits => At::Inherited(listen(&place)?.into()),
                     Place::Tcp(address) => At::Tcp(address),
                     Place::Unix(path) => At::Unix(path),
                 };
@@ -79,7 +87,7 @@ impl Application {
 
 fn place(transport: Transport, scene: &Scene<'_>) -> Result<(Place, Option<Directory>), Stop> {
     match transport {
-        Transport::Tcp => {
+        Transport::Tcp | Transport::Inherited => {
             let address = ([127, 0, 0, 1], scene.ground.ports[0]).into();
             Ok((Place::Tcp(address), None))
         }
@@ -88,6 +96,15 @@ fn place(transport: Transport, scene: &Scene<'_>) -> Result<(Place, Option<Direc
             Ok((Place::Unix(directory.path().join("socket")), Some(directory)))
         }
     }
+}
+
+/// The socket that a web server leaves in the descriptor 0 of the application it starts.
+fn listen(place: &Place) -> Result<TcpListener, Stop> {
+    let listener = match place {
+        Place::Tcp(address) => TcpListener::bind(address),
+        Place::Unix(_) => Err(std::io::ErrorKind::Unsupported.into()),
+    };
+    listener.map_err(|error| Stop::Broken(format!("cannot listen on {place}: {error}")))
 }
 
 /// The reference's settings, as far as the scenario says something else than the defaults.

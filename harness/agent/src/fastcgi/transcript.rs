@@ -14,10 +14,15 @@ const KEPT_BYTES: usize = 8 << 10;
 /// Bytes of a body that a line shows.
 const SHOWN_BYTES: usize = 96;
 
+/// Records should be placed on boundaries that are multiples of so many bytes (§3.3); a header has as many.
+const BOUNDARY: usize = 8;
+
 /// The lines of one `receive`.
 pub(super) struct Transcript {
     entries: Vec<Entry>,
     show: Show,
+    /// Whether content and padding of some record are no multiple of [`BOUNDARY`].
+    is_unaligned: bool,
 }
 
 struct Entry {
@@ -62,6 +67,7 @@ impl Transcript {
         Self {
             entries: Vec::new(),
             show,
+            is_unaligned: false,
         }
     }
 
@@ -69,6 +75,7 @@ impl Transcript {
     pub(super) fn take(&mut self, record: &Record<&[u8]>, answering: &mut Answering, until: &str) -> bool {
         let id = record.id();
         let content = record.content();
+        self.is_unaligned |= !(content.len() + record.padding().len()).is_multiple_of(BOUNDARY);
         if record.kind() == Kind::Stream(Stream::Stdout) && !content.is_empty() {
             return self.stdout(id, content, answering, until);
         }
@@ -124,11 +131,16 @@ impl Transcript {
             self.entries.dedup_by(|later, earlier| later.continues(earlier));
         }
         let show = self.show;
+        if show == Show::Alignment {
+            let kept = if self.is_unaligned { "not kept" } else { "kept" };
+            self.say(format!("boundaries of {BOUNDARY} bytes {kept}"));
+        }
         let line = |entry: &Entry| match &entry.text {
             Text::Whole(text) => format!("< {text}"),
             Text::Stdout(stdout) => format!("< {}", stdout.line(entry.id, show)),
         };
-        let shown = |entry: &&Entry| show != Show::End || matches!(entry.text, Text::Whole(_));
+        let hides_stdout = matches!(show, Show::End | Show::Alignment);
+        let shown = |entry: &&Entry| !hides_stdout || matches!(entry.text, Text::Whole(_));
         self.entries.iter().filter(shown).map(line).collect()
     }
 }
@@ -265,6 +277,16 @@ mod tests {
             let expected = [r#"< STDOUT id=1 "part ...\nstdin=0\n""#];
             check(Show::Once, Order::Arrival, records, &expected);
         }
+    }
+
+    #[test]
+    fn one_record_off_its_boundary_is_enough() {
+        let records = [(Stdout, 1, "12345678"), (Stdout, 1, "")];
+        let kept = ["< STDOUT id=1 end", "< boundaries of 8 bytes kept"];
+        check(Show::Alignment, Order::Arrival, &records, &kept);
+        let records = [(Stdout, 1, "1"), (Stdout, 1, "")];
+        let not_kept = ["< STDOUT id=1 end", "< boundaries of 8 bytes not kept"];
+        check(Show::Alignment, Order::Arrival, &records, &not_kept);
     }
 
     #[test]

@@ -176,6 +176,9 @@ pub enum Transport {
     Tcp,
     /// A Unix-domain stream socket.
     Unix,
+    /// TCP on `127.0.0.1:$port` by the probe, which leaves its listener in the application's descriptor 0, as web
+    /// servers and spawn-fcgi do (§2.2, FCGI_LISTENSOCK_FILENO).
+    Inherited,
 }
 
 /// How bytes are divided into writes.
@@ -213,6 +216,8 @@ pub enum Show {
     Everything,
     /// Only how the stream ends: for handlers that write until they are stopped.
     End,
+    /// As `end`, and whether content and padding of every record make a multiple of eight bytes (§3.3 recommends it).
+    Alignment,
     /// As `body`, but the lines `part 1`, `part 2`, … of `/stream` are one `part …`: how many come is a question of
     /// time.
     Once,

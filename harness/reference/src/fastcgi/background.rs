@@ -5,20 +5,23 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::mpsc;
 
 use tokio::sync::oneshot;
 
-use super::{Handlers, ListenError, Listener, Server, Settings};
+use super::{FastCgiFault, Handlers, ListenError, Listener, Server, Settings};
 
 /// Where to listen.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum At {
     /// A TCP address.
     Tcp(SocketAddr),
     /// The path of a Unix-domain socket.
     Unix(PathBuf),
+    /// A listener that somebody else has made.
+    Inherited(OwnedFd),
 }
 
 /// The standard handlers, served until this is dropped.
@@ -41,6 +44,10 @@ impl Background {
             source,
         };
         let serve = move || {
+            if settings.has(FastCgiFault::TakenForCgi) && matches!(at, At::Inherited(_)) {
+                drop(at);
+                return drop(listening.send(Ok(())));
+            }
             let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
                 Ok(runtime) => runtime,
                 Err(error) => return drop(listening.send(Err(no_thread(error)))),
@@ -49,6 +56,7 @@ impl Background {
                 let listener = match at {
                     At::Tcp(address) => Listener::tcp(address).await,
                     At::Unix(path) => Listener::unix(path),
+                    At::Inherited(descriptor) => Listener::inherited(descriptor),
                 };
                 match listener {
                     Ok(listener) => {

@@ -55,6 +55,9 @@ faults! {
         OneConnection = "fcgi-one-connection",
             "ruven/iipsrv#203 (one process of libfcgi)",
             "an idle connection keeps all others from being served";
+        TakenForCgi = "fcgi-taken-for-cgi",
+            "FastCGI 1.0 §2.2 (what its test by getpeername is there to prevent)",
+            "a program started with a listener in descriptor 0 runs as a CGI program and ends";
         WebServerAddrsIgnored = "fcgi-web-server-addrs-ignored",
             "php/doc-en#5263 (a warning in a manual)",
             "any peer is served, whatever FCGI_WEB_SERVER_ADDRS says";

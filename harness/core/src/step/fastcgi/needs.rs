@@ -3,6 +3,8 @@
 //! Read off the steps, not written into scenarios: an author cannot forget one, and an application that lacks
 //! one handler is `unsupported` on exactly the cases that ask for it.
 
+use crate::profile::INHERITED;
+
 use super::{FastcgiStep, Record, RoleName, Serve, Transport};
 
 /// The handlers of `HANDLERS.md`; every other SCRIPT_NAME is one that nobody serves.
@@ -21,7 +23,7 @@ const HANDLERS: [&str; 9] = [
 impl FastcgiStep {
     /// Words that profiles list: `/slow` for a handler, `authorizer` and `filter` for roles, `multiplex` and
     /// `one-at-a-time`, `max-requests`, `max-connections`, `roles`, `web-server-addrs`, `unix` for settings, `keep-conn` for
-    /// a web server.
+    /// a web server; and [`INHERITED`], which profiles offer by `start-inherited`.
     pub fn needs(&self) -> Vec<String> {
         let words = match self {
             Self::Serve(serve) => serve.needs(),
@@ -43,7 +45,11 @@ impl FastcgiStep {
 impl Serve {
     fn needs(&self) -> Vec<&'static str> {
         let words = [
-            (self.transport == Transport::Unix).then_some("unix"),
+            match self.transport {
+                Transport::Tcp => None,
+                Transport::Unix => Some("unix"),
+                Transport::Inherited => Some(INHERITED),
+            },
             self.multiplex
                 .map(|on| if on { "multiplex" } else { "one-at-a-time" }),
             self.max_requests.map(|_| "max-requests"),

@@ -11,7 +11,7 @@ use std::time::Duration;
 use reusespec_wire::fastcgi::{Kind, RawRecord, Role, Stream};
 
 use super::peer::*;
-use crate::fastcgi::{FastCgiFault as Fault, Server, Settings, web_server_addrs};
+use crate::fastcgi::{At, Background, FastCgiFault as Fault, Server, Settings, web_server_addrs};
 
 /// How long a faulty server may stay silent before that is its answer.
 const FAULTY_BUDGET: Duration = Duration::from_millis(400);
@@ -163,6 +163,8 @@ fn exchange(fault: Fault) -> Vec<Step> {
                 (request(2, "/slow?ms=200", b""), "END id=2"),
             ]
         }
+        // Nobody gets as far as an exchange.
+        Fault::TakenForCgi => Vec::new(),
         Fault::AppStatusLost => vec![(request(1, "/exit?status=4", b""), end)],
     }
 }
@@ -197,13 +199,26 @@ async fn play(server: &Server, fault: Fault, budget: Duration) -> Vec<String> {
 
 #[tokio::test]
 async fn every_fault_changes_what_a_peer_sees() {
-    for &fault in Fault::ALL {
+    for &fault in Fault::ALL.iter().filter(|fault| **fault != Fault::TakenForCgi) {
         let correct = server(settings(fault, false)).await;
         let expected = play(&correct, fault, BUDGET).await;
         let faulty = server(settings(fault, true)).await;
         let seen = play(&faulty, fault, FAULTY_BUDGET).await;
         assert_ne!(seen, expected, "{}: {}", fault.name(), fault.what());
     }
+}
+
+#[test]
+fn a_listener_taken_for_the_input_of_a_cgi_program_is_not_served() {
+    let is_served = |is_on| {
+        let listener = std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let settings = settings(Fault::TakenForCgi, is_on);
+        let _server = Background::start(At::Inherited(listener.into()), settings).unwrap();
+        std::net::TcpStream::connect(address).is_ok()
+    };
+    assert!(is_served(false));
+    assert!(!is_served(true));
 }
 
 #[test]
