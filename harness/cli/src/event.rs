@@ -1,6 +1,7 @@
 //! What happens in a run, as reporters hear of it. They see nothing else.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use reusespec_core::protocol::Hello;
@@ -54,6 +55,8 @@ pub struct ScenarioResult<'l> {
     pub cases: Vec<(Judgement, Duration)>,
     /// How the table relates to the reviewed one.
     pub comparison: Comparison,
+    /// The file of the reviewed one, if there is one.
+    pub snapshot: Option<PathBuf>,
     /// Deviations that no longer occur.
     pub stale: Vec<Deviation>,
     /// Arguments that run the scenario again.

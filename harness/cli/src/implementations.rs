@@ -211,6 +211,10 @@ impl Implementation {
             .map_err(|error| error.to_string())?;
         let text = [output.stdout, output.stderr].concat();
         let text = String::from_utf8_lossy(&text).into_owned();
+        if !output.status.success() {
+            let words = self.profile.version.join(" ");
+            return Err(format!("`{words}` ended with {}: {}", output.status, text.trim()));
+        }
         let line = text
             .lines()
             .find(|line| line.contains(|digit: char| digit.is_ascii_digit()));

@@ -23,6 +23,14 @@ use crate::run::{is_of_kernel, snapshot_keys};
 /// Cells of a case that nobody could observe.
 const UNOBSERVED: [&str; 2] = ["unsupported", "broken"];
 
+/// Why there is nothing to compare.
+#[derive(Debug, thiserror::Error)]
+enum DiffError {
+    /// Each of the two has scenarios, but none is asked of both.
+    #[error("none of these scenarios is asked of both {} and {}; `reusespec implementations` names the families of each", .0[0], .0[1])]
+    NothingShared([String; 2]),
+}
+
 /// What was compared.
 #[derive(Default)]
 struct Count {
@@ -52,7 +60,13 @@ pub(super) fn diff(library: &Library, options: &Diff) -> io::Result<i32> {
     }
     let mut stdout = anstream::stdout();
     let mut count = Count::default();
-    for scenario in chosen.into_iter().filter(compared) {
+    let compared: Vec<_> = chosen.into_iter().filter(compared).collect();
+    if compared.is_empty() {
+        return Ok(wrong_input(&DiffError::NothingShared(
+            sides.map(|side| side.name),
+        )));
+    }
+    for scenario in compared {
         match sides
             .each_ref()
             .map(|side| table(library, &profiles, scenario, side))

@@ -1,7 +1,6 @@
 //! `reusespec run`.
 
 use std::io;
-use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use reusespec_core::protocol::Target;
@@ -55,7 +54,7 @@ pub(super) fn run(library: &Library, options: &Run) -> io::Result<i32> {
         target: target(options),
         capture: options.capture.clone(),
     };
-    let mut reporters = reporters(options, &library.root);
+    let mut reporters = reporters(options);
     let mut trouble = None;
     let summary = crate::run::run(&platforms, &work, &settings, &mut |event: Event<'_>| {
         for reporter in &mut reporters {
@@ -105,10 +104,10 @@ fn selection(options: &Run) -> Selection {
     }
 }
 
-fn reporters(options: &Run, root: &Path) -> Vec<Box<dyn Reporter>> {
+fn reporters(options: &Run) -> Vec<Box<dyn Reporter>> {
     let mut reporters: Vec<Box<dyn Reporter>> = Vec::new();
     match options.format {
-        Format::Terminal => reporters.push(Box::new(TerminalReporter::new(root))),
+        Format::Terminal => reporters.push(Box::new(TerminalReporter::default())),
         Format::Json => reporters.push(Box::new(JsonReporter::new(io::stdout()))),
     }
     if let Some(file) = &options.junit {

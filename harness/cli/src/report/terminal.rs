@@ -3,7 +3,6 @@
 //! Colour never carries a meaning alone: the verdict's word stands beside it.
 
 use std::io::{self, IsTerminal, Write};
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
@@ -20,22 +19,21 @@ const SHOWN: usize = 5;
 
 /// Prints a run.
 pub struct TerminalReporter {
-    root: PathBuf,
     bar: ProgressBar,
     /// What went wrong, repeated at the end where it can be found.
     trouble: Vec<String>,
 }
 
-impl TerminalReporter {
-    /// `root` is the folder of scenarios, to name snapshot files.
-    pub fn new(root: &Path) -> Self {
+impl Default for TerminalReporter {
+    fn default() -> Self {
         Self {
-            root: root.to_owned(),
             bar: ProgressBar::hidden(),
             trouble: Vec::new(),
         }
     }
+}
 
+impl TerminalReporter {
     fn start_bar(&mut self, cases: usize) {
         if !io::stderr().is_terminal() {
             return;
@@ -57,7 +55,7 @@ impl TerminalReporter {
             let mut stdout = anstream::stdout().lock();
             lines.iter().try_for_each(|line| writeln!(stdout, "{line}"))
         })?;
-        let problems = problems(result, &self.root);
+        let problems = problems(result);
         if !problems.is_empty() {
             self.trouble.push(problems.join("\n"));
         }
@@ -176,7 +174,7 @@ fn least_margin(result: &ScenarioResult<'_>) -> String {
     })
 }
 
-fn problems(result: &ScenarioResult<'_>, root: &Path) -> Vec<String> {
+fn problems(result: &ScenarioResult<'_>) -> Vec<String> {
     let mut lines = Vec::new();
     lines.extend(failures(result));
     lines.extend(without_answer(result));
@@ -191,10 +189,10 @@ fn problems(result: &ScenarioResult<'_>, root: &Path) -> Vec<String> {
     }
     match &result.comparison {
         Comparison::Same => {}
-        Comparison::Changed(rows) => lines.push(changes("changed", rows, result, root)),
+        Comparison::Changed(rows) => lines.push(changes("changed", rows, result)),
         // Nothing was observed.
         Comparison::New(rows) if rows.is_empty() => {}
-        Comparison::New(rows) => lines.push(changes("new", rows, result, root)),
+        Comparison::New(rows) => lines.push(changes("new", rows, result)),
     }
     lines
 }
@@ -279,19 +277,22 @@ fn without_answer(result: &ScenarioResult<'_>) -> Vec<String> {
     reasons.iter().map(line).collect()
 }
 
-fn changes(word: &str, rows: &[RowChange], result: &ScenarioResult<'_>, root: &Path) -> String {
-    let folder = crate::library::snapshot_path(root, &result.scenario.id, "…");
-    let mut text = format!(
-        "{word}  {}  {} rows differ from {}",
-        result.scenario.id,
-        rows.len(),
-        folder.display()
-    );
+fn changes(word: &str, rows: &[RowChange], result: &ScenarioResult<'_>) -> String {
+    let (id, count) = (&result.scenario.id, rows.len());
+    let mut text = match &result.snapshot {
+        Some(path) => format!("{word}  {id}  {count} rows differ from {}", path.display()),
+        None => format!(
+            "{word}  {id}  {count} rows, and no snapshot of {}",
+            result.reviewed
+        ),
+    };
+    // A transcript takes one line here; the snapshot has it in full.
+    let line = |cells: &[String]| cells.join("  ").replace('\n', " · ");
     for row in rows.iter().take(SHOWN) {
         if let Some(was) = &row.was {
-            text.push_str(&format!("\n    - {}", was.join("  ")));
+            text.push_str(&format!("\n    - {}", line(was)));
         }
-        text.push_str(&format!("\n    + {}", row.is.join("  ")));
+        text.push_str(&format!("\n    + {}", line(&row.is)));
     }
     if rows.len() > SHOWN {
         text.push_str(&format!("\n    … and {} more", rows.len() - SHOWN));

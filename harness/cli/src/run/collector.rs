@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use reusespec_core::judge::{judge, stale_deviations};
@@ -17,7 +18,7 @@ use super::{HOST, Platform, Settings, reviewed_as, snapshot_keys};
 use crate::capture;
 use crate::event::{Event, ScenarioResult, Summary};
 use crate::implementations;
-use crate::library::find_snapshot;
+use crate::library::{find_snapshot, snapshot_path};
 use crate::plan::{Portion, REFERENCE, TARGET, own_implementation};
 
 /// Gathers outcomes until a scenario is whole.
@@ -134,7 +135,7 @@ impl<'c, 'l> Collector<'c, 'l> {
         let judgements: Vec<&Judgement> = cases.iter().map(|(judgement, _)| judgement).collect();
         let stale = stale_deviations(scenario, &judgements, &system, deviations);
         let stale = stale.into_iter().cloned().collect();
-        let comparison = self.compare(portion, &judgements);
+        let (comparison, snapshot) = self.compare(portion, &judgements);
         ScenarioResult {
             scenario,
             platform: &self.platform.name,
@@ -142,6 +143,7 @@ impl<'c, 'l> Collector<'c, 'l> {
             reviewed: self.reviewed(),
             implementation: self.implementation,
             comparison,
+            snapshot,
             stale,
             again: self.again(&scenario.id),
             cases,
@@ -162,12 +164,13 @@ impl<'c, 'l> Collector<'c, 'l> {
         reviewed_as(&self.kernel(), release)
     }
 
-    fn compare(&self, portion: &Portion<'_>, judgements: &[&Judgement]) -> Comparison {
+    /// How the table relates to the reviewed one, and where that is.
+    fn compare(&self, portion: &Portion<'_>, judgements: &[&Judgement]) -> (Comparison, Option<PathBuf>) {
         let scenario = portion.scenario;
         let varies =
             |(found, _): &(&implementations::Implementation, _)| found.profile.varies_in(&scenario.id);
         if self.profiled.as_ref().is_some_and(varies) {
-            return Comparison::Same;
+            return (Comparison::Same, None);
         }
         let table = Table::of_run(scenario, judgements, &self.reviewed());
         let kernels = self
@@ -179,14 +182,17 @@ impl<'c, 'l> Collector<'c, 'l> {
             None => vec![self.implementation.to_owned()],
         };
         let keys = snapshot_keys(&kernels, &names, own_implementation(scenario));
-        let old = find_snapshot(self.settings.root, &scenario.id, &keys).map(|(_, table)| table);
+        let root = self.settings.root;
+        let (old, path) = find_snapshot(root, &scenario.id, &keys)
+            .map(|(key, table)| (table, snapshot_path(root, &scenario.id, &key)))
+            .unzip();
         let whole = portion.cases.len() == scenario.cases.len();
         let scope = if whole {
             Scope::AllCases
         } else {
             Scope::ChosenCases
         };
-        table.compare(old.as_ref(), judgements, scope)
+        (table.compare(old.as_ref(), judgements, scope), path)
     }
 
     fn own(&self, scenario: &str) -> &'static str {

@@ -5,6 +5,7 @@
 mod accept;
 mod captures;
 mod deaths;
+mod differences;
 mod elsewhere;
 mod ground;
 mod guests;

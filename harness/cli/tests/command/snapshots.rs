@@ -36,6 +36,8 @@ fn a_row_that_changed_fails_the_run_and_is_shown() {
     snapshot(&ground, &this_kernel(), "ok");
     let answer = ground.run(&["run"]);
     assert_eq!(answer.status, 1);
+    let rows = "1 rows differ from";
+    assert!(answer.stdout.contains(rows) && answer.stdout.contains("/sharing@linux.snap"));
     assert!(answer.stdout.contains("- plain  ok"), "{}", answer.stdout);
     assert!(answer.stdout.contains("+ plain  EADDRINUSE"), "{}", answer.stdout);
     let lines = ground.run(&["run", "--format", "json"]).json();

@@ -1,0 +1,36 @@
+//! `diff`: two kernels' reviewed tables, row by row, with a claim's word on why.
+
+use std::fs;
+
+use crate::ground::{Ground, SHARING};
+
+/// Snapshots of `SHARING` for Linux 5.10 and 6.12, which differ in one row.
+fn two_kernels() -> Ground {
+    let since = "on = [\"linux >= 6\"]\nsource = [\"ip(7)\"]\nexpect = { rebind = \"EADDRINUSE\" }";
+    let text = SHARING.replace("expect = { rebind = \"EADDRINUSE\" }", since);
+    let ground = Ground::with(&[("sharing", &text)]);
+    let folder = ground.family().join("snapshots");
+    fs::create_dir_all(&folder).unwrap();
+    for (kernel, plain) in [("linux-5.10", "ok"), ("linux-6.12", "EADDRINUSE")] {
+        let table = format!(
+            "---\nsource: test\n---\nscenario  port-reuse/sharing\nkernels   {kernel}\n\n\
+             new         rebind\nplain       {plain}\nreuse-port  EADDRINUSE\n"
+        );
+        fs::write(folder.join(format!("sharing@{kernel}.snap")), table).unwrap();
+    }
+    ground
+}
+
+#[test]
+fn only_the_rows_that_differ_are_shown_and_why() {
+    let answer = two_kernels().run(&["diff", "linux-5.10", "linux-6.12"]);
+    assert_eq!(answer.status, 0, "{answer:?}");
+    insta::assert_snapshot!(answer.stdout);
+}
+
+#[test]
+fn two_that_no_scenario_is_asked_of_are_nothing_to_compare() {
+    let answer = two_kernels().run(&["diff", "linux-5.10", "linux-6.12+reference"]);
+    assert_eq!(answer.status, 2, "{answer:?}");
+    assert!(answer.stderr.contains("none of these scenarios"), "{answer:?}");
+}
