@@ -3,9 +3,10 @@
 //! Nothing is downloaded, and no guest is started: whether KVM works is decided at the first boot, since only a
 //! kernel can prove it.
 
-use std::{fs::File, path::PathBuf, process::Command};
+use std::{fs::File, process::Command};
 
 use crate::{
+    agents,
     cache::Cache,
     kernel,
     profile::{KernelSource, Profile},
@@ -15,7 +16,7 @@ use crate::{
 /// One thing guests need.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fact {
-    /// What it is: `qemu-system-x86_64`, `kernel of linux-6.1`, `Rust target x86_64-unknown-linux-musl`.
+    /// What it is: `qemu-system-x86_64`, `kernel of linux-6.1`, `agent for x86_64-unknown-linux-musl`.
     pub subject: String,
     /// What was found; `None` if it is missing.
     pub found: Option<String>,
@@ -41,7 +42,7 @@ impl Fact {
     }
 }
 
-/// Everything about guests, in the order in which it is needed: emulators, accelerator, cache, kernels, targets.
+/// Everything about guests, in the order in which it is needed: emulators, accelerator, cache, kernels, agents.
 pub fn facts(cache: &Cache) -> Vec<Fact> {
     let profiles: Vec<_> = Profile::all().collect();
     let mut facts = Vec::new();
@@ -51,9 +52,8 @@ pub fn facts(cache: &Cache) -> Vec<Fact> {
     facts.push(kvm());
     facts.push(Fact::found("cache", cache.root().display().to_string()));
     facts.extend(profiles.iter().map(|profile| kernel_of(profile, cache)));
-    let installed = rust_libraries();
     for profile in &profiles {
-        push_new(&mut facts, target(&profile.target, installed.as_ref()));
+        push_new(&mut facts, agent(&profile.target));
     }
     facts
 }
@@ -125,18 +125,17 @@ fn kernel_of(profile: &Profile, cache: &Cache) -> Fact {
     }
 }
 
-/// `lib/rustlib` of the compiler in the PATH.
-fn rust_libraries() -> Option<PathBuf> {
-    let output = Command::new("rustc").args(["--print", "sysroot"]).output().ok()?;
-    Some(PathBuf::from(String::from_utf8(output.stdout).ok()?.trim()).join("lib/rustlib"))
-}
-
-fn target(target: &str, installed: Option<&PathBuf>) -> Fact {
-    let subject = format!("Rust target {target}");
-    match installed {
-        None => Fact::missing(subject, "there is no rustc: agents have to be given as files"),
-        Some(folder) if folder.join(target).join("lib").is_dir() => Fact::found(subject, "installed"),
-        Some(_) => Fact::missing(subject, format!("rustup target add {target}")),
+fn agent(target: &str) -> Fact {
+    let subject = format!("agent for {target}");
+    match agents::find(target) {
+        Ok(path) => Fact::found(subject, path.display().to_string()),
+        Err(_) => {
+            let advice = "builds it, and installs what that needs";
+            Fact::missing(
+                subject,
+                format!("cargo run -p ci -- agents --install {target} {advice}"),
+            )
+        }
     }
 }
 
@@ -154,7 +153,7 @@ mod tests {
                 about(format!("qemu-system-{}", profile.qemu().emulator)).count(),
                 1
             );
-            assert_eq!(about(format!("Rust target {}", profile.target)).count(), 1);
+            assert_eq!(about(format!("agent for {}", profile.target)).count(), 1);
             let kernel = about(format!("kernel of {}", profile.name)).next().unwrap();
             assert_eq!(kernel.found, None, "the cache is empty");
         }

@@ -1,17 +1,15 @@
 //! A TCP peer in user space, on a wire of its own: what a kernel does about silence is seen on that wire.
 //!
-//! The rules of the peer are `reusespec_wire::segment::Peer`; here are the thread that moves its segments and
+//! The rules of the peer are `reusespec_wire::segment::Peer`; the thread that moves its segments is `shared`, and here is
 //! the handle a case holds. The wire itself is `veth` on Linux and `tun` on the BSDs.
-//!
-//! State is shared behind one lock and every caller first takes in what is waiting on the wire, so that a
-//! change of behaviour falls between two segments. The price is that a caller may process segments in the
-//! thread's place.
 //!
 //! What the kernel sends waits for a soft interrupt before it is on the peer's end, and on a busy machine that is a
 //! thread which waits for its turn. Before a behaviour changes or a recording is read, a datagram is therefore sent
 //! after it (`marker`): what comes in before the datagram is all there was.
 
+mod addresses;
 mod marker;
+mod shared;
 #[cfg(any(target_os = "freebsd", target_os = "dragonfly"))]
 mod tun;
 #[cfg(target_os = "linux")]
@@ -22,20 +20,17 @@ use tun::Link;
 #[cfg(target_os = "linux")]
 use veth::Link;
 
-use std::io::{self, PipeReader, PipeWriter};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::fd::AsFd;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::io::{self, PipeWriter};
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+pub use addresses::Addresses;
 use marker::Marker;
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::time::{ClockId, clock_gettime};
-use reusespec_wire::segment::{
-    Behaviour, Direction, Pair, Peer, Recorded, Recorder, Recording, Segment, unreachable,
-};
+use reusespec_wire::segment::{Behaviour, Pair, Peer, Recorded, Recording};
+use shared::Shared;
 
 /// Wires that are to exist beside each other: those in namespaces do not meet, but a namespace takes its time to end.
 #[cfg(target_os = "linux")]
@@ -43,40 +38,6 @@ pub(crate) const MOST_WIRES: usize = 400;
 /// Wires that can exist beside each other: a device each.
 #[cfg(any(target_os = "freebsd", target_os = "dragonfly"))]
 pub(crate) const MOST_WIRES: usize = tun::UNITS as usize;
-
-/// The addresses of the two ends, one pair a family, in networks set aside for tests (RFC 2544, RFC 3849).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Addresses {
-    number: u8,
-}
-
-impl Addresses {
-    /// The addresses of wire number `number`, where several share one network stack.
-    #[must_use]
-    pub fn of_wire(number: u8) -> Self {
-        Self { number }
-    }
-
-    /// The kernel's address in the family of which `like` is.
-    #[must_use]
-    pub fn kernel(self, like: IpAddr) -> IpAddr {
-        self.host(like.is_ipv6(), 1)
-    }
-
-    /// The peer's address in the family of which `like` is.
-    #[must_use]
-    pub fn peer(self, like: IpAddr) -> IpAddr {
-        self.host(like.is_ipv6(), 2)
-    }
-
-    fn host(self, ipv6: bool, host: u8) -> IpAddr {
-        if ipv6 {
-            Ipv6Addr::new(0x2001, 0xdb8, self.number.into(), 0, 0, 0, 0, host.into()).into()
-        } else {
-            Ipv4Addr::new(198, 18, self.number, host).into()
-        }
-    }
-}
 
 /// How a wire and its peer begin.
 #[derive(Debug, Clone)]
@@ -134,24 +95,6 @@ pub struct WirePeer {
     thread: Option<JoinHandle<()>>,
 }
 
-#[derive(Debug)]
-struct Shared {
-    link: Link,
-    state: Mutex<State>,
-    changed: Condvar,
-}
-
-#[derive(Debug)]
-struct State {
-    peer: Peer,
-    recorder: Recorder,
-    /// When the recording began, on the clock of [`now`].
-    began: Duration,
-    broken: Option<String>,
-    /// The number of the last marker that has come in.
-    marked: u64,
-}
-
 impl WirePeer {
     /// Makes the wire, configures the kernel's end and starts the peer on the other.
     ///
@@ -164,19 +107,8 @@ impl WirePeer {
         let (link, addresses) = Link::open(config.ipv6)?;
         let marker = Marker::on(addresses).map_err(during("open a socket for markers"))?;
         let (stopped, stop) = io::pipe().map_err(during("make a pipe"))?;
-        let began = now();
-        let state = State {
-            peer: Peer::new(config.behaviour, config.first_iss),
-            recorder: Recorder::new(began),
-            began,
-            broken: None,
-            marked: 0,
-        };
-        let shared = Arc::new(Shared {
-            link,
-            state: Mutex::new(state),
-            changed: Condvar::new(),
-        });
+        let peer = Peer::new(config.behaviour, config.first_iss);
+        let shared = Arc::new(Shared::new(link, peer));
         let theirs = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("wire peer".into())
@@ -265,7 +197,7 @@ impl WirePeer {
     pub fn recording(&self) -> Result<Recording, PeerError> {
         self.settle()?;
         self.shared.act(|_| Vec::new())?;
-        let lost = self.shared.link.lost();
+        let lost = self.shared.lost();
         match lost.map_err(|error| PeerError::Broken(error.to_string()))? {
             0 => {}
             lost => {
@@ -296,117 +228,6 @@ impl Drop for WirePeer {
             // A panic of the thread has printed itself, and a drop cannot report it.
             let _ = thread.join();
         }
-    }
-}
-
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The thread: takes in segments until the pipe closes or the wire breaks.
-    fn run(&self, stopped: &PipeReader) {
-        loop {
-            let mut waiting = [
-                PollFd::new(self.link.as_fd(), PollFlags::POLLIN),
-                PollFd::new(stopped.as_fd(), PollFlags::POLLIN),
-            ];
-            let polled = poll(&mut waiting, PollTimeout::NONE);
-            if waiting[1].any().unwrap_or(true) {
-                return;
-            }
-            let mut state = self.state();
-            match polled {
-                Ok(_) => state.take_in(&self.link),
-                Err(Errno::EINTR) => {}
-                Err(errno) => state.broken = Some(errno.to_string()),
-            }
-            let broken = state.broken.is_some();
-            drop(state);
-            self.changed.notify_all();
-            if broken {
-                return;
-            }
-        }
-    }
-
-    /// Lets the peer do something of its own accord, after what is waiting on the wire.
-    fn act(&self, act: impl FnOnce(&mut Peer) -> Vec<Segment>) -> Result<(), PeerError> {
-        let mut state = self.state();
-        state.take_in(&self.link);
-        let segments = act(&mut state.peer);
-        state.send(&self.link, &segments);
-        let broken = state.broken.clone();
-        drop(state);
-        self.changed.notify_all();
-        broken.map_or(Ok(()), |why| Err(PeerError::Broken(why)))
-    }
-
-    fn wait<T>(&self, budget: Duration, find: impl Fn(&State) -> Option<T>) -> Result<T, PeerError> {
-        let deadline = Instant::now() + budget;
-        let mut state = self.state();
-        loop {
-            if let Some(found) = find(&state) {
-                return Ok(found);
-            }
-            if let Some(why) = &state.broken {
-                return Err(PeerError::Broken(why.clone()));
-            }
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Err(PeerError::Late { budget });
-            }
-            let waited = self.changed.wait_timeout(state, left);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-    }
-}
-
-impl State {
-    /// Takes in all that waits on the wire and sends the replies. Anything but TCP passes unseen.
-    fn take_in(&mut self, link: &Link) {
-        loop {
-            match link.receive() {
-                Ok(Some((at, datagram))) => {
-                    if let Some(number) = marker::number(&datagram) {
-                        self.marked = self.marked.max(number);
-                    } else if let Ok(segment) = Segment::parse(&datagram) {
-                        let router = self.peer.is_unreachable().then(|| unreachable(&datagram));
-                        self.record(at, Direction::FromKernel, &segment, datagram);
-                        let replies = self.peer.receive(&segment);
-                        self.send(link, &replies);
-                        if let Some(message) = router.flatten()
-                            && let Err(error) = link.send(&message)
-                        {
-                            return self.broken = Some(error.to_string());
-                        }
-                    }
-                }
-                Ok(None) => return,
-                Err(error) => {
-                    self.broken = Some(error.to_string());
-                    return;
-                }
-            }
-        }
-    }
-
-    fn send(&mut self, link: &Link, segments: &[Segment]) {
-        for segment in segments {
-            let datagram = match segment.emit() {
-                Ok(datagram) => datagram,
-                Err(error) => return self.broken = Some(error.to_string()),
-            };
-            match link.send(&datagram) {
-                Ok(at) => self.record(at, Direction::FromPeer, segment, datagram),
-                Err(error) => return self.broken = Some(error.to_string()),
-            }
-        }
-    }
-
-    fn record(&mut self, at: Duration, direction: Direction, segment: &Segment, datagram: Vec<u8>) {
-        self.recorder
-            .record(at.saturating_sub(self.began), direction, segment, datagram);
     }
 }
 

@@ -75,7 +75,7 @@ pub enum Command {
         /// The platform to start.
         platform: Option<String>,
     },
-    /// Print what this machine has for running guests, and how to get the rest.
+    /// Print what this machine has for guests and implementations, and how to get the rest.
     Doctor,
     /// Run a program in a guest: what it prints appears here, and this command ends as the program did.
     #[command(after_help = EXEC_EXAMPLES)]

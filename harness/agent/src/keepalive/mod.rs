@@ -71,8 +71,15 @@ struct Wire {
     /// Times count from here or from the peer's last segment, whichever is later.
     mark: Mark,
     /// When keepalive was last switched on.
-    switched: Option<Duration>,
+    switched: Option<Switched>,
     waits: Waits,
+}
+
+/// When keepalive was switched on, and when the last wait before that ended.
+#[derive(Clone, Copy)]
+struct Switched {
+    at: Duration,
+    waited: Duration,
 }
 
 /// What the scenario has waited for on purpose.
@@ -241,7 +248,10 @@ impl Connections<'_, '_> {
     /// Notes that keepalive has been switched on just now, where that can be timed.
     fn note_switch(&mut self) {
         if let Some(wire) = &mut self.wire {
-            wire.switched = Some(wire.peer.elapsed());
+            wire.switched = Some(Switched {
+                at: wire.peer.elapsed(),
+                waited: wire.waits.until,
+            });
         }
     }
 

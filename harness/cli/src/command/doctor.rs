@@ -1,15 +1,22 @@
-//! `reusespec doctor`: what this machine has for running guests, and how to get the rest.
+//! `reusespec doctor`: what this machine has for guests and implementations, and how to get the rest.
 
 use std::io::{self, Write};
+use std::path::Path;
 
 use reusespec_platforms::{cache::Cache, doctor};
 
 use super::wrong_input;
 use crate::exit;
+use crate::implementations;
 
-pub(super) fn doctor() -> io::Result<i32> {
+/// `scenarios` is where profiles of implementations are found; without it only guests are looked after.
+pub(super) fn doctor(scenarios: Option<&Path>) -> io::Result<i32> {
     let cache = match Cache::from_environment() {
         Ok(cache) => cache,
+        Err(error) => return Ok(wrong_input(&error)),
+    };
+    let profiled = match scenarios.map(implementations::load).transpose() {
+        Ok(profiled) => profiled.unwrap_or_default(),
         Err(error) => return Ok(wrong_input(&error)),
     };
     let mut stdout = anstream::stdout();
@@ -18,6 +25,13 @@ pub(super) fn doctor() -> io::Result<i32> {
             Some(found) => writeln!(stdout, "here     {}: {found}", fact.subject)?,
             None => writeln!(stdout, "missing  {}: {}", fact.subject, fact.advice)?,
         }
+    }
+    for implementation in &profiled {
+        let (word, what) = match implementation.version() {
+            Ok(version) => ("here   ", version),
+            Err(because) => ("missing", because),
+        };
+        writeln!(stdout, "{word}  implementation {}: {what}", implementation.name)?;
     }
     Ok(exit::AS_EXPECTED)
 }

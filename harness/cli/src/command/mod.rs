@@ -38,7 +38,7 @@ pub fn dispatch(arguments: &Arguments) -> i32 {
         Command::Accept(options) => with_library(arguments, |library| accept::accept(library, options)),
         Command::Fetch { platforms } => fetch::fetch(platforms),
         Command::Image(options) => image::image(options),
-        Command::Doctor => doctor::doctor(),
+        Command::Doctor => doctor::doctor(root(arguments).ok().as_deref()),
         Command::Completions { shell } => manual::completions(*shell),
         Command::Manual => manual::manual(),
         Command::Faults => faults::faults(),

@@ -155,13 +155,19 @@ fn headline(result: &ScenarioResult<'_>) -> String {
         Comparison::New(_) => ", new for this kernel",
     };
     format!(
-        "{}  {}  {} on {}  ({}{changed}{})",
+        "{}  {}  ({}{changed}{})",
         paint(verdict, &format!("{:11}", verdict.name())),
-        result.scenario.id,
-        result.implementation,
-        result.platform,
+        subject(result),
         counts.join(", "),
         least_margin(result)
+    )
+}
+
+/// What was asked of whom, where.
+fn subject(result: &ScenarioResult<'_>) -> String {
+    format!(
+        "{}  {} on {}",
+        result.scenario.id, result.implementation, result.platform
     )
 }
 
@@ -182,7 +188,7 @@ fn problems(result: &ScenarioResult<'_>) -> Vec<String> {
         lines.push(format!(
             "{}  {}: the deviation from `{}` no longer occurs: remove this line\n    {}",
             paint(Verdict::Fail, "stale"),
-            result.scenario.id,
+            subject(result),
             deviation.claim,
             deviation.because
         ));
@@ -218,11 +224,9 @@ fn failures(result: &ScenarioResult<'_>) -> Vec<String> {
     }
     let describe = |(id, cases): &(&str, Vec<(&Judgement, &ClaimResult)>)| {
         let mut text = format!(
-            "{}  {}  {} on {}\n    claim `{id}` (must) does not hold in {} of {} cases",
+            "{}  {}\n    claim `{id}` (must) does not hold in {} of {} cases",
             paint(Verdict::Fail, "fail"),
-            result.scenario.id,
-            result.implementation,
-            result.platform,
+            subject(result),
             cases.len(),
             applies(id),
         );
@@ -272,17 +276,17 @@ fn without_answer(result: &ScenarioResult<'_>) -> Vec<String> {
     }
     let line = |(verdict, because, count): &(Verdict, &str, usize)| {
         let word = paint(*verdict, verdict.name());
-        format!("{word}  {}  {count} cases: {because}", result.scenario.id)
+        format!("{word}  {}  {count} cases: {because}", subject(result))
     };
     reasons.iter().map(line).collect()
 }
 
 fn changes(word: &str, rows: &[RowChange], result: &ScenarioResult<'_>) -> String {
-    let (id, count) = (&result.scenario.id, rows.len());
+    let (subject, count) = (subject(result), rows.len());
     let mut text = match &result.snapshot {
-        Some(path) => format!("{word}  {id}  {count} rows differ from {}", path.display()),
+        Some(path) => format!("{word}  {subject}  {count} rows differ from {}", path.display()),
         None => format!(
-            "{word}  {id}  {count} rows, and no snapshot of {}",
+            "{word}  {subject}  {count} rows, and no snapshot of {}",
             result.reviewed
         ),
     };

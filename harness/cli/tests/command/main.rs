@@ -6,6 +6,7 @@ mod accept;
 mod captures;
 mod deaths;
 mod differences;
+mod doctor;
 mod elsewhere;
 mod ground;
 mod guests;

@@ -3,7 +3,7 @@
 //! A suite that is green on a correct application proves little; it has to turn red on the bugs people had.
 //! Every fault names the report it comes from and does what was reported, at the place where the bug lived,
 //! not what would be convenient to detect. Bugs that only lie near a report say in brackets what the report
-//! has instead.
+//! has instead; one that nobody has reported is `hypothetical` and names the rule it breaks.
 //!
 //! At most one fault is on at a time: combinations say nothing about any report.
 
@@ -56,7 +56,7 @@ faults! {
             "ruven/iipsrv#203 (one process of libfcgi)",
             "an idle connection keeps all others from being served";
         TakenForCgi = "fcgi-taken-for-cgi",
-            "FastCGI 1.0 §2.2 (what its test by getpeername is there to prevent)",
+            "hypothetical: FastCGI 1.0 §2.2",
             "a program started with a listener in descriptor 0 runs as a CGI program and ends";
         WebServerAddrsIgnored = "fcgi-web-server-addrs-ignored",
             "php/doc-en#5263 (a warning in a manual)",
