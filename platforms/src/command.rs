@@ -11,6 +11,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStderr, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, killpg};
@@ -20,8 +21,11 @@ use crate::link::{Errand, Keeper, Link, StartError as LinkError, Starter};
 
 /// How many lines of standard error are kept for reports.
 const KEPT_LINES: usize = 20;
-/// How long to wait for the exit status of a command whose streams have closed.
-const STATUS_WITHIN: Duration = Duration::from_millis(500);
+/// How long to wait for the exit status of a command whose streams have closed, and for what it has said last. Nobody
+/// waits so long but where something is wrong: a command that runs on, or a child of it that keeps standard error open.
+const LAST_WORDS_WITHIN: Duration = Duration::from_secs(2);
+/// How often they are asked for.
+const POLL: Duration = Duration::from_millis(5);
 
 /// A program and its arguments that speak the agent's protocol on standard input and output.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,10 +82,10 @@ impl AgentCommand {
         let mut child = command.spawn().map_err(failed)?;
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
         let kept = Arc::new(Mutex::new(VecDeque::new()));
-        if let Some(stderr) = child.stderr.take() {
+        let listener = child.stderr.take().map(|stderr| {
             let kept = Arc::clone(&kept);
-            std::thread::spawn(move || keep_lines(stderr, &kept));
-        }
+            std::thread::spawn(move || keep_lines(stderr, &kept))
+        });
         let (Some(requests), Some(replies)) = (stdin, stdout) else {
             return Err(failed(io::Error::other("its standard streams were not piped")));
         };
@@ -93,7 +97,11 @@ impl AgentCommand {
         Ok(Link {
             requests: Box::new(requests),
             replies: Box::new(replies),
-            keeper: Box::new(CommandKeeper { child, kept }),
+            keeper: Box::new(CommandKeeper {
+                child,
+                kept,
+                listener,
+            }),
         })
     }
 }
@@ -132,19 +140,25 @@ fn keep_lines(stderr: ChildStderr, kept: &Mutex<VecDeque<String>>) {
 struct CommandKeeper {
     child: Child,
     kept: Arc<Mutex<VecDeque<String>>>,
+    /// Ends with standard error.
+    listener: Option<JoinHandle<()>>,
 }
 
 impl Keeper for CommandKeeper {
     fn last_words(&mut self) -> String {
-        let deadline = Instant::now() + STATUS_WITHIN;
+        let deadline = Instant::now() + LAST_WORDS_WITHIN;
         let status = loop {
             match self.child.try_wait() {
                 Ok(Some(status)) => break format!("the agent ended with {status}"),
                 Err(error) => break format!("the agent is gone: {error}"),
                 Ok(None) if Instant::now() >= deadline => break "the agent still runs".to_owned(),
-                Ok(None) => std::thread::sleep(Duration::from_millis(5)),
+                Ok(None) => std::thread::sleep(POLL),
             }
         };
+        let heard_all = |listener: &JoinHandle<()>| listener.is_finished() || Instant::now() >= deadline;
+        while !self.listener.as_ref().is_none_or(heard_all) {
+            std::thread::sleep(POLL);
+        }
         let lines = self
             .kept
             .lock()
@@ -170,6 +184,24 @@ impl Drop for CommandKeeper {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_last_words_of_a_command_are_whole_however_late_they_are_read() {
+        let script = [
+            "-c",
+            "exec >&-; i=0; while [ $i -lt 20 ]; do echo word $i >&2; i=$((i+1)); done; exit 7",
+        ];
+        let mut link = AgentCommand::new("sh", script.map(OsString::from))
+            .start()
+            .unwrap();
+        link.replies.read_to_end(&mut Vec::new()).unwrap();
+        let words = link.keeper.last_words();
+        assert!(
+            words.starts_with("the agent ended with exit status: 7"),
+            "{words}"
+        );
+        assert!(words.ends_with("word 19"), "{words}");
+    }
 
     #[test]
     fn what_a_script_has_started_goes_with_it() {
