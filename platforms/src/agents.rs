@@ -13,13 +13,21 @@ pub const PROGRAM: &str = "reusespec-agent";
 
 /// There is no agent for a target.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "no agent for {target}: build it with `cargo run -p ci -- agents {target}`, or name in REUSESPEC_AGENTS the folder \
-     that has {target}/{PROGRAM}"
-)]
+#[error("no agent for {target}: {}", self.advice())]
 pub struct NoAgent {
     /// The Rust target.
     pub target: String,
+}
+
+impl NoAgent {
+    /// How to get one.
+    pub(crate) fn advice(&self) -> String {
+        let target = &self.target;
+        format!(
+            "build it with `cargo run -p ci -- agents --install {target}`, or name in REUSESPEC_AGENTS the folder that \
+             has {target}/{PROGRAM}"
+        )
+    }
 }
 
 /// The agent for `target`.
@@ -90,6 +98,6 @@ mod tests {
     #[test]
     fn what_is_missing_is_said_with_two_ways_to_get_it() {
         let error = find_in(&[], "s390x-unknown-linux-gnu").unwrap_err();
-        insta::assert_snapshot!(error, @"no agent for s390x-unknown-linux-gnu: build it with `cargo run -p ci -- agents s390x-unknown-linux-gnu`, or name in REUSESPEC_AGENTS the folder that has s390x-unknown-linux-gnu/reusespec-agent");
+        insta::assert_snapshot!(error, @"no agent for s390x-unknown-linux-gnu: build it with `cargo run -p ci -- agents --install s390x-unknown-linux-gnu`, or name in REUSESPEC_AGENTS the folder that has s390x-unknown-linux-gnu/reusespec-agent");
     }
 }

@@ -129,13 +129,7 @@ fn agent(target: &str) -> Fact {
     let subject = format!("agent for {target}");
     match agents::find(target) {
         Ok(path) => Fact::found(subject, path.display().to_string()),
-        Err(_) => {
-            let advice = "builds it, and installs what that needs";
-            Fact::missing(
-                subject,
-                format!("cargo run -p ci -- agents --install {target} {advice}"),
-            )
-        }
+        Err(missing) => Fact::missing(subject, missing.advice()),
     }
 }
 

@@ -6,6 +6,7 @@
 //! the other two remain.
 
 mod adapter;
+mod directory;
 #[cfg(target_os = "linux")]
 mod processes;
 
@@ -13,7 +14,7 @@ use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,7 @@ use reusespec_core::profile::{Control, External, Kind, fill};
 
 use crate::place::Place;
 use adapter::Lines;
+pub(crate) use directory::Directory;
 
 /// How often a server is asked whether it can be connected to.
 const READY_POLL: Duration = Duration::from_millis(2);
@@ -115,9 +117,9 @@ impl Program {
             source,
         };
         let directory = Directory::new().map_err(failed)?;
-        let values = values(&directory.0, at, more);
-        write_files(external, &values, &directory.0).map_err(failed)?;
-        let mut command = command(words, external, &values, &directory.0).map_err(failed)?;
+        let values = values(directory.path(), at, more);
+        write_files(external, &values, directory.path()).map_err(failed)?;
+        let mut command = command(words, external, &values, directory.path()).map_err(failed)?;
         command.stdin(stdin);
         if external.kind == Kind::Adapter {
             command.stdout(Stdio::piped());
@@ -187,7 +189,7 @@ impl Program {
             .map(|(name, value)| (name.clone(), value.clone()));
         // The first value of a name counts.
         let values: Vec<_> = set.chain(self.values.iter().cloned()).collect();
-        write_files(&self.external, &values, &self.directory.0)?;
+        write_files(&self.external, &values, self.directory.path())?;
         self.run(&control.run).and_then(|mut child| {
             loop {
                 match child.try_wait()? {
@@ -235,7 +237,7 @@ impl Program {
     }
 
     fn run(&self, words: &[String]) -> io::Result<Child> {
-        let mut command = command(words, &self.external, &self.values, &self.directory.0)?;
+        let mut command = command(words, &self.external, &self.values, self.directory.path())?;
         #[cfg(target_os = "linux")]
         processes::contain(&mut command, processes::Namespace::of(&self.child)?);
         command.spawn()
@@ -255,7 +257,7 @@ impl Program {
 
     /// All it has written to standard error.
     fn said(&self) -> Vec<u8> {
-        fs::read(self.directory.0.join("stderr")).unwrap_or_default()
+        fs::read(self.directory.path().join("stderr")).unwrap_or_default()
     }
 
     /// Whether it has ended, and how.
@@ -369,33 +371,4 @@ fn command(
         .open(directory.join("stderr"))?;
     command.stdout(said.try_clone()?).stderr(said);
     Ok(command)
-}
-
-/// A directory that is removed when it is dropped.
-pub(crate) struct Directory(PathBuf);
-
-impl Directory {
-    /// Its path.
-    pub(crate) fn path(&self) -> &Path {
-        &self.0
-    }
-
-    pub(crate) fn new() -> io::Result<Self> {
-        let base = std::env::temp_dir();
-        for attempt in 0_u32.. {
-            let path = base.join(format!("reusespec.{}.{attempt}", std::process::id()));
-            match fs::create_dir(&path) {
-                Ok(()) => return Ok(Self(path)),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Err(io::Error::other("no name for a directory is free"))
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }

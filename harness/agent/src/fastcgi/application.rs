@@ -1,6 +1,6 @@
 //! The application under test: the reference in a thread of the case, somebody's program, or one that runs.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use reusespec_core::adapter::AdapterRequest;
@@ -49,14 +49,17 @@ impl Application {
             _reference: None,
             _directory: directory,
         };
-        let inherits = step.transport == Transport::Inherited;
-        match &scene.implementation {
-            Implementation::External(external) if inherits => {
-                let program = Program::start_inherited(external, listen(&place)?, &place)?;
+        let inherited = match (step.transport, &place) {
+            (Transport::Inherited, Place::Tcp(address)) => Some(listen(*address)?),
+            _ => None,
+        };
+        match (&scene.implementation, inherited) {
+            (Implementation::External(external), Some(listener)) => {
+                let program = Program::start_inherited(external, listener, &place)?;
                 application.script_filename.clone_from(&external.script_filename);
                 application._program = Some(program);
             }
-            Implementation::External(external) => {
+            (Implementation::External(external), None) => {
                 let at = (external.kind == Kind::Server).then_some(&place);
                 let mut program = Program::start(external, at, &[])?;
                 if external.kind == Kind::Adapter {
@@ -68,16 +71,16 @@ impl Application {
                 application.script_filename.clone_from(&external.script_filename);
                 application._program = Some(program);
             }
-            Implementation::Reference { fault } => {
-                let at = match place {
-                    Place::Tcp(_) if inherits => At::Inherited(listen(&place)?.into()),
-                    Place::Tcp(address) => At::Tcp(address),
-                    Place::Unix(path) => At::Unix(path),
+            (Implementation::Reference { fault }, inherited) => {
+                let at = match (inherited, place) {
+                    (Some(listener), _) => At::Inherited(listener.into()),
+                    (None, Place::Tcp(address)) => At::Tcp(address),
+                    (None, Place::Unix(path)) => At::Unix(path),
                 };
                 let started = Background::start(at, settings(step, fault.as_deref())?);
                 application._reference = Some(started.map_err(|error| Stop::Broken(with_source(&error)))?);
             }
-            Implementation::Kernel | Implementation::Target(_) => {
+            (Implementation::Kernel | Implementation::Target(_), _) => {
                 return Err(Stop::Unsupported("there is no FastCGI in a kernel".to_owned()));
             }
         }
@@ -99,12 +102,8 @@ fn place(transport: Transport, scene: &Scene<'_>) -> Result<(Place, Option<Direc
 }
 
 /// The socket that a web server leaves in the descriptor 0 of the application it starts.
-fn listen(place: &Place) -> Result<TcpListener, Stop> {
-    let listener = match place {
-        Place::Tcp(address) => TcpListener::bind(address),
-        Place::Unix(_) => Err(std::io::ErrorKind::Unsupported.into()),
-    };
-    listener.map_err(|error| Stop::Broken(format!("cannot listen on {place}: {error}")))
+fn listen(address: SocketAddr) -> Result<TcpListener, Stop> {
+    TcpListener::bind(address).map_err(|error| Stop::Broken(format!("cannot listen on {address}: {error}")))
 }
 
 /// The reference's settings, as far as the scenario says something else than the defaults.

@@ -71,15 +71,8 @@ struct Wire {
     /// Times count from here or from the peer's last segment, whichever is later.
     mark: Mark,
     /// When keepalive was last switched on.
-    switched: Option<Switched>,
+    switched: Option<Mark>,
     waits: Waits,
-}
-
-/// When keepalive was switched on, and when the last wait before that ended.
-#[derive(Clone, Copy)]
-struct Switched {
-    at: Duration,
-    waited: Duration,
 }
 
 /// What the scenario has waited for on purpose.
@@ -91,7 +84,7 @@ struct Waits {
     over: Duration,
 }
 
-/// A moment that times count from, and the waits before it.
+/// A moment that times may count from, and the waits before it.
 #[derive(Clone, Copy, Default)]
 struct Mark {
     at: Duration,
@@ -248,9 +241,9 @@ impl Connections<'_, '_> {
     /// Notes that keepalive has been switched on just now, where that can be timed.
     fn note_switch(&mut self) {
         if let Some(wire) = &mut self.wire {
-            wire.switched = Some(Switched {
+            wire.switched = Some(Mark {
                 at: wire.peer.elapsed(),
-                waited: wire.waits.until,
+                waits: wire.waits,
             });
         }
     }

@@ -12,7 +12,7 @@ use reusespec_wire::segment::{Direction, Flags, Pair, Recorded, Recording};
 
 use super::end::{EOF, end};
 use super::resent::resent;
-use super::{Answer, Board, Connections, Stop, Switched, Wire};
+use super::{Answer, Board, Connections, Mark, Stop, Wire};
 use crate::peer::{PeerError, now};
 
 const ALIVE: &str = "alive";
@@ -124,7 +124,7 @@ impl Origin {
     /// What the case itself took between the two moments a kernel may count from: the peer's last segment, and
     /// when keepalive was switched on. What the scenario waits on purpose is not slowness.
     fn preparation(&self, wire: &Wire) -> Duration {
-        let own = |switched: Switched| switched.at.checked_sub(self.at.max(switched.waited));
+        let own = |switched: Mark| switched.at.checked_sub(self.at.max(switched.waits.until));
         wire.switched.and_then(own).unwrap_or_default()
     }
 
