@@ -192,13 +192,17 @@ impl WirePeer {
     /// Everything on the wire up to now.
     ///
     /// # Errors
-    /// [`PeerError::Broken`], also where some frame got lost between the two ends: what is not in the recording
-    /// would otherwise look as if it had not been sent. [`PeerError::Late`] where what was sent does not arrive.
+    /// [`PeerError::Broken`], also where some frame got lost between the two ends or the kernel has counted more
+    /// probes than there are: what is not in the recording would otherwise look as if it had not been sent.
+    /// [`PeerError::Late`] where what was sent does not arrive.
     pub fn recording(&self) -> Result<Recording, PeerError> {
+        /// The kernel counts a probe before it hands it on, maybe on a processor that is then taken away from it.
+        const COUNTED_WITHIN: Duration = Duration::from_millis(500);
+        let broken = |error: io::Error| PeerError::Broken(error.to_string());
+        let sent = self.shared.probes_sent().map_err(broken)?;
         self.settle()?;
         self.shared.act(|_| Vec::new())?;
-        let lost = self.shared.lost();
-        match lost.map_err(|error| PeerError::Broken(error.to_string()))? {
+        match self.shared.lost().map_err(broken)? {
             0 => {}
             lost => {
                 return Err(PeerError::Broken(format!(
@@ -206,7 +210,16 @@ impl WirePeer {
                 )));
             }
         }
-        Ok(self.shared.state().recorder.recording().clone())
+        let seen = |recording: &Recording| recording.probes().count() as u64;
+        let whole = |recording: &Recording| (seen(recording) >= sent).then(|| recording.clone());
+        self.await_segment(COUNTED_WITHIN, whole)
+            .map_err(|error| match error {
+                PeerError::Late { .. } => PeerError::Broken(format!(
+                    "keepalive probes by the kernel's count: {sent}, over the wire: {}",
+                    seen(self.shared.state().recorder.recording())
+                )),
+                other => other,
+            })
     }
 }
 

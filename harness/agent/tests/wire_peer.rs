@@ -142,6 +142,26 @@ fn a_rebooted_peer_resets_the_connection_at_the_first_probe() {
     });
 }
 
+/// What TCP sends without a route is lost before any device, and TCP takes it for sent.
+#[test]
+fn a_probe_that_the_kernel_counts_and_loses_breaks_the_recording() {
+    in_namespace(
+        "a_probe_that_the_kernel_counts_and_loses_breaks_the_recording",
+        || {
+            let peer = start();
+            let stream = dial(&peer, V6);
+            probe_after_a_second(&stream, 2);
+            std::fs::write("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1").unwrap();
+            std::thread::sleep(Duration::from_millis(1_500));
+            let broken = peer.recording().unwrap_err().to_string();
+            assert_eq!(
+                broken,
+                "the wire broke: keepalive probes by the kernel's count: 1, over the wire: 0"
+            );
+        },
+    );
+}
+
 #[test]
 fn an_answering_peer_is_probed_again_and_again() {
     in_namespace("an_answering_peer_is_probed_again_and_again", || {

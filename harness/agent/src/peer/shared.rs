@@ -54,6 +54,11 @@ impl Shared {
         self.link.lost()
     }
 
+    /// Keepalive probes the kernel has counted.
+    pub(super) fn probes_sent(&self) -> io::Result<u64> {
+        self.link.probes_sent()
+    }
+
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

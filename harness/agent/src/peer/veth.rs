@@ -51,6 +51,8 @@ pub(super) struct Link {
     ends: [String; 2],
     /// What the ends had dropped before the first segment.
     dropped_before: u64,
+    /// What the kernel had counted of probes by then.
+    probes_before: u64,
 }
 
 impl Link {
@@ -77,10 +79,12 @@ impl Link {
         sum_in_software(&link, kernel_end)
             .map_err(|errno| during("switch check sum offload off")(errno.into()))?;
         let dropped_before = losses::on_the_wire(&ends).map_err(during("read what the wire dropped"))?;
+        let probes_before = losses::probes_sent().map_err(during("read how many probes were sent"))?;
         let link = Self {
             socket: link,
             ends,
             dropped_before,
+            probes_before,
         };
         Ok((link, addresses))
     }
@@ -89,6 +93,11 @@ impl Link {
     pub(super) fn lost(&self) -> io::Result<u64> {
         let dropped = losses::on_the_wire(&self.ends)?.saturating_sub(self.dropped_before);
         Ok(dropped + losses::before_the_socket(&self.socket)?)
+    }
+
+    /// How many keepalive probes must have crossed the wire: the case's namespace has no other.
+    pub(super) fn probes_sent(&self) -> io::Result<u64> {
+        Ok(losses::probes_sent()?.saturating_sub(self.probes_before))
     }
 
     /// The next datagram the kernel sent, with the time the kernel stamped on it; `None` if none waits.
