@@ -85,10 +85,8 @@ fn answers(lines: &[Value], profiles: &[Implementation]) -> BTreeMap<String, Val
         .map(|line| {
             let (scenario, implementation) = (&line["scenario"], &line["implementation"]);
             let key = format!("{scenario} {} {implementation}", line["case"]);
-            let varies = profiles.iter().any(|each| {
-                *implementation == each.name && each.profile.varies_in(scenario.as_str().unwrap_or_default())
-            });
-            let observed = match varies {
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let observed = match implementations::vary(profiles, &text(implementation), &text(scenario)) {
                 true => Value::Null,
                 false => normal(&line["observed"]),
             };

@@ -130,6 +130,15 @@ pub fn names(profiles: &[Implementation], name: &str) -> Vec<String> {
     found.map_or_else(|| vec![name.to_owned()], Implementation::names)
 }
 
+/// Whether a profile says that the rows of an implementation in this scenario are the outcome of a race.
+pub fn vary(profiles: &[Implementation], name: &str, scenario: &str) -> bool {
+    let named = |each: &&Implementation| each.name == name;
+    profiles
+        .iter()
+        .filter(named)
+        .any(|each| each.profile.varies_in(scenario))
+}
+
 impl Implementation {
     /// Its name, and that of the implementation it is like.
     pub fn names(&self) -> Vec<String> {

@@ -34,6 +34,7 @@ struct Count {
     incomplete: usize,
     not_observed: usize,
     failing: usize,
+    varying: usize,
 }
 
 pub(super) fn accept(library: &Library, options: &Accept) -> io::Result<i32> {
@@ -68,6 +69,7 @@ pub(super) fn accept(library: &Library, options: &Accept) -> io::Result<i32> {
         count.not_observed += judgements.iter().filter(lost).count();
         match proposed(&library.root, &profiles, scenario, &judgements, &ran) {
             Proposal::Same => count.same += 1,
+            Proposal::Varies => count.varying += 1,
             Proposal::Incomplete => {
                 count.incomplete += 1;
                 writeln!(
@@ -94,8 +96,13 @@ pub(super) fn accept(library: &Library, options: &Accept) -> io::Result<i32> {
 
 enum Proposal {
     Same,
+    /// Its rows are the outcome of a race, and compared with none.
+    Varies,
     Incomplete,
-    Write { key: String, table: Box<Table> },
+    Write {
+        key: String,
+        table: Box<Table>,
+    },
 }
 
 fn proposed(
@@ -105,6 +112,9 @@ fn proposed(
     judgements: &[Judgement],
     ran: &Ran,
 ) -> Proposal {
+    if implementations::vary(profiles, &ran.implementation, &scenario.id) {
+        return Proposal::Varies;
+    }
     let own = own_implementation(scenario);
     let kernels = kernels(&ran.kernel);
     let names = implementations::names(profiles, &ran.implementation);
@@ -196,6 +206,7 @@ fn summary(count: &Count, yes: bool, out: &mut impl Write) -> io::Result<()> {
         incomplete,
         not_observed,
         failing,
+        varying,
     } = count;
     let next = match (written, yes) {
         (0, _) | (_, true) => "",
@@ -203,7 +214,7 @@ fn summary(count: &Count, yes: bool, out: &mut impl Write) -> io::Result<()> {
     };
     writeln!(
         out,
-        "{written} tables written, {same} as they were, {incomplete} incomplete, {unknown} of unknown scenarios{next}"
+        "{written} tables written, {same} as they were, {incomplete} incomplete, {unknown} of unknown scenarios, {varying} that vary{next}"
     )?;
     writeln!(
         out,
@@ -229,6 +240,7 @@ steps = [
 
     /// What is proposed for an implementation's results: the file's key and the head's names.
     fn proposal(root: &Path, implementation: &str, reviewed: &str, cell: &str) -> Option<(String, String)> {
+        let profiles = implementations::load(&root.join("scenarios")).unwrap();
         let scenario = Scenario::parse("port-reuse/t", "t.toml", TEXT.as_bytes()).unwrap();
         let observed = Observation {
             label: "first".to_owned(),
@@ -246,13 +258,35 @@ steps = [
             reviewed: reviewed.to_owned(),
             implementation: implementation.to_owned(),
         };
-        match proposed(root, &[], &scenario, &[judgement], &ran) {
+        match proposed(root, &profiles, &scenario, &[judgement], &ran) {
             Proposal::Write { key, table } => {
                 write(&snapshot_path(root, &scenario.id, &key), &table).unwrap();
                 Some((key, table.kernels.join(", ")))
             }
-            Proposal::Same | Proposal::Incomplete => None,
+            Proposal::Same | Proposal::Varies | Proposal::Incomplete => None,
         }
+    }
+
+    #[test]
+    fn rows_that_are_the_outcome_of_a_race_get_no_table() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("harness/implementations/racy");
+        fs::create_dir_all(&folder).unwrap();
+        fs::create_dir(root.path().join("scenarios")).unwrap();
+        let profile = r#"
+title = "racy"
+families = ["port-reuse"]
+kind = "adapter"
+install = "install it"
+start = ["racy"]
+version = ["racy"]
+varies = [{ scenario = "port-reuse/t", because = "a race" }]
+"#;
+        fs::write(folder.join("profile.toml"), profile).unwrap();
+        let proposal =
+            |implementation| proposal(root.path(), implementation, "linux-6.18 with it 1", "EINVAL");
+        assert_eq!(proposal("racy"), None);
+        assert!(proposal("steady").is_some());
     }
 
     #[test]
