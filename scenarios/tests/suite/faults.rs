@@ -23,7 +23,7 @@ use crate::ground::{root, run};
 const ONLY_ON_BSDS: [&str; 2] = ["multicast-without-reuse-port", "balanced-with-plain-reuse-port"];
 
 /// Faults against a SHOULD: no must-claim can speak of them, a should-claim does.
-const ONLY_AGAINST_A_SHOULD: [&str; 23] = [
+const ONLY_AGAINST_A_SHOULD: [&str; 24] = [
     "fcgi-active-id-replaced",
     "fcgi-unbounded-ids",
     "fcgi-reset-on-close",
@@ -31,6 +31,7 @@ const ONLY_AGAINST_A_SHOULD: [&str; 23] = [
     "fcgi-version-ignored",
     "fcgi-second-stdin-end-closes",
     "fcgi-stdin-blocks-connection",
+    "http-never-persists",
     "http-drops-half-closed",
     "http-close-in-continue",
     "http-empty-line-refused",

@@ -185,6 +185,7 @@ impl Connection {
             .requests_max
             .is_some_and(|max| self.served >= max);
         let mut exchange = Exchange::new(head, &self.shared, &mut self.input, &self.mode, is_last);
+        exchange.wait_as_some_do().await?;
         let mut outcome = handlers::handle(&mut exchange).await;
         let mut persists = false;
         if outcome.is_ok() {

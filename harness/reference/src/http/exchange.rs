@@ -300,8 +300,21 @@ impl<'c> Exchange<'c> {
         Ok(persists)
     }
 
+    /// What some do before the handler has the request.
+    pub(super) async fn wait_as_some_do(&mut self) -> io::Result<()> {
+        if self.expects_continue && self.shared.has(HttpFault::ContinueNeverSent) {
+            let deadline = Instant::now() + self.shared.settings.body_timeout;
+            fault::await_content(self.input, deadline).await?;
+        }
+        Ok(())
+    }
+
     fn fail_as_some_do(&mut self) -> io::Result<()> {
         let gone = Err(io::ErrorKind::ConnectionAborted.into());
+        if self.head.offers_upgrade && self.shared.has(HttpFault::UnknownUpgraded) {
+            self.out
+                .extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\n\r\n");
+        }
         if self.shared.has(HttpFault::InFlightDroppedOnDisable) && *self.mode.borrow() != self.mode_at_start {
             return gone;
         }

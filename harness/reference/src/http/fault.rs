@@ -115,6 +115,9 @@ faults! {
         TruncatedContentServed = "http-truncated-content-served",
             "hypothetical: RFC 9112 §8",
             "serves a request whose content was cut";
+        UnknownUpgraded = "http-unknown-upgraded",
+            "hypothetical: RFC 9110 §7.8",
+            "says 101 to whatever protocol is offered, and goes on in HTTP/1.1";
         HeadWithContent = "http-head-with-content",
             "xroche/httrack-android#133",
             "sends content in reply to HEAD";
@@ -225,6 +228,14 @@ pub(super) async fn fill_unless_switched(
         filled = input.fill_until(deadline) => filled,
         _ = mode.changed() => Err(io::ErrorKind::ConnectionAborted.into()),
     }
+}
+
+/// Waits until the client begins with its content.
+pub(super) async fn await_content(input: &mut Input, deadline: Instant) -> io::Result<()> {
+    if input.bytes().is_empty() {
+        input.fill_until(deadline).await?;
+    }
+    Ok(())
 }
 
 /// Exchanges the first two of several requests without content that are in the buffer.

@@ -31,11 +31,13 @@ pub(super) struct Head {
     pub(super) persists: bool,
     pub(super) framing: Framing,
     pub(super) expect: Expect,
+    /// Whether other protocols are offered. None is known here, so only a fault takes notice.
+    pub(super) offers_upgrade: bool,
 }
 
 impl Head {
     /// Reads the head at the front of `bytes`; `None` while it is not complete. The second value is its
-    /// length. A minor version above 1 is overwritten by 1 in place (RFC 9110 §2.5).
+    /// length. A minor version above 1 is overwritten by 1 in place (RFC 9110 §6.2).
     pub(super) fn parse(bytes: &mut [u8], shared: &Shared) -> Result<Option<(Self, usize)>, Refusal> {
         if shared.has(HttpFault::EmptyLineRefused) && matches!(bytes.first(), Some(b'\r' | b'\n')) {
             return Err(Refusal::Malformed);
@@ -84,6 +86,10 @@ impl Head {
             persists: persistence::persists(version, request.headers, shared),
             framing: framing::of(version, request.headers, shared)?,
             expect: expectation(version, request.headers, shared)?,
+            offers_upgrade: request
+                .headers
+                .iter()
+                .any(|field| field.name.eq_ignore_ascii_case("upgrade")),
         })
     }
 }

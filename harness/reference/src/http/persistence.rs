@@ -3,7 +3,7 @@
 use super::fault::HttpFault;
 use super::shared::Shared;
 
-/// The versions that matter here; a newer HTTP/1.x counts as 1.1 (RFC 9110 §2.5).
+/// The versions that matter here; a newer HTTP/1.x counts as 1.1 (RFC 9110 §6.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Version {
     V10,

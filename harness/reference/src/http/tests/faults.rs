@@ -43,6 +43,7 @@ fn bytes(fault: HttpFault) -> Option<String> {
         F::TransferEncodingIgnored => post("/echo", "Transfer-Encoding: gzip\r\n\r\n"),
         F::LengthLenient => post("/echo", "Content-Length: +5\r\n\r\nhello"),
         F::BadChunkSizeIsZero => chunked("x\r\n\r\n"),
+        F::UnknownUpgraded => get("HTTP/1.1", "Connection: upgrade\r\nUpgrade: a"),
         F::HeadWithContent => ask("HEAD", "/echo?text=a"),
         F::NoContentWithLength => ask("GET", "/no-content"),
         F::NotModifiedWithContent => ask("GET", "/not-modified"),

@@ -75,7 +75,7 @@ fn persistence_of_http_1_0_is_asked_for_with_every_request() {
 
 #[test]
 fn a_newer_minor_version_is_served_as_1_1() {
-    // RFC 9110 §2.5.
+    // RFC 9110 §6.2.
     check_open(&get("HTTP/1.2", ""), KEPT);
     check_closed(&get("HTTP/1.9", "Connection: close"), CLOSED);
 }
@@ -143,7 +143,7 @@ fn input_after_the_end_does_not_reset_the_reply_away() {
 
 #[test]
 fn an_idle_connection_ends_with_fin_and_no_bytes() {
-    // RFC 9112 §9.5; a 408 here could be taken for the reply to the next request (RFC 9110 §15.5.9).
+    // RFC 9112 §9.5; a 408 here could be taken for the reply to the next request (RFC 9112 §9.2).
     let settings = Settings {
         idle_timeout: Duration::from_millis(30),
         ..Settings::default()

@@ -61,7 +61,7 @@ fn http_1_1_has_exactly_one_valid_host() {
 
 #[test]
 fn all_target_forms_of_an_origin_server_are_known() {
-    // RFC 9112 §3.2: absolute form MUST be accepted.
+    // RFC 9112 §3.2.2: absolute form MUST be accepted.
     check_open("GET http://b/echo?text=a HTTP/1.1\r\nHost: a\r\n\r\n", OK);
     check_open(
         "GET HTTPS://b HTTP/1.1\r\nHost: a\r\n\r\n",
