@@ -103,8 +103,10 @@ impl Link {
     /// The next datagram the kernel sent, with the time the kernel stamped on it; `None` if none waits.
     pub(super) fn receive(&self) -> io::Result<Option<(Duration, Vec<u8>)>> {
         let mut frame = vec![0; FRAME];
-        // Both kinds of stamp come with a segment once the stamps of sent ones are asked for.
-        let mut control = nix::cmsg_space!(TimeSpec, [TimeSpec; 3]);
+        // Both kinds of stamp come with a segment once the stamps of sent ones are asked for. On 32-bit machines musl
+        // adds the first one again, with 64 bits, and takes it for truncated where there is no room for that
+        // (src/network/recvmsg.c, `__convert_scm_timestamps`).
+        let mut control = nix::cmsg_space!(TimeSpec, [TimeSpec; 3], [i64; 2]);
         let mut parts = [IoSliceMut::new(&mut frame)];
         let received = recvmsg::<()>(
             self.socket.as_raw_fd(),
