@@ -12,9 +12,11 @@ use std::{
 };
 
 use super::InitError;
-#[cfg(target_os = "freebsd")]
-use crate::socket::sysctl;
-use crate::{interface, isolate::SECOND_V6, socket::SOURCES};
+use crate::{
+    interface,
+    isolate::SECOND_V6,
+    socket::{SOURCES, sysctl},
+};
 
 /// Mount, bring loopback up.
 pub(super) fn prepare() -> Result<(), InitError> {
@@ -23,7 +25,21 @@ pub(super) fn prepare() -> Result<(), InitError> {
     loopback()
 }
 
-/// Brings lo0 up with all addresses of a case. Giving it one that it has already changes nothing.
+/// Controls of a system that has nothing else to do than cases. A kernel without one of them is told of and still serves.
+const CONTROLS: &[(&str, &str)] = &[
+    // FreeBSD switches IPv6 off on every new interface but lo0, unless routers are listened to (netinet6/nd6.c,
+    // nd6_ifattach); wires are new interfaces, and no router is there to be heard.
+    #[cfg(target_os = "freebsd")]
+    ("net.inet6.ip6.accept_rtadv", "1"),
+    // It looks for duplicates of an address whatever IN6_IFF_NODAD says (netinet6/in6.c, in6_update_ifa_internal), and
+    // for a second the address of a wire could not be used.
+    #[cfg(target_os = "freebsd")]
+    ("net.inet6.ip6.dad_count", "0"),
+    // Cases are refused more connections than two hundred in a second (netinet/ip_icmp.c, badport_bandlim).
+    ("net.inet.icmp.icmplim", "0"),
+];
+
+/// Brings lo0 up with all addresses of a case. One that it has already is given to it anew.
 pub(super) fn loopback() -> Result<(), InitError> {
     // Only Linux answers on all of 127.0.0.0/8. ::1 and fe80::1 come by themselves; fd00::2 is the one that a case gets
     // on Linux too.
@@ -36,11 +52,11 @@ pub(super) fn loopback() -> Result<(), InitError> {
             .map_err(InitError::system(format!("give lo0 the address {address}")))?;
     }
     interface::up("lo0").map_err(InitError::system("bring lo0 up"))?;
-    // FreeBSD switches IPv6 off on every new interface but lo0, unless routers are listened to (netinet6/nd6.c,
-    // nd6_ifattach); wires are new interfaces, and no router is there to be heard.
-    #[cfg(target_os = "freebsd")]
-    sysctl::set("net.inet6.ip6.accept_rtadv", "1")
-        .map_err(InitError::system("have IPv6 on new interfaces"))?;
+    for (name, value) in CONTROLS {
+        if let Err(error) = sysctl::set(name, value) {
+            eprintln!("reusespec-init: {name} is not {value}: {error}");
+        }
+    }
     // Groups are joined on lo0, as they are in a case's namespace on Linux. Only cases about groups miss the routes.
     let groups = [
         (IpAddr::V4(Ipv4Addr::new(224, 0, 0, 0)), 4, v4),
@@ -84,8 +100,20 @@ pub(super) fn word(name: &str) -> Option<String> {
 pub(super) const OPEN_FLAGS: libc::c_int = libc::O_NONBLOCK;
 
 /// Mix `seed` into the kernel's generator: random(4) takes what is written to it.
+#[cfg(target_os = "freebsd")]
 pub(super) fn stir(seed: &[u8]) -> io::Result<()> {
     fs::write("/dev/random", seed)
+}
+
+/// The same; DragonFly takes it while this control allows it, as its rc.d/random does (sys/kern/kern_memio.c,
+/// `seedenable`).
+#[cfg(target_os = "dragonfly")]
+pub(super) fn stir(seed: &[u8]) -> io::Result<()> {
+    const ALLOWED: &str = "kern.seedenable";
+    sysctl::set(ALLOWED, "1")?;
+    let written = fs::write("/dev/random", seed);
+    sysctl::set(ALLOWED, "0")?;
+    written
 }
 
 /// DragonFly's mount(2) takes the file system's own structure: `struct tmpfs_mount_info` of vfs/tmpfs/tmpfs_mount.h, as

@@ -40,12 +40,18 @@ pub(super) fn open() -> Result<(File, File), InitError> {
         .custom_flags(libc::O_NOCTTY | libc::O_CLOEXEC | system::OPEN_FLAGS)
         .open(&path)
         .map_err(InitError::system(format!("open {}", path.display())))?;
-    if word != "virtio" {
+    let is_serial = word != "virtio";
+    if is_serial {
         make_raw(&file).map_err(|error| InitError::system(format!("make {word} raw"))(error.into()))?;
     }
     let reader = file
         .try_clone()
         .map_err(InitError::system("duplicate the channel"))?;
+    #[cfg(any(target_os = "freebsd", target_os = "dragonfly"))]
+    if is_serial {
+        let reader = super::pump::start(reader).map_err(InitError::system(format!("empty {word}")))?;
+        return Ok((reader, file));
+    }
     Ok((reader, file))
 }
 

@@ -32,6 +32,8 @@ use nix::{
 
 mod channel;
 mod handshake;
+#[cfg(any(target_os = "freebsd", target_os = "dragonfly", test))]
+mod pump;
 #[cfg(target_os = "linux")]
 mod root;
 #[cfg(target_os = "linux")]

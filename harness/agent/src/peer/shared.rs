@@ -9,10 +9,18 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, poll};
 use reusespec_wire::segment::{Direction, Peer, Recorder, Segment, unreachable};
 
 use super::{Link, PeerError, marker, now};
+
+/// How long the wire is waited for at once. A DragonFly with two processors was seen not to wake up who waits for a tun
+/// device; nothing in its source says why.
+const LOOK_WITHIN_MS: Option<u8> = if cfg!(target_os = "dragonfly") {
+    Some(100)
+} else {
+    None
+};
 
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -70,7 +78,7 @@ impl Shared {
                 PollFd::new(self.link.as_fd(), PollFlags::POLLIN),
                 PollFd::new(stopped.as_fd(), PollFlags::POLLIN),
             ];
-            let polled = poll(&mut waiting, PollTimeout::NONE);
+            let polled = poll(&mut waiting, LOOK_WITHIN_MS);
             if waiting[1].any().unwrap_or(true) {
                 return;
             }

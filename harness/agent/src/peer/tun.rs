@@ -1,15 +1,17 @@
 //! The wire on FreeBSD and DragonFly: a tun(4) device.
 //!
 //! The device is configured by ioctl: a guest that has nothing but the agent has no ifconfig(8). It loses its addresses
-//! when it is closed, so the next case finds it as new. FreeBSD makes `/dev/tunN` when it is opened; DragonFly has four,
-//! and makes another one when `/dev/tun` is opened, whose number is the new device's minor.
+//! when it is closed, so the next case finds it as new. FreeBSD makes `/dev/tunN` when it is opened. DragonFly makes one
+//! with a free number when `/dev/tun` is opened; the number is the new device's minor.
 //!
 //! Neither system stamps what it hands to a tun reader, so times are those of the reading thread.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+#[cfg(target_os = "dragonfly")]
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::time::Duration;
 
 use super::{Addresses, PeerError, during, now};
@@ -99,22 +101,52 @@ impl AsFd for Link {
     }
 }
 
-fn open_free_unit() -> io::Result<(u8, File)> {
+fn options() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true).write(true).custom_flags(libc::O_NONBLOCK);
+    options
+}
+
+/// A device that another case is just making is there before it can be opened (sys/net/if_tuntap.c, `tunclone`).
+#[cfg(target_os = "freebsd")]
+fn open_free_unit() -> io::Result<(u8, File)> {
     for unit in 0..UNITS {
-        match options.open(format!("/dev/tun{unit}")) {
+        match options().open(format!("/dev/tun{unit}")) {
             Ok(device) => return Ok((unit, device)),
-            Err(error) if error.raw_os_error() == Some(libc::EBUSY) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return open_new_unit(&options),
+            Err(error) if matches!(error.raw_os_error(), Some(libc::EBUSY | libc::ENXIO)) => {}
             Err(error) => return Err(error),
         }
     }
     Err(io::Error::from_raw_os_error(libc::EBUSY))
 }
 
-fn open_new_unit(options: &OpenOptions) -> io::Result<(u8, File)> {
-    let device = options.open("/dev/tun")?;
+/// Never by its number: a device that has been closed is still there for a while, and is not to be opened (sys/net/if_tun.c,
+/// `tundestroy`). Nor can its number be had again until then.
+#[cfg(target_os = "dragonfly")]
+fn open_free_unit() -> io::Result<(u8, File)> {
+    const TRIES: u32 = 50;
+    const PAUSE: Duration = Duration::from_millis(10);
+    let in_between = [libc::EBUSY, libc::EEXIST, libc::ENOENT, libc::ENXIO];
+    let mut last = io::Error::from_raw_os_error(libc::EBUSY);
+    for _ in 0..TRIES {
+        match open_new_unit() {
+            Err(error)
+                if error
+                    .raw_os_error()
+                    .is_some_and(|number| in_between.contains(&number)) =>
+            {
+                last = error
+            }
+            opened => return opened,
+        }
+        std::thread::sleep(PAUSE);
+    }
+    Err(last)
+}
+
+#[cfg(target_os = "dragonfly")]
+fn open_new_unit() -> io::Result<(u8, File)> {
+    let device = options().open("/dev/tun")?;
     // The lower byte of the device's number, as sys/types.h has it on both systems for minors below 256.
     let minor = device.metadata()?.rdev() & 0xffff_00ff;
     match u8::try_from(minor) {

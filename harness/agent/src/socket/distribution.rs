@@ -11,7 +11,7 @@ use reusespec_core::Observed;
 use reusespec_core::step::socket::{ConnectMany, Kind, Options, SendToGroup, Sources};
 use socket2::{SockAddr, Socket};
 
-use super::stream::readable_within;
+use super::stream::{connect_within, readable_within};
 use super::{Answer, Sockets, Stop, open};
 
 /// How long one connection or datagram may take to arrive.
@@ -139,8 +139,7 @@ fn client(to: SocketAddr, from: Option<SocketAddr>, tcp: bool) -> Result<Socket,
 
 fn connection(to: SocketAddr, from: Option<SocketAddr>, listeners: &[&Socket]) -> Result<Fate, Stop> {
     let client = client(to, from, true)?;
-    client.set_write_timeout(Some(ARRIVES_WITHIN))?;
-    if let Err(error) = client.connect(&to.into()) {
+    if let Err(error) = connect_within(&client, &to.into(), ARRIVES_WITHIN) {
         return Ok(Fate::Refused(crate::errno::name(&error)));
     }
     let Some(index) = first_readable(listeners)? else {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use reusespec_core::Observed;
 use reusespec_core::step::socket::{Accept, Close, Connect, Direction, Send, Shutdown};
-use socket2::Socket;
+use socket2::{SockAddr, Socket};
 
 use super::{Answer, Sockets, Stop};
 
@@ -29,13 +29,26 @@ pub(super) fn readable_within(socket: &Socket, time: Duration) -> io::Result<boo
     }
 }
 
+/// connect(2) that gives up. The time limit of sends is one of connects on Linux alone (socket(7), SO_SNDTIMEO).
+pub(super) fn connect_within(socket: &Socket, to: &SockAddr, time: Duration) -> io::Result<()> {
+    if cfg!(target_os = "linux") {
+        socket.set_write_timeout(Some(time))?;
+        return socket.connect(to);
+    }
+    socket
+        .connect_timeout(to, time)
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::TimedOut => io::Error::from_raw_os_error(libc::ETIMEDOUT),
+            _ => error,
+        })
+}
+
 impl Sockets<'_, '_> {
     pub(super) fn connect(&mut self, step: &Connect) -> Answer {
         let to = self.address(&step.to);
         let left = self.scene.left();
         self.as_owner(&step.socket, |socket| {
-            socket.set_write_timeout(Some(left.max(Duration::from_millis(1))))?;
-            socket.connect(&to)
+            connect_within(socket, &to, left.max(Duration::from_millis(1)))
         })?;
         Ok(Observed::ok())
     }
