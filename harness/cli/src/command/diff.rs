@@ -3,13 +3,16 @@
 //! Nothing is run: what a table does not know is counted, not guessed. The word on why is a claim's: one that is for
 //! one of the two systems and not for the other says since when, and where that is written.
 
+mod phase;
 mod side;
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+use reusespec_core::protocol::VIRTUAL_TIME;
 use reusespec_core::system::KNOWN_SYSTEMS;
 use reusespec_core::table::Table;
-use reusespec_core::{Case, Claim, Scenario};
+use reusespec_core::{Case, Claim, Family, Scenario};
 
 use self::side::Side;
 use super::wrong_input;
@@ -38,8 +41,8 @@ struct Count {
     differing: usize,
     /// Rows that only one of the two has been observed in.
     one_sided: usize,
-    /// Scenarios without a reviewed table of one of the two, or of both.
-    unreviewed: Vec<String>,
+    /// By family, and of each scenario whether it has reviewed tables of both.
+    scenarios: BTreeMap<Family, Vec<(String, bool)>>,
 }
 
 pub(super) fn diff(library: &Library, options: &Diff) -> io::Result<i32> {
@@ -67,12 +70,14 @@ pub(super) fn diff(library: &Library, options: &Diff) -> io::Result<i32> {
         )));
     }
     for scenario in compared {
-        match sides
+        let tables = sides
             .each_ref()
-            .map(|side| table(library, &profiles, scenario, side))
-        {
-            [Some(a), Some(b)] => compare(scenario, &sides, [&a, &b], &mut count, &mut stdout)?,
-            _ => count.unreviewed.push(scenario.id.clone()),
+            .map(|side| table(library, &profiles, scenario, side));
+        let reviewed = tables.iter().all(Option::is_some);
+        let family = count.scenarios.entry(scenario.family).or_default();
+        family.push((scenario.id.clone(), reviewed));
+        if let [Some(a), Some(b)] = tables {
+            compare(scenario, &sides, [&a, &b], &mut count, &mut stdout)?;
         }
     }
     summary(&sides, &count, &mut stdout)?;
@@ -139,7 +144,7 @@ fn compare(
                 cells(column, sides, [a, b], out)?;
             }
         }
-        why(scenario, case, sides, out)?;
+        why(scenario, case, sides, [a, b], out)?;
     }
     Ok(())
 }
@@ -164,7 +169,13 @@ fn cells(column: &str, sides: &[Side; 2], cells: [&String; 2], out: &mut impl Wr
 }
 
 /// The claims that are for one of the systems only and speak of this case.
-fn why(scenario: &Scenario, case: &Case, sides: &[Side; 2], out: &mut impl Write) -> io::Result<()> {
+fn why(
+    scenario: &Scenario,
+    case: &Case,
+    sides: &[Side; 2],
+    rows: [&[String]; 2],
+    out: &mut impl Write,
+) -> io::Result<()> {
     let is_for = |claim: &Claim, side: &Side| {
         claim.on.is_empty() || claim.on.iter().any(|range| range.contains(&side.system))
     };
@@ -188,10 +199,14 @@ fn why(scenario: &Scenario, case: &Case, sides: &[Side; 2], out: &mut impl Write
             source.join("; ")
         )?;
     }
-    if !found {
-        writeln!(out, "        why: no source is known")?;
+    if found {
+        return Ok(());
     }
-    Ok(())
+    let word = match case.requires(VIRTUAL_TIME) && phase::apart(rows) {
+        true => phase::WORD,
+        false => "no source is known",
+    };
+    writeln!(out, "        why: {word}")
 }
 
 /// A scenario's sources are for all systems; those that begin with one that is on neither side explain nothing here.
@@ -213,12 +228,22 @@ fn summary(sides: &[Side; 2], count: &Count, out: &mut impl Write) -> io::Result
         write!(out, "; {} were observed on one of them only", count.one_sided)?;
     }
     writeln!(out)?;
-    if !count.unreviewed.is_empty() {
+    let unreviewed: Vec<_> = count.scenarios.iter().flat_map(unreviewed).collect();
+    if !unreviewed.is_empty() {
         writeln!(
             out,
             "not compared, as there is no reviewed table of one of them or of both: {}",
-            count.unreviewed.join(", ")
+            unreviewed.join(", ")
         )?;
     }
     Ok(())
+}
+
+/// The scenarios of a family that could not be compared; the family where that is all of several.
+fn unreviewed((family, scenarios): (&Family, &Vec<(String, bool)>)) -> Vec<String> {
+    let without: Vec<_> = scenarios.iter().filter(|(_, reviewed)| !reviewed).collect();
+    match without.len() {
+        all if all > 1 && all == scenarios.len() => vec![format!("all {all} of {}", family.name())],
+        _ => without.into_iter().map(|(id, _)| id.clone()).collect(),
+    }
 }
