@@ -44,9 +44,10 @@ pub(super) fn start(port: File) -> io::Result<File> {
 fn pump(mut port: &File, mut reader: &UnixStream) -> io::Result<()> {
     let mut bytes = [0; 4096];
     loop {
+        // The reader says nothing, so what is to be read from it is its end; DragonFly tells of none that is not asked for.
         let mut waiting = [
             PollFd::new(port.as_fd(), PollFlags::POLLIN),
-            PollFd::new(reader.as_fd(), PollFlags::empty()),
+            PollFd::new(reader.as_fd(), PollFlags::POLLIN),
         ];
         poll(&mut waiting, PollTimeout::NONE)?;
         if waiting[1].any().unwrap_or(true) {

@@ -135,7 +135,9 @@ fn compare(
             writeln!(out, "{}", scenario.id)?;
             told = true;
         }
-        writeln!(out, "    {}", case.key.point())?;
+        if !case.key.values.is_empty() {
+            writeln!(out, "    {}", case.key.point())?;
+        }
         for (column, (a, b)) in tables[0].columns[case.key.values.len()..]
             .iter()
             .zip(a.iter().zip(b))
