@@ -13,7 +13,7 @@ use std::{
 };
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::sys::termios::{BaudRate, ControlFlags, SetArg, cfmakeraw, cfsetspeed, tcgetattr, tcsetattr};
+use nix::sys::termios::{ControlFlags, SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
 
 use super::{InitError, system};
 
@@ -59,13 +59,27 @@ fn make_raw(file: &File) -> nix::Result<()> {
     let mut line = tcgetattr(file)?;
     cfmakeraw(&mut line);
     // An emulated port sends as fast as it is written to, but hands on a few bytes only after the time of four at its speed.
-    cfsetspeed(&mut line, BaudRate::B115200)?;
+    set_speed(&mut line)?;
     // No modem is attached: without CLOCAL, open and write would wait for a carrier.
     line.control_flags |= ControlFlags::CLOCAL | ControlFlags::CREAD;
     tcsetattr(file, SetArg::TCSANOW, &line)?;
     // Whatever was needed to get it open: from here on reading waits.
     let flags = OFlag::from_bits_retain(fcntl(file, FcntlArg::F_GETFL)?);
     fcntl(file, FcntlArg::F_SETFL(flags - OFlag::O_NONBLOCK)).map(drop)
+}
+
+/// Linux has the speed among the flags (termios(3)), and a static C library no cfsetspeed of the version that is asked for.
+#[cfg(target_os = "linux")]
+fn set_speed(line: &mut Termios) -> nix::Result<()> {
+    let others = line.control_flags.bits() & !libc::CBAUD;
+    line.control_flags = ControlFlags::from_bits_retain(others | libc::B115200);
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn set_speed(line: &mut Termios) -> nix::Result<()> {
+    use nix::sys::termios::{BaudRate, cfsetspeed};
+    cfsetspeed(line, BaudRate::B115200)
 }
 
 fn virtio_port() -> Result<PathBuf, InitError> {
