@@ -1,7 +1,8 @@
 //! Gives an agent its requests, and where its channel asks for it no faster than it begins them.
 //!
 //! A serial port has no brake: QEMU hands bytes to a guest as fast as its driver takes them, and a BSD's terminal layer
-//! drops what its queue of a few kilobytes cannot hold. So such an agent is only told of a few cases more than it has
+//! drops what its queue of a few kilobytes cannot hold. The agent empties that queue (`init::pump`) into one that is not
+//! much longer. So such an agent is only told of a few cases more than it has
 //! begun. That costs nothing, since it still always knows its next one.
 //!
 //! Writing is a thread's work, because neither side may block the other. The stream stays open until this is dropped: its
