@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use reusespec_platforms::profile::Profile;
+use reusespec_platforms::profile::PlatformProfile;
 use reusespec_platforms::qemu::debian_package;
 use serde_json::{Value, json};
 
@@ -36,7 +36,7 @@ pub(crate) fn jobs() -> Vec<Job> {
         target: None,
         packages: "",
     });
-    let guests = Profile::all().flat_map(|profile| {
+    let guests = PlatformProfile::all().flat_map(|profile| {
         GUEST_SHARDS.iter().map(move |shard| Job {
             platform: profile.name.clone(),
             shard,

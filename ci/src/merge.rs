@@ -27,7 +27,7 @@ pub(crate) struct Row {
     name: String,
     kernel: String,
     counts: Option<[u64; COUNTS.len()]>,
-    because: String,
+    reason: String,
 }
 
 impl Row {
@@ -45,12 +45,12 @@ impl Row {
     }
 
     /// A run that was not made, and why.
-    pub(crate) fn missing(name: String, because: &str) -> Self {
+    pub(crate) fn missing(name: String, reason: &str) -> Self {
         Self {
             name,
             kernel: String::new(),
             counts: None,
-            because: because.to_owned(),
+            reason: reason.to_owned(),
         }
     }
 
@@ -67,7 +67,7 @@ impl Row {
             name,
             kernel: kernel.unwrap_or_default().to_owned(),
             counts: Some(COUNTS.map(|key| summary[key].as_u64().unwrap_or(0))),
-            because: String::new(),
+            reason: String::new(),
         }
     }
 
@@ -93,12 +93,12 @@ pub(crate) fn table(rows: &[Row], left_out: &[Row]) -> (String, bool) {
     for row in rows {
         let cells = match &row.counts {
             Some(counts) => counts.map(|count| count.to_string()).join(" | "),
-            None => format!("{}{}", row.because, " |".repeat(COUNTS.len() - 1)),
+            None => format!("{}{}", row.reason, " |".repeat(COUNTS.len() - 1)),
         };
         let _ = writeln!(text, "| {} | {} | {cells} |", row.name, row.kernel);
     }
     for row in left_out {
-        let _ = writeln!(text, "\nleft out: {}: {}", row.name, row.because);
+        let _ = writeln!(text, "\nleft out: {}: {}", row.name, row.reason);
     }
     (text, !rows.is_empty() && rows.iter().all(Row::is_good))
 }

@@ -11,7 +11,7 @@ use std::process::Command;
 use reusespec_platforms::agents;
 use reusespec_platforms::cache::Cache;
 use reusespec_platforms::kernel;
-use reusespec_platforms::profile::Profile;
+use reusespec_platforms::profile::PlatformProfile;
 use reusespec_platforms::qemu::find_program;
 
 use crate::matrix::{self, HOST, Job};
@@ -39,7 +39,7 @@ pub(crate) fn local() -> io::Result<bool> {
     let (mut files, mut left_out) = (Vec::new(), Vec::new());
     for job in matrix::jobs() {
         match lacks(&job) {
-            Some(because) => left_out.push(Row::missing(name(&job), &because)),
+            Some(reason) => left_out.push(Row::missing(name(&job), &reason)),
             None => {
                 writeln!(out, "{}", name(&job))?;
                 out.flush()?;
@@ -58,7 +58,7 @@ fn lacks(job: &Job) -> Option<String> {
     if job.platform == HOST {
         return None;
     }
-    let profile = Profile::find(&job.platform).ok()?;
+    let profile = PlatformProfile::find(&job.platform).ok()?;
     let emulator = &profile.qemu().emulator;
     if find_program(emulator).is_none() {
         return Some(format!(

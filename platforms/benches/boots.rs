@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
 use reusespec_platforms::{
-    profile::{Profile, Way, names},
+    profile::{BootMethod, PlatformProfile, names},
     qemu::{Guest, Launch, Start},
 };
 
@@ -111,8 +111,8 @@ fn execute(command: &PathBuf, arguments: &[&str]) {
 /// The drill agent comes in an archive: no guest that boots from a disk is measured.
 fn boots(name: &str) {
     if !matches!(
-        Profile::find(name).map(|profile| profile.way()),
-        Ok(Ok(Way::Archive))
+        PlatformProfile::find(name).map(|profile| profile.boot_method()),
+        Ok(Ok(BootMethod::Archive))
     ) {
         return;
     }
@@ -141,7 +141,7 @@ fn serve(setup: &Setup, warm: bool) {
         ..setup.launch()
     };
     let mut talk = Talk::with(Guest::start(launch).expect("the guest starts"));
-    assert!(talk.hear().starts_with("hello"));
+    assert!(talk.read_line().starts_with("hello"));
     assert!(warm || talk.guest.started() == Start::Cold);
     talk.guest.kill();
 }
@@ -154,7 +154,7 @@ fn sleep_two_hours(setup: &Setup) {
         ..setup.launch()
     };
     let mut talk = Talk::with(Guest::start(launch).expect("the guest starts"));
-    while !talk.hear().is_empty() {}
+    while !talk.read_line().is_empty() {}
     talk.guest.wait(Duration::from_secs(60)).expect("the guest ends");
 }
 

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
-use crate::link::{Errand, Keeper, Link, StartError as LinkError, Starter};
+use crate::link::{AgentHandle, LaunchRequest, Link, StartError as LinkError, Starter};
 
 /// How many lines of standard error are kept for reports.
 const KEPT_LINES: usize = 20;
@@ -97,7 +97,7 @@ impl AgentCommand {
         Ok(Link {
             requests: Box::new(requests),
             replies: Box::new(replies),
-            keeper: Box::new(CommandKeeper {
+            handle: Box::new(CommandKeeper {
                 child,
                 kept,
                 listener,
@@ -107,7 +107,7 @@ impl AgentCommand {
 }
 
 impl Starter for AgentCommand {
-    fn start(&self, _: &Errand<'_>, _: &mut dyn FnMut(String)) -> Result<Link, LinkError> {
+    fn start(&self, _: &LaunchRequest<'_>, _: &mut dyn FnMut(String)) -> Result<Link, LinkError> {
         Ok(Self::start(self)?)
     }
 }
@@ -144,8 +144,8 @@ struct CommandKeeper {
     listener: Option<JoinHandle<()>>,
 }
 
-impl Keeper for CommandKeeper {
-    fn last_words(&mut self) -> String {
+impl AgentHandle for CommandKeeper {
+    fn diagnostics(&mut self) -> String {
         let deadline = Instant::now() + LAST_WORDS_WITHIN;
         let status = loop {
             match self.child.try_wait() {
@@ -190,7 +190,7 @@ mod tests {
         let script = ["-c", "exec >&-; (sleep 0.2; echo the end >&2) & exit 7"].map(OsString::from);
         let mut link = AgentCommand::new("sh", script).start().unwrap();
         link.replies.read_to_end(&mut Vec::new()).unwrap();
-        let words = link.keeper.last_words();
+        let words = link.handle.diagnostics();
         assert_eq!(words, "the agent ended with exit status: 7\nthe end");
     }
 
@@ -201,7 +201,7 @@ mod tests {
         let begun = Instant::now();
         let mut line = [0; 8];
         link.replies.read_exact(&mut line).unwrap();
-        drop(link.keeper);
+        drop(link.handle);
         // It has the same standard output, which ends with the last who has it.
         link.replies.read_to_end(&mut Vec::new()).unwrap();
         assert!(begun.elapsed() < Duration::from_secs(30));

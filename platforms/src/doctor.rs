@@ -9,7 +9,7 @@ use crate::{
     agents,
     cache::Cache,
     kernel,
-    profile::{KernelSource, Profile},
+    profile::{KernelSource, PlatformProfile},
     qemu::{debian_package, find_program},
 };
 
@@ -44,7 +44,7 @@ impl Fact {
 
 /// Everything about guests, in the order in which it is needed: emulators, accelerator, cache, kernels, agents.
 pub fn facts(cache: &Cache) -> Vec<Fact> {
-    let profiles: Vec<_> = Profile::all().collect();
+    let profiles: Vec<_> = PlatformProfile::all().collect();
     let mut facts = Vec::new();
     for profile in &profiles {
         push_new(&mut facts, emulator(&profile.qemu().emulator));
@@ -107,7 +107,7 @@ fn kvm() -> Fact {
     }
 }
 
-fn kernel_of(profile: &Profile, cache: &Cache) -> Fact {
+fn kernel_of(profile: &PlatformProfile, cache: &Cache) -> Fact {
     let subject = format!("kernel of {}", profile.name);
     match kernel::cached(profile, cache) {
         Some(kernel) => Fact::found(subject, kernel.origin),
@@ -141,7 +141,7 @@ mod tests {
     fn everything_a_profile_names_is_reported_and_what_is_missing_has_a_way_out() {
         let folder = tempfile::TempDir::new().unwrap();
         let facts = facts(&Cache::at(folder.path()));
-        for profile in Profile::all() {
+        for profile in PlatformProfile::all() {
             let about = |subject: String| facts.iter().filter(move |fact| fact.subject == subject);
             assert_eq!(
                 about(format!("qemu-system-{}", profile.qemu().emulator)).count(),

@@ -14,8 +14,8 @@ use std::time::Duration;
 use crate::agents;
 use crate::cache::{Cache, CacheError};
 use crate::kernel::{self, Kernel};
-use crate::link::{Errand, Link, Manner, StartError, Starter};
-use crate::profile::{Accelerator, Boot, Clock, KernelSource, Profile, ProfileError, Way};
+use crate::link::{LaunchRequest, Link, PlatformTraits, StartError, Starter};
+use crate::profile::{Accelerator, Boot, BootMethod, Clock, KernelSource, PlatformProfile, ProfileError};
 use crate::qemu::{Guest, GuestError, Launch, decide_accelerator, require_program};
 use crate::root_image;
 
@@ -29,7 +29,7 @@ pub(crate) const A_FEW: usize = 2;
 /// A guest that can be started again and again.
 #[derive(Debug)]
 pub struct GuestStarter {
-    profile: Profile,
+    profile: PlatformProfile,
     /// Whether a saved state may be restored.
     warm: bool,
     ready: Mutex<Option<Ready>>,
@@ -48,7 +48,7 @@ struct Ready {
 
 impl GuestStarter {
     /// A guest of this profile. Nothing is looked for yet.
-    pub fn new(profile: Profile) -> Self {
+    pub fn new(profile: PlatformProfile) -> Self {
         Self {
             profile,
             warm: true,
@@ -78,7 +78,7 @@ impl GuestStarter {
             qemu.modules.clear();
             qemu.channel_modules.clear();
         }
-        self.profile.way()?;
+        self.profile.boot_method()?;
         Ok(self)
     }
 
@@ -90,20 +90,20 @@ impl GuestStarter {
     }
 
     /// The profile.
-    pub fn profile(&self) -> &Profile {
+    pub fn profile(&self) -> &PlatformProfile {
         &self.profile
     }
 
-    fn ready(&self, tell: &mut dyn FnMut(String)) -> Result<Ready, StartError> {
+    fn ready(&self, notify: &mut dyn FnMut(String)) -> Result<Ready, StartError> {
         let mut ready = self.ready.lock().expect("preparing does not panic");
         if let Some(ready) = &*ready {
             return Ok(ready.clone());
         }
-        let prepared = self.prepare(tell)?;
+        let prepared = self.prepare(notify)?;
         Ok(ready.insert(prepared).clone())
     }
 
-    fn prepare(&self, tell: &mut dyn FnMut(String)) -> Result<Ready, StartError> {
+    fn prepare(&self, notify: &mut dyn FnMut(String)) -> Result<Ready, StartError> {
         require_program(&self.profile.qemu().emulator)?;
         let agent = agents::find(&self.profile.target)?;
         let cache = Cache::from_environment()?;
@@ -112,7 +112,7 @@ impl GuestStarter {
             let text = progress.to_string();
             if text != told {
                 told.clone_from(&text);
-                tell(text);
+                notify(text);
             }
         })?;
         let root = match self.root_image(&kernel, &agent, None)? {
@@ -126,23 +126,23 @@ impl GuestStarter {
             root,
             accelerator: Accelerator::Tcg,
         };
-        let verdict = decide_accelerator(self.launch(&ready, &Errand::default()));
-        if let Some(because) = verdict.because {
-            tell(format!("the CPU is emulated: {because}"));
+        let verdict = decide_accelerator(self.launch(&ready, &LaunchRequest::default()));
+        if let Some(reason) = verdict.reason {
+            notify(format!("the CPU is emulated: {reason}"));
         }
         ready.accelerator = verdict.accelerator;
         Ok(ready)
     }
 
-    fn launch<'l>(&'l self, ready: &'l Ready, errand: &Errand<'l>) -> Launch<'l> {
+    fn launch<'l>(&'l self, ready: &'l Ready, launch: &LaunchRequest<'l>) -> Launch<'l> {
         Launch {
             profile: &self.profile,
             kernel: &ready.kernel,
             agent: &ready.agent,
             root: ready.root.as_deref(),
             accelerator: ready.accelerator,
-            input: self.input(errand),
-            bulk: errand.much,
+            input: self.input(launch),
+            bulk: launch.large_payload,
             warm: self.warm,
             seed: SEED,
             console: None,
@@ -154,26 +154,30 @@ impl GuestStarter {
     ///
     /// # Errors
     /// When something it is made of is missing, or it does not come up.
-    pub fn boot(&self, errand: &Errand<'_>, tell: &mut dyn FnMut(String)) -> Result<Guest, StartError> {
-        let mut ready = self.ready(tell)?;
+    pub fn boot(
+        &self,
+        launch: &LaunchRequest<'_>,
+        notify: &mut dyn FnMut(String),
+    ) -> Result<Guest, StartError> {
+        let mut ready = self.ready(notify)?;
         let scratch = ready.cache.scratch()?;
-        if let Some(input) = self.input(errand)
+        if let Some(input) = self.input(launch)
             && let Some(image) = self.root_image(&ready.kernel, &ready.agent, Some(input))?
         {
             let file = scratch.path().join("root.iso");
             fs::write(&file, image).map_err(CacheError::writing(&file))?;
             ready.root = Some(file);
         }
-        let guest: Result<Guest, GuestError> = Guest::start(self.launch(&ready, errand));
+        let guest: Result<Guest, GuestError> = Guest::start(self.launch(&ready, launch));
         Ok(guest?.keeping(scratch))
     }
 
     /// What the agent reads instead of the channel: everything, where its clock would run away meanwhile, and a program
     /// with its files, where they would take minutes through a serial port and can be on the disk instead.
-    fn input<'e>(&self, errand: &Errand<'e>) -> Option<&'e [u8]> {
-        let manner = self.manner();
-        let beforehand = manner.told_beforehand || manner.files_beforehand;
-        (beforehand && !errand.requests.is_empty()).then_some(errand.requests)
+    fn input<'e>(&self, launch: &LaunchRequest<'e>) -> Option<&'e [u8]> {
+        let traits = self.traits();
+        let beforehand = traits.batch_input || traits.batch_files;
+        (beforehand && !launch.requests.is_empty()).then_some(launch.requests)
     }
 
     /// The image that brings the agent; none where an archive does.
@@ -183,10 +187,12 @@ impl GuestStarter {
         agent: &Path,
         input: Option<&[u8]>,
     ) -> Result<Option<Vec<u8>>, StartError> {
-        Ok(match (self.profile.way()?, &kernel.tree) {
-            (Way::Disk(entry), _) => Some(root_image::carrier(entry, agent)?),
-            (Way::Archive | Way::RootImage, Some(tree)) => Some(root_image::build(agent, tree, input)?),
-            (Way::Archive | Way::RootImage, None) => None,
+        Ok(match (self.profile.boot_method()?, &kernel.tree) {
+            (BootMethod::Disk(entry), _) => Some(root_image::carrier(entry, agent)?),
+            (BootMethod::Archive | BootMethod::RootImage, Some(tree)) => {
+                Some(root_image::build(agent, tree, input)?)
+            }
+            (BootMethod::Archive | BootMethod::RootImage, None) => None,
         })
     }
 }
@@ -196,7 +202,7 @@ impl GuestStarter {
 /// # Errors
 /// What is missing, with the way to get it.
 pub fn at_hand(name: &str) -> Result<(), StartError> {
-    let profile = Profile::find(name)?;
+    let profile = PlatformProfile::find(name)?;
     require_program(&profile.qemu().emulator)?;
     agents::find(&profile.target)?;
     match kernel::cached(&profile, &Cache::from_environment()?) {
@@ -224,22 +230,22 @@ pub fn is_tested(name: &str) -> bool {
 }
 
 impl Starter for GuestStarter {
-    fn start(&self, errand: &Errand<'_>, tell: &mut dyn FnMut(String)) -> Result<Link, StartError> {
-        Ok(self.boot(errand, tell)?.into_link()?)
+    fn start(&self, launch: &LaunchRequest<'_>, notify: &mut dyn FnMut(String)) -> Result<Link, StartError> {
+        Ok(self.boot(launch, notify)?.into_link()?)
     }
 
-    fn manner(&self) -> Manner {
-        Manner {
+    fn traits(&self) -> PlatformTraits {
+        PlatformTraits {
             // A virtual clock counts instructions: its CPU is never late.
             slower: match self.profile.clock {
                 Clock::Real => self.profile.timing.slower,
                 Clock::Virtual => 1,
             },
-            told_beforehand: self.profile.clock == Clock::Virtual,
-            files_beforehand: matches!(self.profile.way(), Ok(Way::RootImage)),
-            boots_within: Duration::from_secs(self.profile.timing.boot_secs.into()),
-            ahead: match self.profile.way() {
-                Ok(Way::Archive) => None,
+            batch_input: self.profile.clock == Clock::Virtual,
+            batch_files: matches!(self.profile.boot_method(), Ok(BootMethod::RootImage)),
+            boot_timeout: Duration::from_secs(self.profile.timing.boot_secs.into()),
+            ahead: match self.profile.boot_method() {
+                Ok(BootMethod::Archive) => None,
                 _ => Some(A_FEW),
             },
             costs_a_machine: true,
@@ -254,8 +260,9 @@ mod tests {
 
     #[test]
     fn every_guest_but_one_started_from_its_own_disk_takes_a_program_s_files() {
-        let takes_none = |profile: &Profile| !GuestStarter::new(profile.clone()).manner().takes_files();
-        let names: Vec<_> = Profile::all()
+        let takes_none =
+            |profile: &PlatformProfile| !GuestStarter::new(profile.clone()).traits().takes_files();
+        let names: Vec<_> = PlatformProfile::all()
             .filter(takes_none)
             .map(|profile| profile.name)
             .collect();

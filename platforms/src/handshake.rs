@@ -46,7 +46,7 @@ pub(crate) fn answered(link: Link) -> Link {
     Link {
         requests: Box::new(requests),
         replies: Box::new(replies),
-        keeper: link.keeper,
+        handle: link.handle,
     }
 }
 
@@ -139,12 +139,12 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::link::Keeper;
+    use crate::link::AgentHandle;
 
     struct Nobody;
 
-    impl Keeper for Nobody {
-        fn last_words(&mut self) -> String {
+    impl AgentHandle for Nobody {
+        fn diagnostics(&mut self) -> String {
             String::new()
         }
     }
@@ -176,7 +176,7 @@ mod tests {
         let link = Link {
             requests: Box::new(Pipe(ours.try_clone().unwrap())),
             replies: Box::new(ours),
-            keeper: Box::new(Nobody),
+            handle: Box::new(Nobody),
         };
         (answered(link), theirs)
     }

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`link`] | a running agent as two streams, and whatever can start one |
 //! | [`command`] | any command whose standard input and output are an agent; this machine is the simplest one |
-//! | [`elsewhere`] | somebody's command, a machine reached by ssh, an emulated CPU |
+//! | [`remote`] | somebody's command, a machine reached by ssh, an emulated CPU |
 //! | [`guest`] | a machine of our own, from its profile to an agent that serves |
 //! | [`profile`] | guests as data: `platforms/*.toml` |
 //! | [`system`] | the systems guests run, and the way of each to its agent |
@@ -23,7 +23,6 @@ pub mod agents;
 pub mod cache;
 pub mod command;
 pub mod doctor;
-pub mod elsewhere;
 pub mod executable;
 pub mod guest;
 mod handshake;
@@ -33,10 +32,11 @@ pub mod link;
 pub mod process;
 pub mod profile;
 pub mod qemu;
+pub mod remote;
 pub mod root_image;
 pub mod system;
 
 pub use command::AgentCommand;
-pub use elsewhere::Elsewhere;
 pub use guest::GuestStarter;
-pub use link::{Errand, Keeper, Link, Manner, StartError, Starter};
+pub use link::{AgentHandle, LaunchRequest, Link, PlatformTraits, StartError, Starter};
+pub use remote::RemotePlatform;

@@ -6,44 +6,44 @@ use std::time::Duration;
 
 /// A running agent.
 ///
-/// Dropping the [`Keeper`] ends the agent and everything started for it, on every path.
+/// Dropping the [`AgentHandle`] ends the agent and everything started for it, on every path.
 pub struct Link {
     /// Requests go here.
     pub requests: Box<dyn Write + Send>,
     /// Replies come from here.
     pub replies: Box<dyn Read + Send>,
     /// Keeps the agent alive.
-    pub keeper: Box<dyn Keeper>,
+    pub handle: Box<dyn AgentHandle>,
 }
 
 /// Keeps an agent alive until it is dropped, and remembers what it printed beside its replies.
-pub trait Keeper: Send {
+pub trait AgentHandle: Send {
     /// The last lines of standard error or of the console, and how it ended if it has: for reports.
-    fn last_words(&mut self) -> String;
+    fn diagnostics(&mut self) -> String;
 }
 
 /// What an agent is started for, as far as that decides how.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Errand<'e> {
+pub struct LaunchRequest<'e> {
     /// More than about a hundred cases, or files: a slow channel would take longer than a slower start.
-    pub much: bool,
-    /// Everything the host will ever say, where the agent gets it before it starts ([`Manner::told_beforehand`],
-    /// [`Manner::files_beforehand`]).
+    pub large_payload: bool,
+    /// Everything the host will ever say, where the agent gets it before it starts ([`PlatformTraits::batch_input`],
+    /// [`PlatformTraits::batch_files`]).
     pub requests: &'e [u8],
 }
 
 /// What whoever talks to a platform's agents has to know about them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Manner {
+pub struct PlatformTraits {
     /// By how much budgets are stretched, as the CPU is emulated.
     pub slower: u32,
     /// The clock skips what nobody works in. Then the agent is told everything beforehand: while it waited for a host
     /// its clock would run ahead by an unknown amount.
-    pub told_beforehand: bool,
-    /// A program's files are given before the machine starts, too ([`Errand::requests`]).
-    pub files_beforehand: bool,
+    pub batch_input: bool,
+    /// A program's files are given before the machine starts, too ([`LaunchRequest::requests`]).
+    pub batch_files: bool,
     /// How long it may take to boot: who is told beforehand is handed over before that.
-    pub boots_within: Duration,
+    pub boot_timeout: Duration,
     /// How many cases it may be told of before it has begun them, where its channel loses what is not taken at once.
     pub ahead: Option<usize>,
     /// Each agent costs a machine, so that one is shared where two could work side by side.
@@ -52,13 +52,13 @@ pub struct Manner {
     pub capabilities: Vec<String>,
 }
 
-impl Default for Manner {
+impl Default for PlatformTraits {
     fn default() -> Self {
         Self {
             slower: 1,
-            told_beforehand: false,
-            files_beforehand: false,
-            boots_within: Duration::ZERO,
+            batch_input: false,
+            batch_files: false,
+            boot_timeout: Duration::ZERO,
             ahead: None,
             costs_a_machine: false,
             capabilities: Vec::new(),
@@ -66,10 +66,10 @@ impl Default for Manner {
     }
 }
 
-impl Manner {
+impl PlatformTraits {
     /// Whether a program's files can reach its agents: not through a channel that loses what is not taken at once.
     pub fn takes_files(&self) -> bool {
-        self.files_beforehand || self.ahead.is_none()
+        self.batch_files || self.ahead.is_none()
     }
 
     /// How long to wait for a sign of an agent that may take `budget` of its own time for what it does.
@@ -79,7 +79,7 @@ impl Manner {
         /// The slowest guest measured skips 36 s in one; a third of that, and a minute for what is computed.
         const SKIPPED: u32 = 12;
         const COMPUTED: Duration = Duration::from_secs(60);
-        if self.told_beforehand {
+        if self.batch_input {
             budget / SKIPPED + COMPUTED
         } else {
             budget * self.slower + SILENCE
@@ -97,10 +97,10 @@ pub trait Starter: Send + Sync {
     ///
     /// # Errors
     /// When something is missing, does not come up, or dies on the way.
-    fn start(&self, errand: &Errand<'_>, tell: &mut dyn FnMut(String)) -> Result<Link, StartError>;
+    fn start(&self, launch: &LaunchRequest<'_>, notify: &mut dyn FnMut(String)) -> Result<Link, StartError>;
 
     /// How its agents work.
-    fn manner(&self) -> Manner {
-        Manner::default()
+    fn traits(&self) -> PlatformTraits {
+        PlatformTraits::default()
     }
 }

@@ -4,7 +4,7 @@
 //!
 //! Linux kills a child when the *thread* that started it ends (prctl(2), PR_SET_PDEATHSIG). So one thread that lives
 //! as long as the process starts them all; a guest then survives the worker that booted it, but not the run.
-//! Elsewhere only dropping kills.
+//! RemotePlatform only dropping kills.
 
 use std::{
     io,

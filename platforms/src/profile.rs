@@ -1,4 +1,4 @@
-//! A platform as data: `platforms/*.toml`, read into a [`Profile`].
+//! A platform as data: `platforms/*.toml`, read into a [`PlatformProfile`].
 //!
 //! Neighbours: `kernel` fetches what `boot.qemu.kernel` names, `qemu` turns the rest into a machine; capabilities,
 //! timing and deviations are for whoever plans and judges a run.
@@ -13,9 +13,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use reusespec_core::Deviation;
 use serde::Deserialize;
 
-pub use crate::system::{Entry, System, Way};
+pub use crate::system::{BootMethod, Entry, System};
 
 /// The platforms that come with the program: name and text.
 const BUILT_IN: &[(&str, &str)] = &[
@@ -39,7 +40,7 @@ const VIRTUAL: &str = "-virtual";
 /// One platform, as its file says.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Profile {
+pub struct PlatformProfile {
     /// What `--platform` calls it; not in the file.
     #[serde(skip)]
     pub name: String,
@@ -99,22 +100,6 @@ impl Default for Timing {
     }
 }
 
-/// A claim that is known not to hold, and until when.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Deviation {
-    /// The scenario's path: `keepalive/units`.
-    pub scenario: String,
-    /// The claim's id in that scenario.
-    pub claim: String,
-    /// Why, in a sentence.
-    pub because: String,
-    /// Where it is written or tracked.
-    pub link: String,
-    /// The version or date at which the line is to be looked at again.
-    pub until: String,
-}
-
 /// How a platform is started. One table, named after the means.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -130,7 +115,7 @@ pub struct Qemu {
     /// The emulator: the ending of `qemu-system-…`.
     pub emulator: String,
     /// The board: real time and virtual time may want different ones.
-    pub board: Board,
+    pub machine_type: MachineType,
     /// A named, simple CPU: `max` costs a fifth more time and changes with QEMU's version.
     pub cpu: String,
     /// Memory in MiB.
@@ -154,8 +139,8 @@ pub struct Qemu {
 /// The boards we know how to attach a console and a data channel to.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
-pub enum Board {
-    /// x86 without PCI or ACPI: the quickest start, serial ports only. [`Board::Q35`] takes its place where that does
+pub enum MachineType {
+    /// x86 without PCI or ACPI: the quickest start, serial ports only. [`MachineType::Q35`] takes its place where that does
     /// not do (virtual clock, much to say); `qemu::command` says why.
     Microvm,
     /// x86 with PCI.
@@ -276,7 +261,7 @@ pub enum ProfileError {
     },
 }
 
-impl Profile {
+impl PlatformProfile {
     /// The platform called `name`: built in, `-virtual` appended to such a name, or the path of a `.toml` file
     /// (also with `-virtual` appended to it).
     pub fn find(name: &str) -> Result<Self, ProfileError> {
@@ -338,12 +323,12 @@ impl Profile {
     ///
     /// # Errors
     /// Where there is no way with this kernel.
-    pub fn way(&self) -> Result<Way, ProfileError> {
+    pub fn boot_method(&self) -> Result<BootMethod, ProfileError> {
         let no_way = |what| ProfileError::Contradiction {
             origin: self.name.clone(),
             what,
         };
-        self.system.way(&self.qemu().kernel).map_err(no_way)
+        self.system.boot_method(&self.qemu().kernel).map_err(no_way)
     }
 
     fn check(&self, origin: &str) -> Result<(), ProfileError> {
@@ -366,8 +351,8 @@ impl Profile {
                 ));
             }
         }
-        match self.system.way(&qemu.kernel) {
-            Ok(Way::Disk(_)) if self.clock == Clock::Virtual => {
+        match self.system.boot_method(&qemu.kernel) {
+            Ok(BootMethod::Disk(_)) if self.clock == Clock::Virtual => {
                 return contradiction(
                     "a system that is started from its own disk has no virtual clock: nothing could tell its agent what \
                      to do before the clock runs"
@@ -395,7 +380,7 @@ pub fn names() -> impl Iterator<Item = String> {
     BUILT_IN
         .iter()
         .flat_map(|(name, _)| [(*name).to_owned(), format!("{name}{VIRTUAL}")])
-        .filter(|name| Profile::find(name).is_ok())
+        .filter(|name| PlatformProfile::find(name).is_ok())
 }
 
 #[cfg(test)]
@@ -413,17 +398,17 @@ mod tests {
         files.sort();
         let built_in: Vec<_> = BUILT_IN.iter().map(|(name, _)| format!("{name}.toml")).collect();
         assert_eq!(built_in, files);
-        assert_eq!(Profile::all().count(), files.len());
+        assert_eq!(PlatformProfile::all().count(), files.len());
     }
 
     #[test]
     fn virtual_is_a_suffix_of_any_platform() {
-        let profile = Profile::find("linux-6.12-virtual").unwrap();
+        let profile = PlatformProfile::find("linux-6.12-virtual").unwrap();
         assert_eq!(
             (profile.name.as_str(), profile.clock),
             ("linux-6.12-virtual", Clock::Virtual)
         );
-        assert_eq!(Profile::find("linux-6.12").unwrap().clock, Clock::Real);
+        assert_eq!(PlatformProfile::find("linux-6.12").unwrap().clock, Clock::Real);
     }
 
     #[test]
@@ -436,10 +421,10 @@ mod tests {
                 all += &format!("{cause}\n");
             }
         };
-        note(Profile::find("linux-9").unwrap_err());
-        note(Profile::parse("mine.toml", &text.replace("memory-mib", "memory")).unwrap_err());
-        note(Profile::parse("mine.toml", &text.replace("\"microvm\"", "\"pc\"")).unwrap_err());
-        let empty = Profile::parse("mine.toml", &text.replace("[\"kvm\", \"tcg\"]", "[]")).unwrap();
+        note(PlatformProfile::find("linux-9").unwrap_err());
+        note(PlatformProfile::parse("mine.toml", &text.replace("memory-mib", "memory")).unwrap_err());
+        note(PlatformProfile::parse("mine.toml", &text.replace("\"microvm\"", "\"pc\"")).unwrap_err());
+        let empty = PlatformProfile::parse("mine.toml", &text.replace("[\"kvm\", \"tcg\"]", "[]")).unwrap();
         note(empty.check("mine.toml").unwrap_err());
         insta::assert_snapshot!(all);
     }

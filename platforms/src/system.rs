@@ -31,7 +31,7 @@ pub enum Entry {
 
 /// The way from power-on to the agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum BootMethod {
     /// Our archive is the kernel's first root file system, and the agent in it the first process.
     Archive,
     /// Our image is the root file system, and the agent on it the first process.
@@ -54,17 +54,17 @@ impl System {
     ///
     /// # Errors
     /// In words, with the way out, where there is none.
-    pub fn way(self, kernel: &KernelSource) -> Result<Way, String> {
+    pub fn boot_method(self, kernel: &KernelSource) -> Result<BootMethod, String> {
         match (self, kernel) {
-            (_, KernelSource::Disk { entry, .. }) => Ok(Way::Disk(*entry)),
-            (Self::Linux, _) => Ok(Way::Archive),
+            (_, KernelSource::Disk { entry, .. }) => Ok(BootMethod::Disk(*entry)),
+            (Self::Linux, _) => Ok(BootMethod::Archive),
             (Self::FreeBsd, KernelSource::Path { tree: None, .. }) => Err(
                 "a FreeBSD kernel has no root file system without a tree: give the unpacked system with --tree".into(),
             ),
             (Self::FreeBsd, KernelSource::Pinned { .. } | KernelSource::Debian { .. }) => {
                 Err("a FreeBSD kernel has no root file system without a tree: name its release as `sets`".into())
             }
-            (Self::FreeBsd, _) => Ok(Way::RootImage),
+            (Self::FreeBsd, _) => Ok(BootMethod::RootImage),
             (Self::DragonFly, _) => Err(
                 "QEMU cannot start a DragonFly kernel itself: boot it with the root that `reusespec image` writes, and \
                  name what does so as a [boot.command] platform"

@@ -172,7 +172,7 @@ impl Dynamic {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use reusespec_platforms::profile::Profile;
+    use reusespec_platforms::profile::PlatformProfile;
 
     fn recipe(target: &str) -> &'static Recipe {
         chosen(&[target.to_owned()]).unwrap()[0]
@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn every_platform_has_an_agent() {
-        for profile in Profile::all() {
+        for profile in PlatformProfile::all() {
             assert!(
                 chosen(std::slice::from_ref(&profile.target)).is_ok(),
                 "{} wants an agent for {}",

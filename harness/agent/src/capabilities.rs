@@ -4,7 +4,7 @@ use reusespec_core::protocol::{Capability, VIRTUAL_TIME};
 use reusespec_core::step::socket::User;
 use socket2::{Domain, Socket, Type};
 
-use crate::isolate::{Isolation, Users};
+use crate::sandbox::{Isolation, Users};
 
 /// No kernel tells its programs that its clock skips ahead: a platform that makes it so says it itself.
 const CLOCK_IS_REAL: &str = "time passes as it does; a guest in virtual time skips what nobody works in";
@@ -12,7 +12,7 @@ const CLOCK_IS_REAL: &str = "time passes as it does; a guest in virtual time ski
 /// Tries each capability once.
 pub(crate) fn probe(isolation: &Isolation) -> Vec<Capability> {
     let shared = isolation.shared_because();
-    let own = shared.map(|because| format!("needs a network namespace of its own: {because}"));
+    let own = shared.map(|reason| format!("needs a network namespace of its own: {reason}"));
     let users = match isolation {
         Isolation::Namespaces(users) => users.clone(),
         Isolation::Guest { .. } | Isolation::Shared { .. } => Users::of_this_process(),

@@ -80,7 +80,7 @@ fn run(exec: &Exec, send: &mut dyn FnMut(&Reply) -> io::Result<()>) -> io::Resul
         .spawn()
         .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", exec.program)))?;
     let group = Pid::from_raw(child.id().cast_signed());
-    let (tell, heard) = channel();
+    let (sender, heard) = channel();
     let stdout = child
         .stdout
         .take()
@@ -90,10 +90,10 @@ fn run(exec: &Exec, send: &mut dyn FnMut(&Reply) -> io::Result<()>) -> io::Resul
         .take()
         .map(|pipe| Box::new(pipe) as Box<dyn Read + Send>);
     for (stream, pipe) in [(Stream::Stdout, stdout), (Stream::Stderr, stderr)] {
-        let tell = tell.clone();
-        thread::spawn(move || pipe.map(|pipe| pass_on(stream, pipe, &tell)));
+        let sender = sender.clone();
+        thread::spawn(move || pipe.map(|pipe| pass_on(stream, pipe, &sender)));
     }
-    thread::spawn(move || tell.send(News::Exited(child.wait())));
+    thread::spawn(move || sender.send(News::Exited(child.wait())));
     let mut deadline = Instant::now() + Duration::from_millis(exec.limit_ms);
     let mut ended = None;
     loop {
@@ -128,12 +128,15 @@ fn how(status: ExitStatus) -> Ended {
     }
 }
 
-fn pass_on(stream: Stream, mut pipe: impl Read, tell: &Sender<News>) {
+fn pass_on(stream: Stream, mut pipe: impl Read, sender: &Sender<News>) {
     let mut chunk = [0; CHUNK_BYTES];
     loop {
         match pipe.read(&mut chunk) {
             Ok(0) => return,
-            Ok(count) if tell.send(News::Printed(stream, chunk[..count].to_vec())).is_ok() => {}
+            Ok(count)
+                if sender
+                    .send(News::Printed(stream, chunk[..count].to_vec()))
+                    .is_ok() => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Ok(_) | Err(_) => return,
         }

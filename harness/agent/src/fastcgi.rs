@@ -22,7 +22,7 @@ use crate::case::Scene;
 use crate::stop::{Answer, Stop};
 use application::{Application, CONNECT_WITHIN};
 use bytes::Writer;
-use clients::Front;
+use clients::ReverseProxy;
 use connection::Connection;
 
 /// Time a case keeps for its report.
@@ -36,20 +36,20 @@ struct Probe<'s, 'r> {
     application: Option<Application>,
     connections: BTreeMap<String, Connection>,
     /// The web server, where one is tested.
-    front: Option<Front>,
+    proxy: Option<ReverseProxy>,
 }
 
 /// Executes the steps of a case.
 pub(crate) fn execute(steps: &[Step<FastcgiStep>], scene: &mut Scene<'_>) -> Outcome {
-    if let Some(because) = lacking(steps, &scene.implementation) {
-        return Outcome::Unsupported(because);
+    if let Some(reason) = lacking(steps, &scene.implementation) {
+        return Outcome::Unsupported(reason);
     }
     let (system, _) = crate::system::identify();
     let mut probe = Probe {
         scene,
         application: None,
         connections: BTreeMap::new(),
-        front: None,
+        proxy: None,
     };
     let mut observations = Vec::new();
     for (index, step) in steps.iter().enumerate() {
@@ -58,9 +58,9 @@ pub(crate) fn execute(steps: &[Step<FastcgiStep>], scene: &mut Scene<'_>) -> Out
         }
         let seen = match probe.step(&step.action) {
             Ok(seen) => seen,
-            Err(Stop::Unsupported(because)) => return Outcome::Unsupported(because),
-            Err(Stop::Spent) => Observed::NotReached,
-            Err(Stop::Broken(because)) => return Outcome::Broken(format!("step {}: {because}", index + 1)),
+            Err(Stop::Unsupported(reason)) => return Outcome::Unsupported(reason),
+            Err(Stop::Poisoned) => Observed::NotReached,
+            Err(Stop::Broken(reason)) => return Outcome::Broken(format!("step {}: {reason}", index + 1)),
             Err(Stop::Refused(error)) => Observed::Word(crate::errno::name(&error)),
         };
         if let Some(label) = &step.label {
@@ -119,13 +119,13 @@ impl Probe<'_, '_> {
             FastcgiStep::Repeat(step) => self.repeat(step),
             FastcgiStep::BeginMany(step) => self.begin_many(step),
             FastcgiStep::WebServer(step) => {
-                self.front = Some(Front::start(step, self.scene)?);
+                self.proxy = Some(ReverseProxy::start(step, self.scene)?);
                 Ok(Observed::ok())
             }
-            FastcgiStep::Visit(step) => self.front()?.visit(step).map(Observed::Transcript),
+            FastcgiStep::Visit(step) => self.proxy()?.visit(step).map(Observed::Transcript),
             FastcgiStep::Recorded(step) => {
-                let front = self.front.as_ref().ok_or_else(no_front)?;
-                let lines = self.scene.reporter.waiting(|| front.recorded(step))?;
+                let proxy = self.proxy.as_ref().ok_or_else(no_front)?;
+                let lines = self.scene.reporter.waiting(|| proxy.recorded(step))?;
                 Ok(Observed::Transcript(lines))
             }
         }
@@ -152,14 +152,14 @@ impl Probe<'_, '_> {
         if !self.connections.contains_key(name) {
             self.connect(name)?;
         }
-        self.connections.get_mut(name).ok_or(Stop::Spent)
+        self.connections.get_mut(name).ok_or(Stop::Poisoned)
     }
 
     fn receive(&mut self, step: &Receive) -> Result<Vec<String>, Stop> {
         let deadline = self.deadline();
         let is_target = self.is_target();
         self.connection(&step.connection)?;
-        let connection = self.connections.get_mut(&step.connection).ok_or(Stop::Spent)?;
+        let connection = self.connections.get_mut(&step.connection).ok_or(Stop::Poisoned)?;
         if is_target {
             // It may serve one connection after the other, so the next case does not begin while this one waits.
             return Ok(connection.receive(step, deadline));
@@ -173,8 +173,8 @@ impl Probe<'_, '_> {
         Ok(lines)
     }
 
-    fn front(&self) -> Result<&Front, Stop> {
-        self.front.as_ref().ok_or_else(no_front)
+    fn proxy(&self) -> Result<&ReverseProxy, Stop> {
+        self.proxy.as_ref().ok_or_else(no_front)
     }
 
     fn is_target(&self) -> bool {
@@ -186,7 +186,7 @@ impl Probe<'_, '_> {
             let defaults: Serve = serde_json::from_str("{}").expect("every key of `serve` has a default");
             self.application = Some(Application::start(&defaults, self.scene)?);
         }
-        self.application.as_mut().ok_or(Stop::Spent)
+        self.application.as_mut().ok_or(Stop::Poisoned)
     }
 
     fn writer(&mut self) -> Result<Writer, Stop> {

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | [`serve`] | the loop: which case starts when, what happens to one that dies or takes too long |
 //! | [`case`] | the process of a case, and what it tells the loop |
-//! | [`isolate`] | namespaces, loopback, users; and what to do where the system refuses them |
+//! | [`sandbox`] | namespaces, loopback, users; and what to do where the system refuses them |
 //! | [`init`] | the agent as the first process of a guest |
 //! | [`capabilities`] | what scenarios may require here, found by trying |
 //! | [`clocks`] | how exactly time can be told here |
@@ -35,11 +35,11 @@ mod http;
 pub mod init;
 #[cfg(any(target_os = "freebsd", target_os = "dragonfly"))]
 mod interface;
-mod isolate;
 mod keepalive;
+mod listen_addr;
 pub mod peer;
-mod place;
 mod program;
+mod sandbox;
 mod serve;
 mod socket;
 mod stop;

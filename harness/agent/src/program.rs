@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use reusespec_core::adapter::{AdapterReply, AdapterRequest};
 use reusespec_core::profile::{Control, External, Kind, fill};
 
-use crate::place::Place;
+use crate::listen_addr::ListenAddr;
 use adapter::Lines;
 pub(crate) use directory::Directory;
 
@@ -72,7 +72,7 @@ impl Program {
     /// arguments and files.
     pub(crate) fn start(
         external: &External,
-        at: Option<&Place>,
+        at: Option<&ListenAddr>,
         more: &[(&str, &str)],
     ) -> Result<Self, ProgramError> {
         let stdin = match external.kind {
@@ -91,7 +91,7 @@ impl Program {
     pub(crate) fn start_inherited(
         external: &External,
         listener: std::net::TcpListener,
-        at: &Place,
+        at: &ListenAddr,
     ) -> Result<Self, ProgramError> {
         let words = external.start_inherited.as_deref().unwrap_or_default();
         let served = External {
@@ -105,7 +105,7 @@ impl Program {
         external: &External,
         words: &[String],
         stdin: Stdio,
-        at: Option<&Place>,
+        at: Option<&ListenAddr>,
         more: &[(&str, &str)],
     ) -> Result<Self, ProgramError> {
         if let Some(missing) = &external.missing {
@@ -174,7 +174,7 @@ impl Program {
         let deadline = Instant::now() + CONTROL_WITHIN;
         let said_before = self.said().len();
         let told = self
-            .tell(&control, deadline)
+            .send(&control, deadline)
             .and_then(|()| match &control.until_said {
                 Some(words) => self.await_words(words, said_before, deadline),
                 None => Ok(()),
@@ -182,7 +182,7 @@ impl Program {
         told.map_err(|error| self.failed(format!("could not be told to `{name}`: {error}")))
     }
 
-    fn tell(&mut self, control: &Control, deadline: Instant) -> io::Result<()> {
+    fn send(&mut self, control: &Control, deadline: Instant) -> io::Result<()> {
         let set = control
             .set
             .iter()
@@ -266,7 +266,7 @@ impl Program {
         Some(format!("ended with {status}"))
     }
 
-    fn wait_for(&mut self, at: Option<&Place>) -> Result<(), ProgramError> {
+    fn wait_for(&mut self, at: Option<&ListenAddr>) -> Result<(), ProgramError> {
         let deadline = Instant::now() + READY_WITHIN;
         while let Some(place) = at {
             match place.connect(READY_WITHIN) {
@@ -307,13 +307,13 @@ impl Drop for Program {
 }
 
 /// The names of the case and their values.
-fn values(directory: &Path, at: Option<&Place>, more: &[(&str, &str)]) -> Vec<(String, String)> {
+fn values(directory: &Path, at: Option<&ListenAddr>, more: &[(&str, &str)]) -> Vec<(String, String)> {
     let mut values = vec![("dir".to_owned(), directory.display().to_string())];
     if let Some(at) = at {
         values.push(("address".to_owned(), at.to_string()));
         match at {
-            Place::Tcp(address) => values.push(("port".to_owned(), address.port().to_string())),
-            Place::Unix(path) => values.push(("socket".to_owned(), path.display().to_string())),
+            ListenAddr::Tcp(address) => values.push(("port".to_owned(), address.port().to_string())),
+            ListenAddr::Unix(path) => values.push(("socket".to_owned(), path.display().to_string())),
         }
     }
     values.extend(

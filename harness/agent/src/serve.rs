@@ -19,8 +19,8 @@ use reusespec_core::protocol::{
 use reusespec_core::{Case, Outcome};
 
 use crate::case::Terms;
-use crate::isolate::{Isolation, Kept};
-use crate::keepalive::Board;
+use crate::keepalive::LatenessLog;
+use crate::sandbox::{Isolation, Kept};
 use crate::{capabilities, clocks, exec, init, keepalive, system};
 use child::Child;
 use lines::Lines;
@@ -33,7 +33,7 @@ struct Loop<W> {
     isolation: Isolation,
     implementation: Implementation,
     capture: bool,
-    board: Board,
+    lateness_log: LatenessLog,
     jobs: usize,
     most_alive: usize,
     virtual_time: bool,
@@ -92,7 +92,7 @@ pub fn serve<R: AsFd, W: Write>(input: &R, mut output: W) -> io::Result<()> {
         isolation,
         implementation: start.implementation,
         capture: start.capture,
-        board: Board::new()?,
+        lateness_log: LatenessLog::new()?,
         jobs: start.jobs.max(1),
         most_alive: crowd::most_alive(processors, wake_up, start.virtual_time),
         virtual_time: start.virtual_time,
@@ -115,8 +115,8 @@ impl<R: AsFd> io::Read for Bytes<'_, R> {
 
 fn run_program<R: AsFd, W: Write>(exec: &Exec, lines: Lines, input: &R, mut output: W) -> io::Result<()> {
     if !init::in_guest() {
-        let because = "programs are run in guests only: their files are placed anywhere".to_owned();
-        return send(&mut output, &Reply::Ended(Ended::NotStarted(because)));
+        let reason = "programs are run in guests only: their files are placed anywhere".to_owned();
+        return send(&mut output, &Reply::Ended(Ended::NotStarted(reason)));
     }
     let rest = lines.into_rest();
     let mut content = io::Read::chain(&rest[..], Bytes(input));
@@ -183,16 +183,16 @@ impl<W: Write> Loop<W> {
                 implementation: self.implementation.clone(),
                 isolation: self.isolation.for_next_case(),
                 capture: self.capture,
-                board: self.board,
+                lateness_log: self.lateness_log,
                 virtual_time: self.virtual_time,
             };
             match Child::start(&case, terms) {
                 Ok(child) => self.children.push(child),
                 Err(error) => {
-                    let because = format!("the process of the case could not be started: {error}");
+                    let reason = format!("the process of the case could not be started: {error}");
                     self.report(Finished {
                         key: case.key,
-                        outcome: Outcome::Broken(because),
+                        outcome: Outcome::Broken(reason),
                         elapsed_us: 0,
                         capture: None,
                     })?;

@@ -16,7 +16,7 @@ pub(crate) enum Stop {
     /// Nothing was found out.
     Broken(String),
     /// What the step works on is spent: an earlier labelled step on it failed.
-    Spent,
+    Poisoned,
 }
 
 impl From<io::Error> for Stop {
@@ -35,7 +35,7 @@ impl From<nix::errno::Errno> for Stop {
 impl From<ProgramError> for Stop {
     fn from(error: ProgramError) -> Self {
         match error {
-            ProgramError::Unsupported(because) => Self::Unsupported(because),
+            ProgramError::Unsupported(reason) => Self::Unsupported(reason),
             other => Self::Broken(with_source(&other)),
         }
     }

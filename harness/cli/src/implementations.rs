@@ -11,7 +11,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use reusespec_core::profile::{Control, External, Profile, ProfileError, fill};
+use reusespec_core::profile::{Control, External, ImplementationProfile, ProfileError, fill};
 
 /// Folders where servers live that an ordinary user's PATH may not have.
 const MORE_FOLDERS: [&str; 3] = ["/usr/sbin", "/usr/local/sbin", "/sbin"];
@@ -24,7 +24,7 @@ pub struct Implementation {
     /// The folder.
     pub folder: PathBuf,
     /// What `profile.toml` says.
-    pub profile: Profile,
+    pub profile: ImplementationProfile,
 }
 
 /// Why implementations cannot be used.
@@ -40,7 +40,7 @@ pub enum ImplementationError {
     },
     /// A profile is wrong.
     #[error("{path}")]
-    Profile {
+    ImplementationProfile {
         /// Which.
         path: PathBuf,
         /// Why.
@@ -78,8 +78,8 @@ pub fn load(scenarios: &Path) -> Result<Vec<Implementation>, ImplementationError
             path: path.clone(),
             source,
         })?;
-        let profile =
-            Profile::parse(&text).map_err(|source| ImplementationError::Profile { path, source })?;
+        let profile = ImplementationProfile::parse(&text)
+            .map_err(|source| ImplementationError::ImplementationProfile { path, source })?;
         let folder = fs::canonicalize(&folder).unwrap_or(folder);
         let name = folder
             .file_name()
@@ -163,8 +163,8 @@ impl Implementation {
         let fill = |text: &String| self.fill(text, &cache);
         let fill_all = |texts: &[String]| texts.iter().map(fill).collect::<Vec<_>>();
         let mut files = BTreeMap::new();
-        let front = self.profile.front.as_ref();
-        let front_file = front.map(|front| &front.file);
+        let reverse_proxy = self.profile.reverse_proxy.as_ref();
+        let front_file = reverse_proxy.map(|reverse_proxy| &reverse_proxy.file);
         for file in self.profile.files.iter().chain(front_file) {
             let path = self.folder.join(file);
             let text = fs::read_to_string(&path)
@@ -185,7 +185,7 @@ impl Implementation {
             kind: self.profile.kind,
             start: fill_all(&self.profile.start),
             start_inherited: self.profile.start_inherited.as_deref().map(fill_all),
-            front: front.map(|front| fill_all(&front.start)),
+            reverse_proxy: reverse_proxy.map(|reverse_proxy| fill_all(&reverse_proxy.start)),
             ready_said: self.profile.ready_said.clone(),
             environment: environment
                 .map(|(name, value)| (name.clone(), fill(value)))
@@ -354,13 +354,13 @@ mod tests {
 
     #[test]
     fn a_broken_profile_is_an_error_that_names_its_file_whoever_is_looked_for() {
-        let ground = tempfile::tempdir().unwrap();
-        let folder = ground.path().join("harness/implementations/broken");
+        let directory = tempfile::tempdir().unwrap();
+        let folder = directory.path().join("harness/implementations/broken");
         fs::create_dir_all(&folder).unwrap();
-        fs::create_dir(ground.path().join("scenarios")).unwrap();
+        fs::create_dir(directory.path().join("scenarios")).unwrap();
         fs::write(folder.join("profile.toml"), "kind = ").unwrap();
         for name in ["broken", "kernel"] {
-            let error = find(&ground.path().join("scenarios"), name).unwrap_err();
+            let error = find(&directory.path().join("scenarios"), name).unwrap_err();
             assert!(error.to_string().ends_with("broken/profile.toml"), "{error}");
         }
     }

@@ -6,9 +6,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use reusespec_core::Deviation;
-use reusespec_platforms::profile::{self, Profile, ProfileError};
-use reusespec_platforms::{AgentCommand, Elsewhere, GuestStarter, elsewhere};
+use reusespec_platforms::profile::{self, PlatformProfile, ProfileError};
+use reusespec_platforms::{AgentCommand, GuestStarter, RemotePlatform, remote};
 
 use crate::run::{HOST, Platform};
 
@@ -34,7 +33,7 @@ pub enum PlatformError {
     OwnProgram(#[source] io::Error),
     /// The name or the file.
     #[error(transparent)]
-    Profile(#[from] ProfileError),
+    PlatformProfile(#[from] ProfileError),
     /// `--kernel` for what has none to replace.
     #[error("--kernel is for guests, and {0} is none")]
     NoGuest(String),
@@ -59,19 +58,19 @@ pub fn find(name: &str, own: &OwnKernel) -> Result<Platform, PlatformError> {
             Some(_) => Err(PlatformError::NoGuest(name.to_owned())),
         };
     }
-    if let Some(elsewhere) = Elsewhere::find(name) {
-        let elsewhere = elsewhere?;
+    if let Some(remote) = RemotePlatform::find(name) {
+        let remote = remote?;
         if own.image.is_some() {
-            return Err(PlatformError::NoGuest(elsewhere.name));
+            return Err(PlatformError::NoGuest(remote.name));
         }
         return Ok(Platform {
-            name: elsewhere.name.clone(),
-            deviations: elsewhere.deviations.iter().map(deviation).collect(),
-            starter: Box::new(elsewhere),
+            name: remote.name.clone(),
+            deviations: remote.deviations.clone(),
+            starter: Box::new(remote),
         });
     }
-    let profile = Profile::find(name)?;
-    let deviations = profile.deviations.iter().map(deviation).collect();
+    let profile = PlatformProfile::find(name)?;
+    let deviations = profile.deviations.clone();
     let name = profile.name.clone();
     Ok(Platform {
         name,
@@ -84,7 +83,7 @@ pub fn find(name: &str, own: &OwnKernel) -> Result<Platform, PlatformError> {
 ///
 /// # Errors
 /// When the kernel given for it is not there, or cannot be started so.
-pub fn guest(profile: Profile, own: &OwnKernel) -> Result<GuestStarter, PlatformError> {
+pub fn guest(profile: PlatformProfile, own: &OwnKernel) -> Result<GuestStarter, PlatformError> {
     for path in own.image.iter().chain(&own.modules).chain(&own.tree) {
         readable(path)?;
     }
@@ -124,17 +123,5 @@ pub fn host() -> Result<Platform, PlatformError> {
 pub fn names() -> impl Iterator<Item = String> {
     std::iter::once(HOST.to_owned())
         .chain(profile::names())
-        .chain(elsewhere::names())
-}
-
-/// A profile is read without the crate that knows what a deviation is for.
-fn deviation(deviation: &profile::Deviation) -> Deviation {
-    Deviation {
-        scenario: deviation.scenario.clone(),
-        claim: deviation.claim.clone(),
-        because: deviation.because.clone(),
-        link: deviation.link.clone(),
-        until: Some(deviation.until.clone()),
-        on: Vec::new(),
-    }
+        .chain(remote::names())
 }

@@ -122,7 +122,7 @@ fn case(object: &Map<String, Value>) -> Result<Option<Seen>, &'static str> {
         verdict: verdict.ok_or("verdict")?,
         claims: Vec::new(),
         observed: observed.collect::<Option<_>>().ok_or("observed")?,
-        because: None,
+        reason: None,
     };
     let implementation = word("implementation")?.to_owned();
     let Ok(kernel) = word("kernel") else {

@@ -87,30 +87,30 @@ fn run_at_once(
             Collector::new(platform, implementation, portions, settings, profiled)
         })
         .collect();
-    let shared = platform.starter.manner().costs_a_machine;
+    let shared = platform.starter.traits().costs_a_machine;
     let agents = share(&subjects, shared);
     thread::scope(|scope| {
-        let (tell, heard) = channel();
+        let (notify, heard) = channel();
         for agent in &agents {
-            let tell = tell.clone();
+            let notify = notify.clone();
             let portions = agent.iter().flat_map(|index| work[*index].1).collect();
             // The reference answers what is asked of it, and leaves raw system calls alone.
             let subject = agent.iter().map(|index| &subjects[*index]).next_back();
             scope.spawn(move || {
                 // Who hears the news outlives this thread.
-                let tell = |news| drop(tell.send((agent, news)));
+                let notify = |news| drop(notify.send((agent, news)));
                 run_session(
                     platform,
                     subject.expect("no agent without work"),
                     portions,
                     settings,
-                    &tell,
+                    &notify,
                 );
             });
         }
-        drop(tell);
+        drop(notify);
         for (agent, news) in heard {
-            hear(news, agent, &mut collectors, summary, report);
+            on_event(news, agent, &mut collectors, summary, report);
         }
     });
 }
@@ -138,7 +138,7 @@ fn share(subjects: &[Subject], shared: bool) -> Vec<Vec<usize>> {
 }
 
 /// Takes news of an agent and passes on what follows from it.
-fn hear(
+fn on_event(
     news: News,
     agent: &[usize],
     collectors: &mut [Collector<'_, '_>],
@@ -178,7 +178,7 @@ fn run_session(
     subject: &Subject,
     portions: Vec<&Portion<'_>>,
     settings: &Settings<'_>,
-    tell: &dyn Fn(News),
+    notify: &dyn Fn(News),
 ) {
     let mut cases: Vec<&Case> = portions
         .iter()
@@ -188,9 +188,9 @@ fn run_session(
     cases.sort_by_key(|case| Reverse(case.steps.scheduled_wait()));
     let answers = match subject {
         Ok((answers, _)) => answers.clone(),
-        Err(because) => {
+        Err(reason) => {
             for case in cases {
-                tell(News::Finished(Box::new(broken(&case.key, because))));
+                notify(News::Finished(Box::new(broken(&case.key, reason))));
             }
             return;
         }
@@ -206,7 +206,7 @@ fn run_session(
         capture: settings.capture.is_some(),
     };
     session.run(&cases, &mut |progress| {
-        tell(match progress {
+        notify(match progress {
             Progress::Hello(hello) => News::Hello(Box::new(hello.clone())),
             Progress::Note(note) => News::Note(note),
             Progress::Finished(finished) => News::Finished(Box::new(finished)),
@@ -241,9 +241,9 @@ fn subject(name: &str, settings: &Settings<'_>) -> Subject {
 /// not there, as each of its cases says then.
 fn release(profiled: &implementations::Implementation, report: &mut dyn FnMut(Event<'_>)) -> Option<String> {
     let release = profiled.release();
-    if let (Err(because), None) = (&release, profiled.missing()) {
+    if let (Err(reason), None) = (&release, profiled.missing()) {
         let name = &profiled.name;
-        report(Event::Note(format!("{name}: its release is unknown: {because}")));
+        report(Event::Note(format!("{name}: its release is unknown: {reason}")));
     }
     release.ok()
 }

@@ -14,7 +14,7 @@ use reusespec_core::protocol::{
     Finished, Hello, Implementation, LONGEST_LINE_BYTES, PROTOCOL, Reply, Request, Start, VIRTUAL_TIME,
 };
 use reusespec_core::{Case, CaseKey, Outcome};
-use reusespec_platforms::{Errand, Link, Manner, Starter};
+use reusespec_platforms::{LaunchRequest, Link, PlatformTraits, Starter};
 
 mod feeder;
 
@@ -56,44 +56,48 @@ pub struct Session<'s> {
 
 impl Session<'_> {
     /// Runs the cases. Every one of them is `Finished` exactly once when this returns.
-    pub fn run(&self, cases: &[&Case], tell: &mut dyn FnMut(Progress<'_>)) {
+    pub fn run(&self, cases: &[&Case], notify: &mut dyn FnMut(Progress<'_>)) {
         let mut left: Vec<&Case> = cases.to_vec();
         while !left.is_empty() {
             let before = left.len();
-            let because = self.with_fresh_agent(&mut left, tell);
+            let reason = self.with_fresh_agent(&mut left, notify);
             if left.len() == before || INTERRUPTED.load(Ordering::Relaxed) {
-                let because = because.unwrap_or_else(|| "the agent did not answer".to_owned());
+                let reason = reason.unwrap_or_else(|| "the agent did not answer".to_owned());
                 for case in left.drain(..) {
-                    tell(Progress::Finished(broken(&case.key, &because)));
+                    notify(Progress::Finished(broken(&case.key, &reason)));
                 }
-            } else if let (Some(because), false) = (because, left.is_empty()) {
+            } else if let (Some(reason), false) = (reason, left.is_empty()) {
                 let count = left.len();
-                tell(Progress::Note(format!(
-                    "{because}; {count} cases go to a fresh agent"
+                notify(Progress::Note(format!(
+                    "{reason}; {count} cases go to a fresh agent"
                 )));
             }
         }
     }
 
-    fn with_fresh_agent(&self, left: &mut Vec<&Case>, tell: &mut dyn FnMut(Progress<'_>)) -> Option<String> {
-        let manner = self.starter.manner();
-        let requests = if manner.told_beforehand {
-            match self.requests(left, 1, &manner) {
+    fn with_fresh_agent(
+        &self,
+        left: &mut Vec<&Case>,
+        notify: &mut dyn FnMut(Progress<'_>),
+    ) -> Option<String> {
+        let traits = self.starter.traits();
+        let requests = if traits.batch_input {
+            match self.requests(left, 1, &traits) {
                 Ok(requests) => requests.concat(),
-                Err(because) => return Some(because),
+                Err(reason) => return Some(reason),
             }
         } else {
             Vec::new()
         };
-        let errand = Errand {
-            much: left.len() > MANY,
+        let launch = LaunchRequest {
+            large_payload: left.len() > MANY,
             requests: &requests,
         };
         match self
             .starter
-            .start(&errand, &mut |note| tell(Progress::Note(note)))
+            .start(&launch, &mut |note| notify(Progress::Note(note)))
         {
-            Ok(link) => self.with_agent(link, &manner, left, tell),
+            Ok(link) => self.with_agent(link, &traits, left, notify),
             Err(error) => Some(with_causes(&*error)),
         }
     }
@@ -102,20 +106,20 @@ impl Session<'_> {
     fn with_agent(
         &self,
         mut link: Link,
-        manner: &Manner,
+        traits: &PlatformTraits,
         left: &mut Vec<&Case>,
-        tell: &mut dyn FnMut(Progress<'_>),
+        notify: &mut dyn FnMut(Progress<'_>),
     ) -> Option<String> {
         let replies = replies(std::mem::replace(&mut link.replies, Box::new(std::io::empty())));
-        let hello = match self.greet(&mut link, &replies, manner, tell) {
+        let hello = match self.greet(&mut link, &replies, traits, notify) {
             Ok(hello) => hello,
-            Err(because) => return Some(because),
+            Err(reason) => return Some(reason),
         };
         left.retain(|case| match lacking(&hello, case) {
             None => true,
-            Some(because) => {
-                let outcome = Outcome::Unsupported(because);
-                tell(Progress::Finished(Finished {
+            Some(reason) => {
+                let outcome = Outcome::Unsupported(reason);
+                notify(Progress::Finished(Finished {
                     key: case.key.clone(),
                     outcome,
                     elapsed_us: 0,
@@ -124,18 +128,18 @@ impl Session<'_> {
                 false
             }
         });
-        let feeder = match self.give(&mut link, &hello, manner, left) {
+        let feeder = match self.give(&mut link, &hello, traits, left) {
             Ok(feeder) => feeder,
-            Err(because) => return Some(because),
+            Err(reason) => return Some(reason),
         };
         let longest = left
             .iter()
             .map(|case| Duration::from_millis(case.budget_ms))
             .max()
             .unwrap_or_default();
-        let patience = manner.patience(longest);
+        let patience = traits.patience(longest);
         let mut started = HashSet::new();
-        let because = loop {
+        let reason = loop {
             match next(&replies, patience) {
                 Ok(Line::Reply(Reply::Started(key))) => {
                     feeder.begun();
@@ -147,7 +151,7 @@ impl Session<'_> {
                     // An agent that was told beforehand also answers what is known to be unsupported.
                     left.retain(|case| case.key != finished.key);
                     if left.len() < before {
-                        tell(Progress::Finished(finished));
+                        notify(Progress::Finished(finished));
                     }
                 }
                 Ok(Line::Reply(Reply::Done { .. })) if left.is_empty() => return None,
@@ -161,33 +165,33 @@ impl Session<'_> {
                 Ok(Line::Reply(Reply::Output { .. } | Reply::Ended(_))) => {
                     break "the agent speaks of a program".to_owned();
                 }
-                Ok(Line::Garbage(line)) => tell(Progress::Note(format!("not from the agent: {line:.120}"))),
-                Err(because) => break because,
+                Ok(Line::Garbage(line)) => notify(Progress::Note(format!("not from the agent: {line:.120}"))),
+                Err(reason) => break reason,
             }
         };
-        let because = format!("{because}; {}", link.keeper.last_words().trim_end());
+        let reason = format!("{reason}; {}", link.handle.diagnostics().trim_end());
         left.retain(|case| {
             let lost = started.contains(&case.key);
             if lost {
-                tell(Progress::Finished(broken(&case.key, &because)));
+                notify(Progress::Finished(broken(&case.key, &reason)));
             }
             !lost
         });
-        Some(because)
+        Some(reason)
     }
 
     fn greet(
         &self,
         link: &mut Link,
         replies: &Receiver<Line>,
-        manner: &Manner,
-        tell: &mut dyn FnMut(Progress<'_>),
+        traits: &PlatformTraits,
+        notify: &mut dyn FnMut(Progress<'_>),
     ) -> Result<Hello, String> {
         loop {
-            match next(replies, hello_within(manner)) {
+            match next(replies, hello_within(traits)) {
                 Ok(Line::Reply(Reply::Hello(hello))) if hello.protocol == PROTOCOL => {
-                    let hello = as_promised(hello, manner)?;
-                    tell(Progress::Hello(&hello));
+                    let hello = as_promised(hello, traits)?;
+                    notify(Progress::Hello(&hello));
                     return Ok(hello);
                 }
                 Ok(Line::Reply(Reply::Hello(hello))) => {
@@ -197,11 +201,11 @@ impl Session<'_> {
                     ));
                 }
                 Ok(Line::Reply(_)) => return Err("the agent's first line is not a hello".to_owned()),
-                Ok(Line::Garbage(line)) => tell(Progress::Note(format!("not from the agent: {line:.120}"))),
-                Err(because) => {
+                Ok(Line::Garbage(line)) => notify(Progress::Note(format!("not from the agent: {line:.120}"))),
+                Err(reason) => {
                     return Err(format!(
-                        "no hello: {because}; {}",
-                        link.keeper.last_words().trim_end()
+                        "no hello: {reason}; {}",
+                        link.handle.diagnostics().trim_end()
                     ));
                 }
             }
@@ -212,29 +216,34 @@ impl Session<'_> {
         &self,
         link: &mut Link,
         hello: &Hello,
-        manner: &Manner,
+        traits: &PlatformTraits,
         cases: &[&Case],
     ) -> Result<Feeder, String> {
-        let lines = if manner.told_beforehand {
+        let lines = if traits.batch_input {
             Vec::new()
         } else {
-            self.requests(cases, hello.processors, manner)?
+            self.requests(cases, hello.processors, traits)?
         };
-        Ok(Feeder::start(link, lines, manner.ahead))
+        Ok(Feeder::start(link, lines, traits.ahead))
     }
 
     /// Everything an agent is told, a line a request.
-    fn requests(&self, cases: &[&Case], processors: usize, manner: &Manner) -> Result<Vec<Vec<u8>>, String> {
+    fn requests(
+        &self,
+        cases: &[&Case],
+        processors: usize,
+        traits: &PlatformTraits,
+    ) -> Result<Vec<Vec<u8>>, String> {
         let start = Start {
             protocol: PROTOCOL,
             jobs: if self.jobs == 0 { processors } else { self.jobs },
             implementation: self.implementation.clone(),
             capture: self.capture,
-            virtual_time: manner.told_beforehand,
+            virtual_time: traits.batch_input,
         };
         let stretched = |case: &&Case| {
             let mut case = (*case).clone();
-            case.budget_ms *= u64::from(manner.slower);
+            case.budget_ms *= u64::from(traits.slower);
             Request::Run(case)
         };
         let requests = std::iter::once(Request::Start(start))
@@ -250,28 +259,28 @@ impl Session<'_> {
 }
 
 /// Who is told beforehand boots first, on an emulated CPU; any other guest is handed over when it has booted.
-pub(crate) fn hello_within(manner: &Manner) -> Duration {
+pub(crate) fn hello_within(traits: &PlatformTraits) -> Duration {
     const BOOTS_TOO: u32 = 10;
-    if manner.told_beforehand {
+    if traits.batch_input {
         HELLO_WITHIN * BOOTS_TOO
     } else {
-        HELLO_WITHIN * manner.slower
+        HELLO_WITHIN * traits.slower
     }
 }
 
 /// The hello of an agent whose platform has kept its promises, with what only the platform can know.
-fn as_promised(mut hello: Hello, manner: &Manner) -> Result<Hello, String> {
-    if manner.told_beforehand {
+fn as_promised(mut hello: Hello, traits: &PlatformTraits) -> Result<Hello, String> {
+    if traits.batch_input {
         for capability in &mut hello.capabilities {
             if capability.name == VIRTUAL_TIME {
                 capability.missing = None;
             }
         }
     }
-    let lost = manner
+    let lost = traits
         .capabilities
         .iter()
-        .find_map(|name| hello.lacks(name).map(|because| format!("{name}: {because}")));
+        .find_map(|name| hello.lacks(name).map(|reason| format!("{name}: {reason}")));
     match lost {
         Some(lost) => Err(format!(
             "the platform promises what its agent does not find: {lost}"
@@ -284,14 +293,14 @@ fn as_promised(mut hello: Hello, manner: &Manner) -> Result<Hello, String> {
 fn lacking(hello: &Hello, case: &Case) -> Option<String> {
     case.requires
         .iter()
-        .find_map(|name| hello.lacks(name).map(|because| format!("{name}: {because}")))
+        .find_map(|name| hello.lacks(name).map(|reason| format!("{name}: {reason}")))
 }
 
 /// A case that nothing was found out about.
-pub(crate) fn broken(key: &CaseKey, because: &str) -> Finished {
+pub(crate) fn broken(key: &CaseKey, reason: &str) -> Finished {
     Finished {
         key: key.clone(),
-        outcome: Outcome::Broken(because.to_owned()),
+        outcome: Outcome::Broken(reason.to_owned()),
         elapsed_us: 0,
         capture: None,
     }
@@ -350,7 +359,7 @@ pub(crate) fn next(replies: &Receiver<Line>, within: Duration) -> Result<Line, S
 
 impl Session<'_> {
     /// Lets an agent say hello and sends it away again. Returns why it did not.
-    pub fn ask(&self, tell: &mut dyn FnMut(Progress<'_>)) -> Option<String> {
-        self.with_fresh_agent(&mut Vec::new(), tell)
+    pub fn ask(&self, notify: &mut dyn FnMut(Progress<'_>)) -> Option<String> {
+        self.with_fresh_agent(&mut Vec::new(), notify)
     }
 }

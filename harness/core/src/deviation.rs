@@ -16,7 +16,7 @@ pub struct Deviation {
     /// Id of the claim that does not hold.
     pub claim: String,
     /// Why, in one sentence that could be shown to the maintainers.
-    pub because: String,
+    pub reason: String,
     /// Where it is reported or written: an issue, a source line, a commit.
     pub link: String,
     /// When the line can go: a version or an event.

@@ -13,7 +13,7 @@ use crate::protocol::VIRTUAL_TIME;
 use crate::scenario::{Claim, Expectation, Level, Scenario, Wanted};
 use crate::system::System;
 use crate::timing::timeline::timeline;
-use crate::timing::{Ruler, Schedule, Timing, TooLate};
+use crate::timing::{Schedule, Timing, Tolerance, TooLate};
 
 /// The result of a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -102,7 +102,7 @@ pub struct Judgement {
     /// What was seen; empty unless the case could be observed.
     pub observed: Vec<Observation>,
     /// Why it is `unsupported` or `broken`.
-    pub because: Option<String>,
+    pub reason: Option<String>,
 }
 
 /// Judges what became of one case.
@@ -118,20 +118,20 @@ pub fn judge(
     timing: &Timing,
     deviations: &[Deviation],
 ) -> Judgement {
-    let without_claims = |verdict, because: &str| Judgement {
+    let without_claims = |verdict, reason: &str| Judgement {
         key: key.clone(),
         verdict,
         claims: Vec::new(),
         observed: Vec::new(),
-        because: Some(because.to_owned()),
+        reason: Some(reason.to_owned()),
     };
     let observed = match outcome {
-        Outcome::Unsupported(because) => return without_claims(Verdict::Unsupported, because),
-        Outcome::Broken(because) => return without_claims(Verdict::Broken, because),
+        Outcome::Unsupported(reason) => return without_claims(Verdict::Unsupported, reason),
+        Outcome::Broken(reason) => return without_claims(Verdict::Broken, reason),
         Outcome::Observed(observed) => observed,
     };
     let case = scenario.cases.iter().find(|case| case.key == *key);
-    let ruler = |label: &str| Ruler {
+    let tolerance = |label: &str| Tolerance {
         timing: timing.clone(),
         schedule: case.map_or_else(Schedule::default, |case| Schedule::at(case, label)),
         origin_late_us: 0,
@@ -139,19 +139,19 @@ pub fn judge(
     };
     let mut observed = observed.clone();
     let too_late = |TooLate(late_us): TooLate| {
-        let because = format!("the machine was {} ms late", late_us.div_ceil(1000));
-        without_claims(Verdict::Broken, &because)
+        let reason = format!("the machine was {} ms late", late_us.div_ceil(1000));
+        without_claims(Verdict::Broken, &reason)
     };
     for observation in &mut observed {
         if let Observed::Timed(timed) = &mut observation.seen
-            && let Err(late) = timed.normalise(&ruler(&observation.label))
+            && let Err(late) = timed.normalise(&tolerance(&observation.label))
         {
             return too_late(late);
         }
     }
     let mut claims = Vec::new();
     for claim in scenario.claims.iter().filter(|claim| applies(claim, key, system)) {
-        match judge_claim(scenario, claim, &observed, system, &ruler, deviations) {
+        match judge_claim(scenario, claim, &observed, system, &tolerance, deviations) {
             Ok(result) => claims.push(result),
             Err(late) => return too_late(late),
         }
@@ -170,7 +170,7 @@ pub fn judge(
         verdict,
         claims,
         observed,
-        because: None,
+        reason: None,
     }
 }
 
@@ -180,10 +180,10 @@ fn applies(claim: &Claim, key: &CaseKey, system: &System) -> bool {
 }
 
 /// Holds what was seen under one label against an expectation: what is not met, and the margin in time.
-fn meet(
+fn check(
     expectation: &Expectation,
     seen: &Observed,
-    ruler: &Ruler,
+    tolerance: &Tolerance,
 ) -> Result<(Option<Unmet>, Option<i64>), TooLate> {
     let unmet = |expected, timeline| Unmet {
         label: expectation.label.clone(),
@@ -191,14 +191,16 @@ fn meet(
         seen: seen.to_string(),
         timeline,
     };
-    let (Wanted::Timed(happening), Observed::Timed(timed)) = (&expectation.wanted, seen) else {
+    let (Wanted::Timed(timed_expectation), Observed::Timed(timed)) = (&expectation.wanted, seen) else {
         let unmet = (!expectation.holds(seen)).then(|| unmet(expectation.wording(), Vec::new()));
         return Ok((unmet, None));
     };
-    let ruler = ruler.of_an_origin_so_late(timed.origin_late_us);
+    let tolerance = tolerance.with_origin_lateness(timed.origin_late_us);
     let readings = timed.readings();
-    let told = ruler.tell(timed.late, |ruler| {
-        let findings = readings.iter().map(|reading| happening.find(reading, ruler));
+    let told = tolerance.evaluate(timed.late, |tolerance| {
+        let findings = readings
+            .iter()
+            .map(|reading| timed_expectation.find(reading, tolerance));
         findings.into_iter().find(|finding| finding.holds())
     });
     if let Ok(Some(finding)) = told {
@@ -206,14 +208,14 @@ fn meet(
     }
     told?;
     // An outcome depends on time as well: a probe that came while the case was late to look is one that never came.
-    let coarsest = ruler.no_finer_than(timed.late.most_us);
-    if coarsest.proves_nothing() && happening.find(timed, &coarsest).wrong {
+    let coarsest = tolerance.at_least(timed.late.most_us);
+    if coarsest.proves_nothing() && timed_expectation.find(timed, &coarsest).wrong {
         return Err(TooLate(timed.late.most_us.max(timed.origin_late_us)));
     }
-    let ruler = ruler.no_finer_than(timed.late.least_us);
-    let finding = happening.find(timed, &ruler);
-    let expected = happening.wording(Some(&ruler));
-    let unmet = unmet(expected, timeline(happening, timed, &ruler));
+    let tolerance = tolerance.at_least(timed.late.least_us);
+    let finding = timed_expectation.find(timed, &tolerance);
+    let expected = timed_expectation.wording(Some(&tolerance));
+    let unmet = unmet(expected, timeline(timed_expectation, timed, &tolerance));
     Ok((Some(unmet), finding.margin_us))
 }
 
@@ -222,7 +224,7 @@ fn judge_claim(
     claim: &Claim,
     observed: &[Observation],
     system: &System,
-    ruler: &impl Fn(&str) -> Ruler,
+    tolerance: &impl Fn(&str) -> Tolerance,
     deviations: &[Deviation],
 ) -> Result<ClaimResult, TooLate> {
     let mut unmet = Vec::new();
@@ -230,7 +232,7 @@ fn judge_claim(
     for expectation in &claim.expect {
         let seen = observed.iter().find(|each| each.label == expectation.label);
         let seen = seen.map_or(&Observed::NotReached, |each| &each.seen);
-        let (not_met, margin) = meet(expectation, seen, &ruler(&expectation.label))?;
+        let (not_met, margin) = check(expectation, seen, &tolerance(&expectation.label))?;
         unmet.extend(not_met);
         margin_us = margin_us.into_iter().chain(margin).min();
     }

@@ -28,11 +28,11 @@ pub const INHERITED: &str = "inherited";
 /// What `profile.toml` says.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Profile {
+pub struct ImplementationProfile {
     /// What it is, in one sentence.
     pub title: String,
     /// The families it can be tested in, by the names of their folders. A web server in front of a FastCGI application
-    /// has [`Self::front`] instead of `fastcgi` here.
+    /// has [`Self::reverse_proxy`] instead of `fastcgi` here.
     pub families: Vec<String>,
     /// Whether it speaks the adapters' protocol.
     pub kind: Kind,
@@ -56,7 +56,7 @@ pub struct Profile {
     #[serde(default)]
     pub start_inherited: Option<Vec<String>>,
     /// What a server writes to standard error when it can be used, where it can be connected to before. Not for
-    /// [`Self::front`].
+    /// [`Self::reverse_proxy`].
     #[serde(default)]
     pub ready_said: Option<String>,
     /// Environment variables it gets.
@@ -73,7 +73,7 @@ pub struct Profile {
     pub controls: BTreeMap<String, Control>,
     /// How it is started as a web server in front of a FastCGI application.
     #[serde(default)]
-    pub front: Option<Front>,
+    pub reverse_proxy: Option<ReverseProxy>,
     /// Prints its version; the first line that has a digit counts.
     pub version: Vec<String>,
     /// What scenarios may need and it has; empty means all that is not lacking.
@@ -95,7 +95,7 @@ pub struct Profile {
 /// `@no-keep-conn@` is empty or `no `.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Front {
+pub struct ReverseProxy {
     /// The program and its arguments.
     pub start: Vec<String>,
     /// Its configuration, a file of the folder.
@@ -126,7 +126,7 @@ pub struct Varies {
     /// Id of the scenario.
     pub scenario: String,
     /// What races with what, in a sentence.
-    pub because: String,
+    pub reason: String,
 }
 
 /// How an implementation is talked to.
@@ -146,7 +146,7 @@ pub struct Lack {
     /// What steps may need: a handler (`/exit`), a role (`authorizer`), a setting (`max-requests`).
     pub what: String,
     /// Why, in a sentence.
-    pub because: String,
+    pub reason: String,
 }
 
 /// What the agent has to know to start an implementation.
@@ -159,23 +159,23 @@ pub struct External {
     pub kind: Kind,
     /// The program and its arguments; only names of the case are left in them.
     pub start: Vec<String>,
-    /// See [`Profile::start_inherited`].
+    /// See [`ImplementationProfile::start_inherited`].
     pub start_inherited: Option<Vec<String>>,
     /// The same for a web server in front of an application.
-    pub front: Option<Vec<String>>,
-    /// See [`Profile::ready_said`].
+    pub reverse_proxy: Option<Vec<String>>,
+    /// See [`ImplementationProfile::ready_said`].
     pub ready_said: Option<String>,
     /// Environment variables.
     pub environment: BTreeMap<String, String>,
-    /// See [`Profile::script_filename`].
+    /// See [`ImplementationProfile::script_filename`].
     pub script_filename: Option<String>,
     /// Names and texts of the files to write into `@dir@`.
     pub files: BTreeMap<String, String>,
     /// What it can be told while it runs, and how.
     pub controls: BTreeMap<String, Control>,
-    /// See [`Profile::offers`].
+    /// See [`ImplementationProfile::offers`].
     pub offers: Vec<String>,
-    /// See [`Profile::lacks`].
+    /// See [`ImplementationProfile::lacks`].
     pub lacks: Vec<Lack>,
     /// Why it cannot be started at all, and how to get it.
     pub missing: Option<String>,
@@ -195,7 +195,7 @@ pub enum ProfileError {
     NothingToStart,
 }
 
-impl Profile {
+impl ImplementationProfile {
     /// Reads `profile.toml`.
     ///
     /// # Errors
@@ -230,7 +230,7 @@ impl Profile {
     /// Whether a scenario of this id can be asked of it.
     pub fn is_for(&self, scenario: &str) -> bool {
         if scenario.starts_with(CLIENTS) {
-            return self.front.is_some();
+            return self.reverse_proxy.is_some();
         }
         let family = scenario.split('/').next().unwrap_or_default();
         self.families.iter().any(|each| each == family)
@@ -245,7 +245,7 @@ impl External {
             return self.start_inherited.is_none().then(told);
         }
         if let Some(lack) = self.lacks.iter().find(|lack| lack.what == need) {
-            return Some(format!("{}: {}", self.name, lack.because));
+            return Some(format!("{}: {}", self.name, lack.reason));
         }
         let offered = self.offers.is_empty() || self.offers.iter().any(|offer| offer == need);
         (!offered).then(|| format!("{} does not offer `{need}`", self.name))
@@ -274,16 +274,16 @@ version = ["@it@", "-v"]
 
     #[test]
     fn a_profile_is_for_the_scenarios_of_its_families() {
-        let profile = Profile::parse(TEXT).unwrap();
+        let profile = ImplementationProfile::parse(TEXT).unwrap();
         assert!(profile.is_for("fastcgi/ids/reuse"));
         assert!(!profile.is_for("http/close/token"));
     }
 
     #[test]
     fn an_unknown_key_or_family_is_refused() {
-        let unknown = Profile::parse(&format!("{TEXT}nonsense = 1\n")).unwrap_err();
+        let unknown = ImplementationProfile::parse(&format!("{TEXT}nonsense = 1\n")).unwrap_err();
         assert!(matches!(unknown, ProfileError::Malformed(error) if error.to_string().contains("nonsense")));
-        let family = Profile::parse(&TEXT.replace("fastcgi", "scgi")).unwrap_err();
+        let family = ImplementationProfile::parse(&TEXT.replace("fastcgi", "scgi")).unwrap_err();
         assert_eq!(
             family.to_string(),
             "unknown family `scgi`, expected one of `port-reuse`, `keepalive`, `fastcgi`, `http`"
@@ -293,14 +293,14 @@ version = ["@it@", "-v"]
     #[test]
     fn what_is_like_another_takes_its_lacks_but_for_its_own_words() {
         let lack =
-            |what: &str, because: &str| format!("[[lacks]]\nwhat = \"{what}\"\nbecause = \"{because}\"\n");
-        let mut profile = Profile::parse(&format!("{TEXT}{}", lack("unix", "mine"))).unwrap();
+            |what: &str, reason: &str| format!("[[lacks]]\nwhat = \"{what}\"\nreason = \"{reason}\"\n");
+        let mut profile = ImplementationProfile::parse(&format!("{TEXT}{}", lack("unix", "mine"))).unwrap();
         let other = [TEXT, &lack("unix", "theirs"), &lack("roles", "theirs")].concat();
-        profile.take_over(&Profile::parse(&other).unwrap());
+        profile.take_over(&ImplementationProfile::parse(&other).unwrap());
         let said = profile
             .lacks
             .iter()
-            .map(|lack| format!("{}: {}", lack.what, lack.because));
+            .map(|lack| format!("{}: {}", lack.what, lack.reason));
         assert_eq!(said.collect::<Vec<_>>(), ["unix: mine", "roles: theirs"]);
     }
 

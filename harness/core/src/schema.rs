@@ -14,7 +14,7 @@ use crate::step::fastcgi::FastcgiStep;
 use crate::step::http::HttpStep;
 use crate::step::keepalive::KeepaliveStep;
 use crate::step::socket::SocketStep;
-use crate::timing::Happening;
+use crate::timing::TimedExpectation;
 
 /// The schema as pretty JSON with a newline at its end.
 pub fn scenario_schema() -> String {
@@ -55,17 +55,17 @@ pub fn scenario_schema() -> String {
         }),
     );
     let exchange = step_schema::<Exchange>(&mut generator);
-    let happening = step_schema::<Happening>(&mut generator);
+    let timed_expectation = step_schema::<TimedExpectation>(&mut generator);
     let mut definitions = generator.take_definitions(true);
     for (name, definition) in &mut definitions {
-        if name != "Exchange" && name != "Happening" {
+        if name != "Exchange" && name != "TimedExpectation" {
             finish_step(definition);
         }
     }
     let texts =
         json!({ "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }] });
     definitions.insert("On".to_owned(), texts);
-    definitions.insert("Expectation".to_owned(), expectation(exchange, happening));
+    definitions.insert("Expectation".to_owned(), expectation(exchange, timed_expectation));
     let when = json!({ "description": "Axis values it is for; a list means any of them.", "type": "object" });
     definitions.insert("When".to_owned(), when);
     if let Value::Object(root) = &mut schema {
@@ -115,11 +115,11 @@ fn finish_step(definition: &mut Value) {
 }
 
 /// A scalar or conditions on a transcript, or an array of either.
-fn expectation(exchange: Value, happening: Value) -> Value {
+fn expectation(exchange: Value, timed_expectation: Value) -> Value {
     let scalar = json!({ "type": ["string", "integer", "boolean"] });
     let scalars = json!({ "type": "array", "minItems": 1, "items": scalar });
     let exchanges = json!({ "type": "array", "minItems": 1, "items": exchange });
-    json!({ "anyOf": [scalar, scalars, exchange, exchanges, happening] })
+    json!({ "anyOf": [scalar, scalars, exchange, exchanges, timed_expectation] })
 }
 
 fn extend(schema: &mut Value, key: &str, more: Value) {

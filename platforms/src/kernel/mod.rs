@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     cache::{Blob, Cache, CacheError, sha256},
-    profile::{Board, KernelSource, Profile},
+    profile::{KernelSource, MachineType, PlatformProfile},
 };
 
 mod debian;
@@ -194,7 +194,7 @@ pub struct Needed {
 }
 
 /// The pinned files of `profile`; none where a package manager decides.
-pub fn needed(profile: &Profile, cache: &Cache) -> Vec<Needed> {
+pub fn needed(profile: &PlatformProfile, cache: &Cache) -> Vec<Needed> {
     let needed = |(url, sha256): (String, Option<&str>)| {
         let place = Path::new("downloads").join(pinned::file_name(&url, sha256));
         let length = |path: PathBuf| fs::metadata(path).map(|meta| meta.len()).ok();
@@ -212,7 +212,7 @@ pub fn needed(profile: &Profile, cache: &Cache) -> Vec<Needed> {
 }
 
 /// The kernel of `profile`, if it is in the cache and undamaged.
-pub fn cached(profile: &Profile, cache: &Cache) -> Option<Kernel> {
+pub fn cached(profile: &PlatformProfile, cache: &Cache) -> Option<Kernel> {
     if let KernelSource::Disk { url, sha256, .. } = &profile.qemu().kernel {
         return disk::cached(url, sha256.as_deref(), cache);
     }
@@ -243,7 +243,7 @@ pub fn cached(profile: &Profile, cache: &Cache) -> Option<Kernel> {
 }
 
 /// The kernel of `profile`, from the cache or from its source. A file given by path is read each time.
-pub fn fetch(profile: &Profile, cache: &Cache, watch: Watch<'_>) -> Result<Kernel, KernelError> {
+pub fn fetch(profile: &PlatformProfile, cache: &Cache, watch: Watch<'_>) -> Result<Kernel, KernelError> {
     let local = matches!(profile.qemu().kernel, KernelSource::Path { .. });
     if !local && let Some(kernel) = cached(profile, cache) {
         return Ok(kernel);
@@ -252,7 +252,7 @@ pub fn fetch(profile: &Profile, cache: &Cache, watch: Watch<'_>) -> Result<Kerne
 }
 
 /// The kernel of `profile` as its source has it now; replaces what is in the cache once everything is there.
-pub fn refresh(profile: &Profile, cache: &Cache, watch: Watch<'_>) -> Result<Kernel, KernelError> {
+pub fn refresh(profile: &PlatformProfile, cache: &Cache, watch: Watch<'_>) -> Result<Kernel, KernelError> {
     let name = manifest_name(profile);
     let _held = cache.lock(&name.replace('/', "-"))?;
     if let KernelSource::Disk { url, sha256, .. } = &profile.qemu().kernel {
@@ -273,7 +273,12 @@ pub fn refresh(profile: &Profile, cache: &Cache, watch: Watch<'_>) -> Result<Ker
     })
 }
 
-fn find(profile: &Profile, cache: &Cache, scratch: &Path, watch: Watch<'_>) -> Result<Found, KernelError> {
+fn find(
+    profile: &PlatformProfile,
+    cache: &Cache,
+    scratch: &Path,
+    watch: Watch<'_>,
+) -> Result<Found, KernelError> {
     match &profile.qemu().kernel {
         KernelSource::Debian {
             suite,
@@ -342,15 +347,17 @@ fn read(path: &Path) -> Result<Vec<u8>, KernelError> {
     })
 }
 
-fn pack(profile: &Profile, cache: &Cache, found: &Found) -> Result<Manifest, KernelError> {
+fn pack(profile: &PlatformProfile, cache: &Cache, found: &Found) -> Result<Manifest, KernelError> {
     let qemu = profile.qemu();
-    let elf = match qemu.board {
+    let elf = match qemu.machine_type {
         // PVH starts the decompressed kernel: 0.4 to 1.5 s less of an emulated CPU's time on every boot.
-        Board::Microvm | Board::Q35 => image::vmlinux(&found.image).map_err(|source| KernelError::Image {
-            path: found.path.clone(),
-            source,
-        })?,
-        Board::Virt | Board::S390 => found.image.clone(),
+        MachineType::Microvm | MachineType::Q35 => {
+            image::vmlinux(&found.image).map_err(|source| KernelError::Image {
+                path: found.path.clone(),
+                source,
+            })?
+        }
+        MachineType::Virt | MachineType::S390 => found.image.clone(),
     };
     let from_folder = found
         .modules
@@ -385,7 +392,7 @@ fn pack(profile: &Profile, cache: &Cache, found: &Found) -> Result<Manifest, Ker
 }
 
 /// Keyed by everything that decides the content, so that an edited profile is not served another's kernel.
-fn manifest_name(profile: &Profile) -> String {
+fn manifest_name(profile: &PlatformProfile) -> String {
     let qemu = profile.qemu();
     let key = serde_json::json!([1, qemu.kernel, qemu.channel_modules, qemu.modules]);
     format!("kernels/{}.json", &sha256(key.to_string().as_bytes())[..16])

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     cache::sha256,
-    profile::{Accelerator, Clock, KernelSource, Way},
+    profile::{Accelerator, BootMethod, Clock, KernelSource},
 };
 
 /// Real KVM needs half a second for a kernel of ours, and ten for a whole system.
@@ -28,7 +28,7 @@ pub struct Verdict {
     /// What to use.
     pub accelerator: Accelerator,
     /// Why not the preferred one: to be said once per run.
-    pub because: Option<String>,
+    pub reason: Option<String>,
 }
 
 /// Decide for `launch`, whose own accelerator is ignored. May take some seconds the first time.
@@ -38,17 +38,17 @@ pub fn decide(launch: Launch<'_>) -> Verdict {
     if !wants_kvm || profile.clock == Clock::Virtual {
         return Verdict {
             accelerator: Accelerator::Tcg,
-            because: None,
+            reason: None,
         };
     }
     match try_kvm(launch) {
         Ok(()) => Verdict {
             accelerator: Accelerator::Kvm,
-            because: None,
+            reason: None,
         },
-        Err(because) => Verdict {
+        Err(reason) => Verdict {
             accelerator: Accelerator::Tcg,
-            because: Some(because),
+            reason: Some(reason),
         },
     }
 }
@@ -110,8 +110,8 @@ pub(crate) fn refusal(error: &io::Error) -> String {
 /// Empty if the guest came up.
 fn trial(launch: Launch<'_>) -> String {
     let mut profile = launch.profile.clone();
-    profile.timing.boot_secs = match profile.way() {
-        Ok(Way::Disk(_)) => TRIAL_OF_A_SYSTEM_SECS,
+    profile.timing.boot_secs = match profile.boot_method() {
+        Ok(BootMethod::Disk(_)) => TRIAL_OF_A_SYSTEM_SECS,
         _ => TRIAL_SECS,
     };
     let attempt = Launch {

@@ -13,7 +13,7 @@ mod disk;
 mod freebsd;
 mod linux;
 
-use crate::profile::{Accelerator, Board, Clock, Entry, Profile, Way};
+use crate::profile::{Accelerator, BootMethod, Clock, Entry, MachineType, PlatformProfile};
 
 /// The data channel: a connected socket, or a pipe where the guest only speaks.
 pub(super) const DATA_FD: i32 = 3;
@@ -49,16 +49,20 @@ pub(super) struct Choice<'a> {
 }
 
 /// The arguments after the program's name.
-pub(super) fn arguments(profile: &Profile, way: Way, choice: Choice<'_>) -> Vec<String> {
+pub(super) fn arguments(
+    profile: &PlatformProfile,
+    boot_method: BootMethod,
+    choice: Choice<'_>,
+) -> Vec<String> {
     let qemu = profile.qemu();
-    let board = board(profile, choice);
+    let machine_type = machine_type(profile, choice);
     let mut line = Line::default();
     line.pair(
         "-machine",
-        match way {
-            Way::Archive => linux::machine(board),
-            Way::RootImage => freebsd::machine(profile),
-            Way::Disk(_) => disk::MACHINE,
+        match boot_method {
+            BootMethod::Archive => linux::machine(machine_type),
+            BootMethod::RootImage => freebsd::machine(profile),
+            BootMethod::Disk(_) => disk::MACHINE,
         },
     );
     line.pair(
@@ -80,14 +84,14 @@ pub(super) fn arguments(profile: &Profile, way: Way, choice: Choice<'_>) -> Vec<
         // An idle CPU skips to its next timer; the clock begins at the same moment in every run.
         line.pair(
             "-icount",
-            match way {
-                Way::Archive => linux::ICOUNT,
-                Way::RootImage | Way::Disk(_) => freebsd::ICOUNT,
+            match boot_method {
+                BootMethod::Archive => linux::ICOUNT,
+                BootMethod::RootImage | BootMethod::Disk(_) => freebsd::ICOUNT,
             },
         );
         line.pair("-rtc", "base=2026-01-01,clock=vm");
     }
-    if way == Way::Disk(Entry::Login) {
+    if boot_method == BootMethod::Disk(Entry::Login) {
         line.pair("-chardev", &format!("socket,id=console,fd={CONSOLE_FD}"));
     } else {
         line.pair("-add-fd", &format!("fd={CONSOLE_FD},set=1"));
@@ -103,16 +107,21 @@ pub(super) fn arguments(profile: &Profile, way: Way, choice: Choice<'_>) -> Vec<
     }
     line.pair("-chardev", &format!("socket,id=monitor,fd={MONITOR_FD}"));
     line.pair("-mon", "chardev=monitor,mode=control");
-    devices(&mut line, board, channel(profile, way, choice));
-    match way {
-        Way::Disk(entry) => disk::media(&mut line, entry, choice),
-        Way::Archive | Way::RootImage => {
+    devices(&mut line, machine_type, channel(profile, boot_method, choice));
+    match boot_method {
+        BootMethod::Disk(entry) => disk::media(&mut line, entry, choice),
+        BootMethod::Archive | BootMethod::RootImage => {
             direct(&mut line, choice);
-            let words = match way {
-                Way::RootImage => freebsd::command_line(profile, choice.input),
-                _ => linux::command_line(profile, board, channel(profile, way, choice), choice),
+            let words = match boot_method {
+                BootMethod::RootImage => freebsd::command_line(profile, choice.input),
+                _ => linux::command_line(
+                    profile,
+                    machine_type,
+                    channel(profile, boot_method, choice),
+                    choice,
+                ),
             };
-            if way == Way::RootImage {
+            if boot_method == BootMethod::RootImage {
                 line.pair("-device", freebsd::EXIT);
             }
             line.pair("-append", &words);
@@ -155,46 +164,50 @@ enum Channel {
     Serial,
 }
 
-fn channel(profile: &Profile, way: Way, choice: Choice<'_>) -> Channel {
-    if way != Way::Archive {
+fn channel(profile: &PlatformProfile, boot_method: BootMethod, choice: Choice<'_>) -> Channel {
+    if boot_method != BootMethod::Archive {
         // Neither BSD's kernel has a driver for the other one.
         return Channel::Serial;
     }
-    match board(profile, choice) {
+    match machine_type(profile, choice) {
         // Its only virtio transport needs ACPI, or a kernel option that distributions leave off.
-        Board::Microvm => Channel::Serial,
+        MachineType::Microvm => Channel::Serial,
         // What virtio's threads do is not ordered by the virtual clock; a UART's bytes are.
-        Board::Q35 if profile.clock == Clock::Virtual || !choice.virtio_console => Channel::Serial,
-        Board::Q35 | Board::Virt | Board::S390 => Channel::Virtio,
+        MachineType::Q35 if profile.clock == Clock::Virtual || !choice.virtio_console => Channel::Serial,
+        MachineType::Q35 | MachineType::Virt | MachineType::S390 => Channel::Virtio,
     }
 }
 
 /// `microvm` is the profile's wish for a quick start. Without ACPI it has only the PIT to wake an idle guest, which
 /// makes virtual time ten times slower; and it has no PCI, whose half second is well spent on a channel hundreds of
 /// times faster when there is much to say.
-fn board(profile: &Profile, choice: Choice<'_>) -> Board {
+fn machine_type(profile: &PlatformProfile, choice: Choice<'_>) -> MachineType {
     let fast = choice.bulk && choice.virtio_console;
-    match profile.qemu().board {
+    match profile.qemu().machine_type {
         // Nor is there a disk without PCI.
-        Board::Microvm if profile.clock == Clock::Virtual || fast || choice.root.is_some() => Board::Q35,
-        board => board,
+        MachineType::Microvm if profile.clock == Clock::Virtual || fast || choice.root.is_some() => {
+            MachineType::Q35
+        }
+        machine_type => machine_type,
     }
 }
 
-fn devices(line: &mut Line, board: Board, channel: Channel) {
-    match board {
-        Board::S390 => line.pair("-device", "sclpconsole,chardev=console"),
-        Board::Microvm | Board::Q35 | Board::Virt => line.pair("-serial", "chardev:console"),
+fn devices(line: &mut Line, machine_type: MachineType, channel: Channel) {
+    match machine_type {
+        MachineType::S390 => line.pair("-device", "sclpconsole,chardev=console"),
+        MachineType::Microvm | MachineType::Q35 | MachineType::Virt => {
+            line.pair("-serial", "chardev:console");
+        }
     }
-    match (channel, board) {
+    match (channel, machine_type) {
         (Channel::Serial, _) => line.pair("-device", "isa-serial,index=1,chardev=data"),
-        (Channel::Virtio, board) => {
+        (Channel::Virtio, machine_type) => {
             line.pair(
                 "-device",
-                match board {
-                    Board::Microvm | Board::Q35 => "virtio-serial-pci",
-                    Board::Virt => "virtio-serial-device",
-                    Board::S390 => "virtio-serial-ccw",
+                match machine_type {
+                    MachineType::Microvm | MachineType::Q35 => "virtio-serial-pci",
+                    MachineType::Virt => "virtio-serial-device",
+                    MachineType::S390 => "virtio-serial-ccw",
                 },
             );
             line.pair(
@@ -214,29 +227,29 @@ mod tests {
     fn every_platform_has_the_command_line_that_was_measured() {
         let mut text = String::new();
         for name in names() {
-            let profile = Profile::find(&name).unwrap();
-            let way = profile.way().unwrap();
+            let profile = PlatformProfile::find(&name).unwrap();
+            let boot_method = profile.boot_method().unwrap();
             let input = profile.clock == Clock::Virtual;
             let choice = Choice {
                 accelerator: Accelerator::Tcg,
                 virtio_console: true,
-                image: Path::new(if matches!(way, Way::Disk(_)) {
+                image: Path::new(if matches!(boot_method, BootMethod::Disk(_)) {
                     "SYSTEM"
                 } else {
                     "KERNEL"
                 }),
-                initramfs: (way == Way::Archive).then_some(Path::new("INITRAMFS")),
-                root: match way {
-                    Way::Archive => None,
-                    Way::RootImage => Some(Path::new("ROOT.iso")),
-                    Way::Disk(_) => Some(Path::new("AGENT")),
+                initramfs: (boot_method == BootMethod::Archive).then_some(Path::new("INITRAMFS")),
+                root: match boot_method {
+                    BootMethod::Archive => None,
+                    BootMethod::RootImage => Some(Path::new("ROOT.iso")),
+                    BootMethod::Disk(_) => Some(Path::new("AGENT")),
                 },
                 bulk: false,
                 input,
                 seed: 7,
             };
             text += &format!("{name}: qemu-system-{}\n", profile.qemu().emulator);
-            for pair in arguments(&profile, way, choice).chunk_by(|_, next| !next.starts_with('-')) {
+            for pair in arguments(&profile, boot_method, choice).chunk_by(|_, next| !next.starts_with('-')) {
                 text += &format!("    {}\n", pair.join(" "));
             }
         }
@@ -245,7 +258,7 @@ mod tests {
 
     #[test]
     fn a_fast_channel_needs_its_driver_and_otherwise_the_second_serial_port_is_used() {
-        let profile = Profile::find("linux-6.1").unwrap();
+        let profile = PlatformProfile::find("linux-6.1").unwrap();
         let path = Path::new("x");
         let line = |bulk, virtio_console| {
             let accelerator = Accelerator::Tcg;
@@ -259,7 +272,7 @@ mod tests {
                 input: false,
                 seed: 0,
             };
-            arguments(&profile, Way::Archive, choice).join(" ")
+            arguments(&profile, BootMethod::Archive, choice).join(" ")
         };
         assert!(line(true, true).contains("q35") && line(true, true).contains("virtserialport"));
         for (bulk, virtio_console) in [(false, true), (true, false), (false, false)] {
@@ -282,7 +295,7 @@ mod tests {
 
     #[test]
     fn a_root_image_is_a_disk_and_a_disk_needs_pci() {
-        let profile = Profile::find("linux-6.12").unwrap();
+        let profile = PlatformProfile::find("linux-6.12").unwrap();
         let choice = Choice {
             accelerator: Accelerator::Tcg,
             virtio_console: false,
@@ -293,7 +306,7 @@ mod tests {
             input: false,
             seed: 0,
         };
-        let line = arguments(&profile, Way::Archive, choice).join(" ");
+        let line = arguments(&profile, BootMethod::Archive, choice).join(" ");
         for part in [
             "-machine q35",
             "-device virtio-blk-pci,drive=root",

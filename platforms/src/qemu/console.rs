@@ -37,7 +37,7 @@ impl Typist {
         let driver = Driver::new(line);
         thread::Builder::new().name("console".into()).spawn(move || {
             if let Err(error) = work(&console, log, driver, &trouble) {
-                tell(&trouble, format!("the console broke: {error}"));
+                report(&trouble, format!("the console broke: {error}"));
             }
         })?;
         Ok(typist)
@@ -52,7 +52,7 @@ impl Typist {
     }
 }
 
-fn tell(trouble: &Mutex<Option<String>>, what: String) {
+fn report(trouble: &Mutex<Option<String>>, what: String) {
     trouble
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
@@ -81,7 +81,7 @@ fn work(
         match driver.step(began.elapsed(), heard) {
             Step::Wait => {}
             Step::Type(text) => console.write_all(text.as_bytes())?,
-            Step::Failed(what) => tell(trouble, what),
+            Step::Failed(what) => report(trouble, what),
         }
     }
 }

@@ -69,7 +69,7 @@ pub enum GuestError {
     },
     /// There is no way to start this system with this kernel.
     #[error(transparent)]
-    Profile(#[from] ProfileError),
+    PlatformProfile(#[from] ProfileError),
     /// The channel carries something else.
     #[error("the guest sent {bytes} bytes that are not ours, beginning with {beginning:?}; {console}")]
     Garbage {

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::cache::sha256;
 use crate::handshake;
-use crate::profile::{Entry, Way};
+use crate::profile::{BootMethod, Entry};
 use crate::root_image::LOGIN_LINE;
 
 /// Bytes of something else that may come before the guest's line. A UART picks up noise at power-on, but a guest that
@@ -42,21 +42,21 @@ pub(super) struct Files {
     pub(super) folder: TempDir,
     /// Whether somebody has to log in.
     login: bool,
-    told_beforehand: bool,
+    batch_input: bool,
 }
 
 impl Files {
     pub(super) fn prepare(launch: &Launch<'_>) -> Result<Self, GuestError> {
         let qemu = launch.profile.qemu();
-        let way = launch.profile.way()?;
-        if let (Way::Disk(_), None) = (way, launch.root) {
+        let boot_method = launch.profile.boot_method()?;
+        if let (BootMethod::Disk(_), None) = (boot_method, launch.root) {
             return Err(GuestError::NoMedium {
                 platform: launch.profile.name.clone(),
             });
         }
         let program = require_program(&qemu.emulator)?;
         let folder = TempDir::with_prefix("reusespec-").map_err(host("make a temporary folder"))?;
-        let (archive, initramfs) = if way == Way::Archive {
+        let (archive, initramfs) = if boot_method == BootMethod::Archive {
             let (archive, file) = (pack(launch)?, folder.path().join("initramfs"));
             fs::write(&file, &archive).map_err(host("write the initramfs"))?;
             (archive, Some(file))
@@ -80,7 +80,7 @@ impl Files {
         let nowhere = Path::new("");
         let without_paths = command::arguments(
             launch.profile,
-            way,
+            boot_method,
             Choice {
                 image: nowhere,
                 initramfs: initramfs.is_some().then_some(nowhere),
@@ -96,18 +96,18 @@ impl Files {
         };
         Ok(Self {
             // What a system's own scripts and a person at its console had in mind does not survive an agent.
-            slot: match way {
-                Way::Disk(_) => None,
-                Way::Archive | Way::RootImage => Slot::find(launch.cache, &key),
+            slot: match boot_method {
+                BootMethod::Disk(_) => None,
+                BootMethod::Archive | BootMethod::RootImage => Slot::find(launch.cache, &key),
             },
-            login: way == Way::Disk(Entry::Login),
-            arguments: command::arguments(launch.profile, way, choice),
+            login: boot_method == BootMethod::Disk(Entry::Login),
+            arguments: command::arguments(launch.profile, boot_method, choice),
             console: launch
                 .console
                 .map_or_else(|| folder.path().join("console.log"), Path::to_owned),
             program,
             folder,
-            told_beforehand: launch.input.is_some(),
+            batch_input: launch.input.is_some(),
         })
     }
 
@@ -118,7 +118,7 @@ impl Files {
         };
         let program = self.program.to_string_lossy();
         let folder = self.folder.path();
-        let mut running = process::start(&program, arguments, console, folder, self.told_beforehand)
+        let mut running = process::start(&program, arguments, console, folder, self.batch_input)
             .map_err(host("start QEMU"))?;
         if let Some(stream) = running.console.take() {
             let typist = Typist::start(stream, &self.console, LOGIN_LINE).map_err(host("log the console"))?;
@@ -152,7 +152,7 @@ impl Files {
             if let Some(trouble) = running.typist.as_ref().and_then(Typist::trouble) {
                 return Err(GuestError::Console {
                     trouble,
-                    console: self.last_words(running),
+                    console: self.diagnostics(running),
                 });
             }
             let mut left = deadline.saturating_duration_since(Instant::now());
@@ -174,7 +174,7 @@ impl Files {
                 Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
                     return Err(GuestError::Silent {
                         budget,
-                        console: self.last_words(running),
+                        console: self.diagnostics(running),
                     });
                 }
                 Ok(_) | Err(_) => return Err(self.ended(running)),
@@ -190,7 +190,7 @@ impl Files {
                 return Err(GuestError::Garbage {
                     bytes: seen.len(),
                     beginning,
-                    console: self.last_words(running),
+                    console: self.diagnostics(running),
                 });
             }
         }
@@ -204,11 +204,11 @@ impl Files {
         });
         GuestError::Ended {
             status,
-            console: self.last_words(running),
+            console: self.diagnostics(running),
         }
     }
 
-    fn last_words(&self, running: &Running) -> String {
+    fn diagnostics(&self, running: &Running) -> String {
         match tail(&self.console, &running.complaints, 12) {
             text if text.is_empty() => "its console is empty".into(),
             text => format!("its console ends with:\n{text}"),

@@ -23,8 +23,8 @@ use crate::{
     cache::Cache,
     handshake::{GOING, READY},
     kernel::Kernel,
-    link::{Keeper, Link},
-    profile::{Accelerator, Profile},
+    link::{AgentHandle, Link},
+    profile::{Accelerator, PlatformProfile},
 };
 
 /// How long a restored guest may take to answer before it is booted instead.
@@ -37,7 +37,7 @@ const SAVE_BUDGET: Duration = Duration::from_secs(20);
 #[derive(Clone, Copy, Debug)]
 pub struct Launch<'a> {
     /// The platform.
-    pub profile: &'a Profile,
+    pub profile: &'a PlatformProfile,
     /// Its kernel, or the disk it is on.
     pub kernel: &'a Kernel,
     /// The agent's static executable for the platform's target.
@@ -206,13 +206,13 @@ impl Guest {
         Ok(Link {
             requests: Box::new(half()?),
             replies: Box::new(half()?),
-            keeper: Box::new(self),
+            handle: Box::new(self),
         })
     }
 }
 
-impl Keeper for Guest {
-    fn last_words(&mut self) -> String {
+impl AgentHandle for Guest {
+    fn diagnostics(&mut self) -> String {
         // The channel closes a moment before the process is gone.
         let status = match self.wait(Duration::from_millis(500)) {
             Some(status) => format!("QEMU ended with {status}"),

@@ -51,10 +51,10 @@ pub(super) fn start(
     arguments: &[String],
     console: Console<'_>,
     folder: &Path,
-    told_beforehand: bool,
+    batch_input: bool,
 ) -> io::Result<Running> {
     let complaints = folder.join("qemu.log");
-    let (data, guest_data): (_, OwnedFd) = if told_beforehand {
+    let (data, guest_data): (_, OwnedFd) = if batch_input {
         let (data, guest_data) = one_way::channel()?;
         (data, guest_data.into())
     } else {

@@ -27,7 +27,7 @@ use super::setup::{Setup, Talk, agent};
 fn a_guest_boots_prepares_itself_and_switches_off(#[case] platform: &str, #[case] version: &str) {
     let Some(setup) = Setup::of(platform) else { return };
     let mut talk = Talk::with(setup.start().unwrap());
-    let hello = talk.hear();
+    let hello = talk.read_line();
     assert_eq!(hello, format!("hello {}", setup.kernel.release));
     assert!(setup.kernel.release.starts_with(version), "{hello}");
     assert_eq!(talk.ask("echo there and back"), "there and back");
@@ -39,7 +39,7 @@ fn a_guest_boots_prepares_itself_and_switches_off(#[case] platform: &str, #[case
     assert_eq!(talk.ask("lo"), "0x9");
     assert_eq!(talk.ask("off"), "bye");
     assert!(talk.guest.wait(Duration::from_secs(20)).unwrap().success());
-    assert_eq!(talk.hear(), "");
+    assert_eq!(talk.read_line(), "");
 }
 
 #[rstest]
@@ -64,8 +64,8 @@ fn the_agent_itself_says_where_it_runs_and_finishes(#[case] platform: &str) {
     assert_eq!(reply(), Reply::Done { count: 0 });
     assert_eq!(lines.count(), 0);
     assert!(
-        link.keeper
-            .last_words()
+        link.handle
+            .diagnostics()
             .starts_with("QEMU ended with exit status: 0")
     );
 }
@@ -84,7 +84,7 @@ fn a_burst_arrives_whole_though_qemu_has_no_standard_input(#[case] bulk: bool, #
         })
         .unwrap(),
     );
-    talk.hear();
+    talk.read_line();
     assert_eq!(talk.ask(&format!("burst {bytes}")).len(), bytes);
 }
 
@@ -102,7 +102,7 @@ fn what_a_busy_guest_has_not_read_yet_is_not_lost(#[case] bulk: bool) {
         })
         .unwrap(),
     );
-    talk.hear();
+    talk.read_line();
     // More than the UART, its terminal's buffer (64 KiB) and a line of it (4 KiB) hold together.
     let lines: Vec<_> = (0..500)
         .map(|count| format!("{count} {}", "y".repeat(200)))
@@ -112,9 +112,9 @@ fn what_a_busy_guest_has_not_read_yet_is_not_lost(#[case] bulk: bool) {
         .channel()
         .write_all(format!("sleep 1\n{text}").as_bytes())
         .unwrap();
-    assert!(talk.hear().starts_with("1."));
+    assert!(talk.read_line().starts_with("1."));
     for line in lines {
-        assert_eq!(talk.hear(), line);
+        assert_eq!(talk.read_line(), line);
     }
 }
 
@@ -143,7 +143,7 @@ fn a_restored_guest_has_the_time_of_day_and_randomness_of_its_own(#[case] bulk: 
     for expected in [Start::Cold, Start::Warm, Start::Warm] {
         let mut talk = start();
         assert_eq!(talk.guest.started(), expected);
-        assert_eq!(talk.hear(), format!("hello {}", setup.kernel.release));
+        assert_eq!(talk.read_line(), format!("hello {}", setup.kernel.release));
         let clock: u64 = talk.ask("clock").parse().unwrap();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
         assert!(now.abs_diff(clock) <= 2, "{now} {clock}");
@@ -196,7 +196,7 @@ fn what_is_decided_about_kvm_is_true_of_the_next_guest() {
         return;
     };
     let verdict = decide_accelerator(setup.launch());
-    assert_eq!(verdict.because.is_some(), verdict.accelerator == Accelerator::Tcg);
+    assert_eq!(verdict.reason.is_some(), verdict.accelerator == Accelerator::Tcg);
     assert_eq!(decide_accelerator(setup.launch()), verdict, "and is remembered");
     let guest = Guest::start(Launch {
         accelerator: verdict.accelerator,
@@ -204,7 +204,7 @@ fn what_is_decided_about_kvm_is_true_of_the_next_guest() {
     })
     .unwrap();
     assert_eq!(
-        Talk::with(guest).hear(),
+        Talk::with(guest).read_line(),
         format!("hello {}", setup.kernel.release)
     );
 }

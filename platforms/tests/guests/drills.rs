@@ -78,7 +78,7 @@ fn an_agent_that_is_killed_ends_the_guest_and_the_console_says_so() {
         return;
     };
     let mut talk = Talk::with(setup.start().unwrap());
-    talk.hear();
+    talk.read_line();
     assert_eq!(talk.ask("die"), "", "the channel ends");
     assert!(talk.guest.wait(Duration::from_secs(20)).is_some());
     assert!(
@@ -94,10 +94,10 @@ fn qemu_killed_in_mid_run_is_the_end_of_the_channel() {
         return;
     };
     let mut talk = Talk::with(setup.start().unwrap());
-    talk.hear();
+    talk.read_line();
     talk.guest.channel().write_all(b"sleep 1000\n").unwrap();
     kill(Pid::from_raw(talk.guest.id().cast_signed()), Signal::SIGKILL).unwrap();
-    assert_eq!(talk.hear(), "");
+    assert_eq!(talk.read_line(), "");
     assert!(!talk.guest.wait(Duration::from_secs(10)).unwrap().success());
 }
 
@@ -200,7 +200,7 @@ fn a_damaged_kernel_in_the_cache_is_made_again() {
     setup.kernel = kernel::fetch(&setup.profile, &cache, &mut |_| ()).unwrap();
     assert!(
         Talk::with(setup.start().unwrap())
-            .hear()
+            .read_line()
             .starts_with("hello 6.12")
     );
 }
@@ -294,5 +294,5 @@ fn a_state_cannot_be_saved_on_a_full_disk_but_the_guest_is_used() {
         ..setup.launch()
     })
     .unwrap();
-    assert!(Talk::with(guest).hear().starts_with("hello"));
+    assert!(Talk::with(guest).read_line().starts_with("hello"));
 }

@@ -26,7 +26,7 @@ fn a_guest_starts_a_program_with_shared_libraries_from_a_root_image_as_its_first
         .and_then(|agent| root_image::build(&agent, Path::new("/"), None).map_err(|error| chain(&error)));
     let image = match image {
         Ok(image) => image,
-        Err(because) => return left_out("a root image of this machine's libraries", &because),
+        Err(reason) => return left_out("a root image of this machine's libraries", &reason),
     };
     let folder = tempfile::TempDir::new().unwrap();
     let file = folder.path().join("root.iso");
@@ -36,6 +36,6 @@ fn a_guest_starts_a_program_with_shared_libraries_from_a_root_image_as_its_first
         ..setup.launch()
     });
     let mut talk = Talk::with(guest.unwrap_or_else(|error| panic!("{error}")));
-    assert!(talk.hear().starts_with("hello"));
+    assert!(talk.read_line().starts_with("hello"));
     assert_eq!(talk.ask("echo from the disk"), "from the disk");
 }

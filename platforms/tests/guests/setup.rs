@@ -15,13 +15,13 @@ use std::{
 use reusespec_platforms::{
     cache::Cache,
     kernel::{self, Kernel},
-    profile::{Accelerator, Boot, Profile, Qemu},
+    profile::{Accelerator, Boot, PlatformProfile, Qemu},
     qemu::{Guest, GuestError, Launch, find_program},
 };
 
 /// A kernel, an agent and a profile that may be changed before it is started.
 pub(crate) struct Setup {
-    pub(crate) profile: Profile,
+    pub(crate) profile: PlatformProfile,
     pub(crate) kernel: Kernel,
     pub(crate) agent: PathBuf,
     pub(crate) cache: Cache,
@@ -44,7 +44,7 @@ impl Setup {
         if wish == "0" {
             return Err("REUSESPEC_GUESTS is 0".to_owned());
         }
-        let profile = Profile::find(name).map_err(|error| error.to_string())?;
+        let profile = PlatformProfile::find(name).map_err(|error| error.to_string())?;
         let emulator = &profile.qemu().emulator;
         find_program(emulator).ok_or_else(|| format!("qemu-system-{emulator} is not installed"))?;
         let cache = Cache::from_environment().map_err(|error| error.to_string())?;
@@ -112,7 +112,7 @@ impl Talk {
     }
 
     /// The next line, without its line feed; empty at the end of the channel.
-    pub(crate) fn hear(&mut self) -> String {
+    pub(crate) fn read_line(&mut self) -> String {
         let mut line = String::new();
         match self.reader.read_line(&mut line) {
             Err(error) if error.kind() != io::ErrorKind::ConnectionReset => {
@@ -128,7 +128,7 @@ impl Talk {
             .channel()
             .write_all(format!("{question}\n").as_bytes())
             .expect("the guest is there");
-        self.hear()
+        self.read_line()
     }
 }
 

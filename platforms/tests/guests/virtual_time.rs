@@ -14,7 +14,7 @@ fn run(setup: &Setup, input: &str) -> Vec<String> {
     })
     .expect("the guest starts");
     let mut talk = Talk::with(guest);
-    (0..=input.lines().count()).map(|_| talk.hear()).collect()
+    (0..=input.lines().count()).map(|_| talk.read_line()).collect()
 }
 
 #[rstest]

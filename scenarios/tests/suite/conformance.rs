@@ -13,7 +13,7 @@ use reusespec_core::table::{Comparison, Table};
 use reusespec_core::{Judgement, System, Verdict};
 use rstest::rstest;
 
-use crate::ground::{Ran, root, run};
+use crate::fixture::{Ran, root, run};
 
 #[rstest]
 fn scenario(
@@ -53,12 +53,12 @@ fn conforms(path: &Path) {
 pub(crate) fn complain(judgements: &[Judgement]) {
     let mut trouble = Vec::new();
     for judgement in judgements {
-        let because = judgement.because.as_deref().unwrap_or_default();
+        let reason = judgement.reason.as_deref().unwrap_or_default();
         let verdict = judgement.verdict.name();
         match judgement.verdict {
             Verdict::Pass | Verdict::Deviates => {}
-            Verdict::Unsupported => eprintln!("{verdict}: {}: {because}", judgement.key),
-            Verdict::Broken => trouble.push(format!("{verdict}: {}: {because}", judgement.key)),
+            Verdict::Unsupported => eprintln!("{verdict}: {}: {reason}", judgement.key),
+            Verdict::Broken => trouble.push(format!("{verdict}: {}: {reason}", judgement.key)),
             Verdict::Fail => {
                 let unmet = judgement
                     .claims

@@ -16,7 +16,7 @@ use reusespec_core::{Family, Subject};
 use rstest::rstest;
 
 use crate::conformance::{complain, review};
-use crate::ground::{root, run};
+use crate::fixture::{root, run};
 
 #[rstest]
 fn an_application_deviates_as_its_profile_says(
@@ -48,7 +48,7 @@ fn deviates_as_its_profile_says(name: &str, family: Family, subject: Subject) {
         eprintln!("unsupported: {missing}");
         return;
     }
-    let unknown = |because: &String| eprintln!("note: {name}: its release is unknown: {because}");
+    let unknown = |reason: &String| eprintln!("note: {name}: its release is unknown: {reason}");
     let release = implementation.release().inspect_err(unknown).ok();
     let library = Library::load(&root).expect("the library has no mistakes");
     let of_family = library

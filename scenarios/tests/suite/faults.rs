@@ -17,7 +17,7 @@ use reusespec::plan::{Portion, REFERENCE};
 use reusespec_core::{Case, Family, Level, Scenario, Subject, System};
 use rstest::rstest;
 
-use crate::ground::{root, run};
+use crate::fixture::{root, run};
 
 /// Faults that no Linux kernel can show, because the option or rule they break is a BSD's.
 const ONLY_ON_BSDS: [&str; 2] = ["multicast-without-reuse-port", "balanced-with-plain-reuse-port"];

@@ -14,7 +14,7 @@ use reusespec_core::{Observation, Observed, Timed, Verdict};
 use reusespec_platforms::guest::is_tested;
 use rstest::rstest;
 
-use crate::ground::root;
+use crate::fixture::root;
 
 /// What a run came to, its observations, and what went wrong in it.
 fn observe(platform: &str, filters: &[&str]) -> (Summary, Vec<Observation>, Vec<String>) {
@@ -32,8 +32,8 @@ fn observe(platform: &str, filters: &[&str]) -> (Summary, Vec<Observation>, Vec<
         Event::ScenarioFinished(result) => {
             for (judgement, _) in result.cases {
                 if matches!(judgement.verdict, Verdict::Fail | Verdict::Broken) {
-                    let because = judgement.because.unwrap_or_default();
-                    trouble.push(format!("{} {because} {:?}", judgement.key, judgement.observed));
+                    let reason = judgement.reason.unwrap_or_default();
+                    trouble.push(format!("{} {reason} {:?}", judgement.key, judgement.observed));
                 }
                 observations.extend(judgement.observed);
             }

@@ -7,5 +7,5 @@
 mod conformance;
 mod external;
 mod faults;
-mod ground;
+mod fixture;
 mod guests;

@@ -1,4 +1,4 @@
-//! Inside the process of a case: isolate, execute, report, end.
+//! Inside the process of a case: sandbox, execute, report, end.
 
 mod report;
 
@@ -11,14 +11,14 @@ use reusespec_core::{Case, Outcome, Steps};
 
 pub(crate) use report::{Note, Reporter, answer_mapped};
 
-use crate::isolate::{Ground, Isolation};
-use crate::keepalive::Board;
+use crate::keepalive::LatenessLog;
+use crate::sandbox::{Isolation, Sandbox};
 use crate::{fastcgi, http, keepalive, socket};
 
 /// What a case may lean on while it executes.
 pub(crate) struct Scene<'r> {
     /// Where it runs: ports it owns, what is isolated.
-    pub(crate) ground: Ground,
+    pub(crate) sandbox: Sandbox,
     /// Which implementation answers its implementation steps.
     pub(crate) implementation: Implementation,
     /// When it must have ended.
@@ -26,7 +26,7 @@ pub(crate) struct Scene<'r> {
     /// Whether what was on its wire is wanted.
     pub(crate) capture: bool,
     /// Where it says, and reads, how late this machine was.
-    pub(crate) board: Board,
+    pub(crate) lateness_log: LatenessLog,
     /// Whether waiting costs nothing here, so that a case can begin at a moment of its choice.
     pub(crate) virtual_time: bool,
     /// How it tells the loop that it only waits.
@@ -42,7 +42,7 @@ pub(crate) struct Terms {
     /// Whether what was on its wire is wanted.
     pub(crate) capture: bool,
     /// Where it says, and reads, how late this machine was.
-    pub(crate) board: Board,
+    pub(crate) lateness_log: LatenessLog,
     /// Whether waiting costs nothing here.
     pub(crate) virtual_time: bool,
 }
@@ -86,7 +86,7 @@ fn execute(case: &Case, terms: Terms, reporter: &mut Reporter) -> Outcome {
         implementation,
         isolation,
         capture,
-        board,
+        lateness_log,
         virtual_time,
     } = terms;
     let isolation = match implementation {
@@ -94,17 +94,17 @@ fn execute(case: &Case, terms: Terms, reporter: &mut Reporter) -> Outcome {
         Implementation::Target(_) => isolation.none(),
         _ => isolation,
     };
-    let ground = match isolation.enter(reporter, &case.requires) {
-        Ok(ground) => ground,
+    let sandbox = match isolation.enter(reporter, &case.requires) {
+        Ok(sandbox) => sandbox,
         Err(outcome) => return outcome,
     };
     let deadline = Instant::now() + Duration::from_millis(case.budget_ms);
     let mut scene = Scene {
-        ground,
+        sandbox,
         implementation,
         deadline,
         capture,
-        board,
+        lateness_log,
         virtual_time,
         reporter,
     };

@@ -11,7 +11,7 @@ use reusespec_reference::fastcgi::{At, Background, FastCgiFault, Settings, web_s
 use reusespec_wire::fastcgi::Role;
 
 use crate::case::Scene;
-use crate::place::Place;
+use crate::listen_addr::ListenAddr;
 use crate::program::{Directory, Program};
 use crate::stop::{Stop, with_source};
 
@@ -21,7 +21,7 @@ pub(super) const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// An application that accepts connections, for as long as this lives.
 pub(super) struct Application {
     /// Where.
-    pub(super) place: Place,
+    pub(super) place: ListenAddr,
     /// SCRIPT_FILENAME of every request.
     pub(super) script_filename: Option<String>,
     _program: Option<Program>,
@@ -50,7 +50,7 @@ impl Application {
             _directory: directory,
         };
         let inherited = match (step.transport, &place) {
-            (Transport::Inherited, Place::Tcp(address)) => Some(listen(*address)?),
+            (Transport::Inherited, ListenAddr::Tcp(address)) => Some(listen(*address)?),
             _ => None,
         };
         match (&scene.implementation, inherited) {
@@ -74,8 +74,8 @@ impl Application {
             (Implementation::Reference { fault }, inherited) => {
                 let at = match (inherited, place) {
                     (Some(listener), _) => At::Inherited(listener.into()),
-                    (None, Place::Tcp(address)) => At::Tcp(address),
-                    (None, Place::Unix(path)) => At::Unix(path),
+                    (None, ListenAddr::Tcp(address)) => At::Tcp(address),
+                    (None, ListenAddr::Unix(path)) => At::Unix(path),
                 };
                 let started = Background::start(at, settings(step, fault.as_deref())?);
                 application._reference = Some(started.map_err(|error| Stop::Broken(with_source(&error)))?);
@@ -88,15 +88,15 @@ impl Application {
     }
 }
 
-fn place(transport: Transport, scene: &Scene<'_>) -> Result<(Place, Option<Directory>), Stop> {
+fn place(transport: Transport, scene: &Scene<'_>) -> Result<(ListenAddr, Option<Directory>), Stop> {
     match transport {
         Transport::Tcp | Transport::Inherited => {
-            let address = ([127, 0, 0, 1], scene.ground.ports[0]).into();
-            Ok((Place::Tcp(address), None))
+            let address = ([127, 0, 0, 1], scene.sandbox.ports[0]).into();
+            Ok((ListenAddr::Tcp(address), None))
         }
         Transport::Unix => {
             let directory = Directory::new()?;
-            Ok((Place::Unix(directory.path().join("socket")), Some(directory)))
+            Ok((ListenAddr::Unix(directory.path().join("socket")), Some(directory)))
         }
     }
 }

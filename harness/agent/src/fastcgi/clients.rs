@@ -13,7 +13,7 @@ use reusespec_core::step::fastcgi::{Recorded, Visit, WebServer};
 
 use super::connection::QUIET;
 use crate::case::Scene;
-use crate::place::Place;
+use crate::listen_addr::ListenAddr;
 use crate::program::Program;
 use crate::stop::Stop;
 use upstream::Upstream;
@@ -28,17 +28,17 @@ const GIVEN_UP_WITHIN: Duration = Duration::from_secs(2);
 const SILENT_WITHIN: Duration = Duration::from_secs(2);
 
 /// A web server and the application it passes requests on to, for as long as this lives.
-pub(super) struct Front {
-    place: Place,
+pub(super) struct ReverseProxy {
+    place: ListenAddr,
     upstream: Upstream,
     _program: Program,
 }
 
-impl Front {
+impl ReverseProxy {
     /// Starts both.
     pub(super) fn start(step: &WebServer, scene: &Scene<'_>) -> Result<Self, Stop> {
-        let [port, upstream_port] = scene.ground.ports;
-        let place = Place::Tcp(([127, 0, 0, 1], port).into());
+        let [port, upstream_port] = scene.sandbox.ports;
+        let place = ListenAddr::Tcp(([127, 0, 0, 1], port).into());
         let upstream = Upstream::start(([127, 0, 0, 1], upstream_port).into(), step.answer)?;
         let at = format!("127.0.0.1:{upstream_port}");
         let port_text = upstream_port.to_string();
@@ -100,7 +100,7 @@ impl Front {
 /// How the implementation is started as a web server.
 fn web_server(implementation: &Implementation) -> Result<External, Stop> {
     match implementation {
-        Implementation::External(external) => match &external.front {
+        Implementation::External(external) => match &external.reverse_proxy {
             Some(start) => Ok(External {
                 start: start.clone(),
                 ready_said: None,

@@ -14,7 +14,7 @@ use reusespec_wire::fastcgi::{Decoder, VERSION};
 use socket2::Socket;
 
 use super::transcript::{Answering, Transcript};
-use crate::place::Connected;
+use crate::listen_addr::Connected;
 
 /// How long nothing may happen before an awaited answer is said not to come. Far more than any handler of a
 /// scenario takes, so that a busy machine is not mistaken for a silent application.

@@ -13,7 +13,7 @@ use reusespec_wire::http1::{
 use socket2::SockRef;
 
 use super::request::{Outgoing, RequestLines};
-use crate::place::{Connected, Place};
+use crate::listen_addr::{Connected, ListenAddr};
 
 /// How long a connection attempt, or one write, may take.
 const WRITE_WITHIN: Duration = Duration::from_secs(2);
@@ -33,7 +33,7 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) fn open(address: SocketAddr) -> io::Result<Self> {
-        let Connected { socket, is_reset } = Place::Tcp(address).connect(WRITE_WITHIN)?;
+        let Connected { socket, is_reset } = ListenAddr::Tcp(address).connect(WRITE_WITHIN)?;
         socket.set_write_timeout(Some(WRITE_WITHIN))?;
         Ok(Self {
             stream: socket.into(),

@@ -42,16 +42,16 @@ struct Client<'s, 'r> {
 pub(crate) fn execute(steps: &[Step<HttpStep>], scene: &mut Scene<'_>) -> Outcome {
     match execute_all(steps, scene) {
         Ok(observations) => Outcome::Observed(observations),
-        Err(Stop::Unsupported(because)) => Outcome::Unsupported(because),
-        Err(Stop::Broken(because)) => Outcome::Broken(because),
+        Err(Stop::Unsupported(reason)) => Outcome::Unsupported(reason),
+        Err(Stop::Broken(reason)) => Outcome::Broken(reason),
         Err(Stop::Refused(error)) => Outcome::Broken(error.to_string()),
-        Err(Stop::Spent) => unreachable!("no connection is spent: its end is part of its transcript"),
+        Err(Stop::Poisoned) => unreachable!("no connection is spent: its end is part of its transcript"),
     }
 }
 
 fn execute_all(steps: &[Step<HttpStep>], scene: &mut Scene<'_>) -> Result<Vec<Observation>, Stop> {
     let (system, _) = crate::system::identify();
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, scene.ground.ports[0]));
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, scene.sandbox.ports[0]));
     let server = Server::start(&scene.implementation, address, steps)?;
     let mut client = Client {
         scene,
@@ -66,7 +66,7 @@ fn execute_all(steps: &[Step<HttpStep>], scene: &mut Scene<'_>) -> Result<Vec<Ob
         let number = index + 1;
         let seen = client.step(&step.action, step.label.is_some());
         let seen = seen.map_err(|stop| match stop {
-            Stop::Broken(because) => Stop::Broken(format!("step {number}: {because}")),
+            Stop::Broken(reason) => Stop::Broken(format!("step {number}: {reason}")),
             Stop::Refused(error) => Stop::Broken(format!("step {number}: {error}")),
             other => other,
         })?;

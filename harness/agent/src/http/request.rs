@@ -1,7 +1,7 @@
 //! Steps' requests → bytes and lines of the transcript.
 
 use reusespec_core::step::http::{self as step, Send};
-use reusespec_wire::http1::{Asked, Chunk, Cut, CutError, Place, Request, RequestBody};
+use reusespec_wire::http1::{Asked, Chunk, Cut, CutError, CutPoint, Request, RequestBody};
 
 /// What is written, and what it asks for.
 pub(super) struct Outgoing {
@@ -114,7 +114,7 @@ fn cut(step: &step::Cut) -> Cut {
         step::Cut::Whole => Cut::Whole,
         step::Cut::ByteByByte => Cut::ByteByByte,
         step::Cut::After(marks) => {
-            let place = |mark: &String| Place::After(mark.clone().into_bytes());
+            let place = |mark: &String| CutPoint::After(mark.clone().into_bytes());
             Cut::At(marks.iter().map(place).collect())
         }
     }

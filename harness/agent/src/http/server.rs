@@ -12,7 +12,7 @@ use reusespec_core::step::Step;
 use reusespec_core::step::http::{Control, HttpStep, Serve};
 
 use super::reference::Reference;
-use crate::place::Place;
+use crate::listen_addr::ListenAddr;
 use crate::program::{Program, ProgramError};
 use crate::stop::Stop;
 
@@ -51,7 +51,7 @@ impl Server {
             }
             Implementation::External(external) => {
                 let lack = needs(steps).find_map(|need| external.lacks(&need));
-                lack.map_or(Ok(()), |because| Err(Stop::Unsupported(because)))?;
+                lack.map_or(Ok(()), |reason| Err(Stop::Unsupported(reason)))?;
                 let kin = start(external, address, serve)?;
                 Ok(Self { address, kin })
             }
@@ -61,15 +61,15 @@ impl Server {
 
     fn target(target: &Target, steps: &[Step<HttpStep>]) -> Result<Self, Stop> {
         if let Some(need) = needs(steps).next() {
-            let because = format!("nobody can ask a server that runs already for `{need}`");
-            return Err(Stop::Unsupported(because));
+            let reason = format!("nobody can ask a server that runs already for `{need}`");
+            return Err(Stop::Unsupported(reason));
         }
         match target.at.parse().map_err(Stop::Broken)? {
-            Place::Tcp(address) => Ok(Self {
+            ListenAddr::Tcp(address) => Ok(Self {
                 address,
                 kin: Kin::Target,
             }),
-            Place::Unix(_) => Err(Stop::Unsupported("a target for HTTP is `host:port`".to_owned())),
+            ListenAddr::Unix(_) => Err(Stop::Unsupported("a target for HTTP is `host:port`".to_owned())),
         }
     }
 
@@ -99,7 +99,7 @@ fn needs(steps: &[Step<HttpStep>]) -> impl Iterator<Item = String> {
 }
 
 fn start(external: &External, address: SocketAddr, serve: Option<&Serve>) -> Result<Kin, ProgramError> {
-    let place = Place::Tcp(address);
+    let place = ListenAddr::Tcp(address);
     let (idle, requests) = serve.map_or((None, None), |serve| (serve.idle_ms, serve.requests_max));
     if external.kind == Kind::Server {
         // Longer than any case where the scenario says nothing.

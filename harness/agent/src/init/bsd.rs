@@ -14,7 +14,7 @@ use std::{
 use super::InitError;
 use crate::{
     interface,
-    isolate::SECOND_V6,
+    sandbox::SECOND_V6,
     socket::{SOURCES, sysctl},
 };
 

@@ -6,7 +6,7 @@
 //! cannot tell the two apart, many can: the least late of those due at about the same moment on the same
 //! processor is near the kernel's own lateness, if below it. The other bound is that of a machine that stood still,
 //! maybe from the moment a witness last looked: what was due was late by that whole wait and by what the latest witness
-//! was late. So all cases write what they saw on one [`Board`]. The price is paid by a case alone: it takes its own wait
+//! was late. So all cases write what they saw on one [`LatenessLog`]. The price is paid by a case alone: it takes its own wait
 //! for a processor for the kernel's, and a machine that stood still between two looks of its witnesses was not seen to.
 
 use std::io::Read;
@@ -36,7 +36,7 @@ const WATCHED: usize = 2;
 
 /// What witnesses of all cases saw, in memory shared between the loop and the processes it forks.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Board {
+pub(crate) struct LatenessLog {
     /// By processor and stretch: the number of the stretch in the upper half, and in the lower one the
     /// microseconds of the least late wait, counted down from the largest number.
     least: &'static [AtomicU64],
@@ -44,7 +44,7 @@ pub(crate) struct Board {
     most: &'static [AtomicU64],
 }
 
-impl Board {
+impl LatenessLog {
     /// An empty board. It lives as long as the process and those forked from it.
     ///
     /// # Errors
@@ -150,14 +150,14 @@ fn wait(case: Duration) -> Duration {
 
 /// The running witnesses of a case. They end when this is dropped, at the end of their waits.
 #[derive(Debug)]
-pub(super) struct Witness {
+pub(super) struct LatenessProbe {
     /// Ends the threads by its end.
     _alive: Arc<()>,
 }
 
-impl Witness {
+impl LatenessProbe {
     /// Starts them for a case that may take so long: the more there are, the longer each waits.
-    pub(super) fn start(board: Board, case: Duration) -> io::Result<Self> {
+    pub(super) fn start(lateness_log: LatenessLog, case: Duration) -> io::Result<Self> {
         let processors = thread::available_parallelism().map_or(1, usize::from);
         let witnesses = processors.min(WATCHED);
         let wait = wait(case) * witnesses as u32;
@@ -176,7 +176,7 @@ impl Witness {
                     let (due, begun) = (now() + wait, Instant::now());
                     let _ = (&waiting).read(&mut [0]);
                     let took = begun.elapsed();
-                    board.note(
+                    lateness_log.note(
                         processor,
                         due,
                         took.saturating_sub(wait),
@@ -201,9 +201,9 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn late(board: Board, processor: usize, due: Duration, ms: u64) {
+    fn late(lateness_log: LatenessLog, processor: usize, due: Duration, ms: u64) {
         let late = Duration::from_millis(ms);
-        board.note(processor, due, late, late);
+        lateness_log.note(processor, due, late, late);
     }
 
     #[test]
@@ -216,13 +216,13 @@ mod tests {
 
     #[test]
     fn the_kernel_is_as_late_as_the_least_late_of_those_due_together_and_no_later_than_the_latest() {
-        let board = Board::new().unwrap();
-        late(board, 0, 100 * SECOND, 30);
-        late(board, 0, 100 * SECOND, 3);
-        late(board, 0, 102 * SECOND, 8);
-        late(board, 1, 102 * SECOND, 9);
+        let lateness_log = LatenessLog::new().unwrap();
+        late(lateness_log, 0, 100 * SECOND, 30);
+        late(lateness_log, 0, 100 * SECOND, 3);
+        late(lateness_log, 0, 102 * SECOND, 8);
+        late(lateness_log, 1, 102 * SECOND, 9);
         let between = |from, to| {
-            let Lateness { least_us, most_us } = board.lateness(from * SECOND, to * SECOND);
+            let Lateness { least_us, most_us } = lateness_log.lateness(from * SECOND, to * SECOND);
             (least_us, most_us)
         };
         assert_eq!(between(99, 101), (3_000, 30_000));
@@ -239,9 +239,12 @@ mod tests {
 
     #[test]
     fn an_entry_used_again_has_forgotten_what_it_said() {
-        let board = Board::new().unwrap();
+        let lateness_log = LatenessLog::new().unwrap();
         let again = STRETCH * STRETCHES as u32;
-        late(board, 0, 5 * SECOND, 1000);
-        assert_eq!(board.lateness(again, again + 10 * SECOND), Lateness::default());
+        late(lateness_log, 0, 5 * SECOND, 1000);
+        assert_eq!(
+            lateness_log.lateness(again, again + 10 * SECOND),
+            Lateness::default()
+        );
     }
 }

@@ -24,8 +24,8 @@ use socket2::Socket;
 
 use crate::case::Scene;
 use crate::peer::{Config, PeerError, WirePeer};
-use lateness::Witness;
-pub(crate) use lateness::{Board, WAIT as WITNESS_WAKES_EVERY};
+use lateness::LatenessProbe;
+pub(crate) use lateness::{LatenessLog, WAIT as WITNESS_WAKES_EVERY};
 pub(crate) use patience::turn;
 
 /// Why a step has no result.
@@ -38,7 +38,7 @@ enum Stop {
     /// Nothing was found out.
     Broken(String),
     /// The socket could not be had: an earlier labelled step failed.
-    Spent,
+    Poisoned,
 }
 
 impl From<io::Error> for Stop {
@@ -67,7 +67,7 @@ struct Named {
 struct Wire {
     peer: WirePeer,
     /// Notes how late the machine is, as long as the wire is there.
-    _witness: Witness,
+    _witness: LatenessProbe,
     /// Times count from here or from the peer's last segment, whichever is later.
     mark: Mark,
     /// When keepalive was last switched on.
@@ -96,7 +96,7 @@ struct Connections<'s, 'r> {
     ipv6: bool,
     wire: Option<Wire>,
     named: Vec<Named>,
-    spent: Vec<String>,
+    poisoned: Vec<String>,
     /// Connections to listeners, not yet accepted.
     dialled: Vec<(String, Option<Pair>)>,
     /// The other ends of connections over loopback.
@@ -116,7 +116,7 @@ pub(crate) fn execute(steps: &[Step<KeepaliveStep>], scene: &mut Scene<'_>) -> O
         scene,
         wire: None,
         named: Vec::new(),
-        spent: Vec::new(),
+        poisoned: Vec::new(),
         dialled: Vec::new(),
         kept: Vec::new(),
     };
@@ -133,14 +133,14 @@ impl Connections<'_, '_> {
             if !step.on.is_empty() && !step.on.iter().any(|range| range.contains(&system)) {
                 continue;
             }
-            let broken = |because| Outcome::Broken(format!("step {}: {because}", index + 1));
+            let broken = |reason| Outcome::Broken(format!("step {}: {reason}", index + 1));
             let seen = match (self.step(&step.action), &step.label) {
                 (Ok(seen), _) => seen,
-                (Err(Stop::Unsupported(because)), _) => return Outcome::Unsupported(because),
-                (Err(Stop::Broken(because)), _) => return broken(because),
-                (Err(Stop::Spent), _) => Observed::NotReached,
+                (Err(Stop::Unsupported(reason)), _) => return Outcome::Unsupported(reason),
+                (Err(Stop::Broken(reason)), _) => return broken(reason),
+                (Err(Stop::Poisoned), _) => Observed::NotReached,
                 (Err(Stop::Refused(word)), Some(_)) => {
-                    self.spend(&step.action);
+                    self.poison(&step.action);
                     Observed::Word(word)
                 }
                 (Err(Stop::Refused(word)), None) => {
@@ -216,7 +216,7 @@ impl Connections<'_, '_> {
     fn wire(&mut self) -> Result<&mut Wire, Stop> {
         if self.wire.is_none() {
             self.scene
-                .ground
+                .sandbox
                 .must_be_own("a wire")
                 .map_err(Stop::Unsupported)?;
             let config = Config {
@@ -229,7 +229,7 @@ impl Connections<'_, '_> {
             }
             self.wire = Some(Wire {
                 peer,
-                _witness: Witness::start(self.scene.board, self.scene.left())?,
+                _witness: LatenessProbe::start(self.scene.lateness_log, self.scene.left())?,
                 mark: Mark::default(),
                 switched: None,
                 waits: Waits::default(),
@@ -249,8 +249,8 @@ impl Connections<'_, '_> {
     }
 
     fn named(&self, name: &str) -> Result<&Named, Stop> {
-        if self.spent.iter().any(|spent| spent == name) {
-            return Err(Stop::Spent);
+        if self.poisoned.iter().any(|poisoned| poisoned == name) {
+            return Err(Stop::Poisoned);
         }
         let named = self.named.iter().find(|named| named.name == name);
         named.ok_or_else(|| Stop::Broken(format!("no earlier step made the socket `{name}`")))
@@ -271,7 +271,7 @@ impl Connections<'_, '_> {
     }
 
     /// Remembers a socket that a labelled step could not make, so that later steps on it are not reached.
-    fn spend(&mut self, step: &KeepaliveStep) {
+    fn poison(&mut self, step: &KeepaliveStep) {
         let name = match step {
             KeepaliveStep::Open(step) => &step.socket,
             KeepaliveStep::Connect(step) | KeepaliveStep::Listen(step) => &step.socket,
@@ -279,7 +279,7 @@ impl Connections<'_, '_> {
             KeepaliveStep::AwaitConnect(step) => &step.socket,
             _ => return,
         };
-        self.spent.push(name.clone());
+        self.poisoned.push(name.clone());
     }
 
     fn hand_over_capture(&mut self) {

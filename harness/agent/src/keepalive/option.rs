@@ -113,7 +113,7 @@ impl Connections<'_, '_> {
     }
 
     pub(super) fn sysctl(&mut self, step: &Sysctl) -> Answer {
-        let own = self.scene.ground.must_be_own("a system control");
+        let own = self.scene.sandbox.must_be_own("a system control");
         own.map_err(Stop::Unsupported)?;
         match sysctl::set(&step.name, &step.value) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {

@@ -67,7 +67,7 @@ fn wait_for_a_multiple_of(period: Duration) {
 
 impl Connections<'_, '_> {
     pub(super) fn await_connect(&mut self, step: &AwaitConnect) -> Answer {
-        let board = self.scene.board;
+        let lateness_log = self.scene.lateness_log;
         let peer = self.wire()?.peer.addresses().peer(any(step.family));
         let peer = SocketAddr::new(peer, PEER_PORT);
         let socket = raw(step.family)?;
@@ -103,14 +103,14 @@ impl Connections<'_, '_> {
         };
         let at = outcome.is_some().then_some(ended);
         let outcome = outcome.unwrap_or_else(|| "nothing".to_owned());
-        let mut timed = origin.timed(outcome, at, wire, board)?;
+        let mut timed = origin.timed(outcome, at, wire, lateness_log)?;
         timed.resent_us = Some(origin.resent_us(&recording));
         self.add(&step.socket, socket, Some(origin.pair));
         Ok(Observed::Timed(timed))
     }
 
     pub(super) fn await_free(&mut self, step: &AwaitFree) -> Answer {
-        let board = self.scene.board;
+        let lateness_log = self.scene.lateness_log;
         let origin = self.origin(&step.socket)?;
         let wire = self.wire.as_ref().expect("an origin is on a wire");
         // Whole looks since the origin.
@@ -136,7 +136,7 @@ impl Connections<'_, '_> {
             Ok(at) => ("ok".to_owned(), Some(at)),
             Err(error) => (crate::errno::name(&error), None),
         };
-        Ok(Observed::Timed(origin.timed(outcome, at, wire, board)?))
+        Ok(Observed::Timed(origin.timed(outcome, at, wire, lateness_log)?))
     }
 }
 

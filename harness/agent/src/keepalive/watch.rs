@@ -12,7 +12,7 @@ use reusespec_wire::segment::{Direction, Flags, Pair, Recorded, Recording};
 
 use super::end::{EOF, end};
 use super::resent::resent;
-use super::{Answer, Board, Connections, Mark, Stop, Wire};
+use super::{Answer, Connections, LatenessLog, Mark, Stop, Wire};
 use crate::peer::{PeerError, now};
 
 const ALIVE: &str = "alive";
@@ -150,7 +150,7 @@ impl Origin {
         outcome: String,
         at: Option<Duration>,
         wire: &Wire,
-        board: Board,
+        lateness_log: LatenessLog,
     ) -> Result<Timed, PeerError> {
         let recording = wire.peer.recording()?;
         let probes: Vec<_> = self.segments(&recording).filter(|each| is_probe(each)).collect();
@@ -164,7 +164,7 @@ impl Origin {
         let reset_us = reset.map(|reset| self.since_us(reset.at));
         let cause = cause(&outcome, self.segments(&recording)).map(|segment| segment.at);
         let own_us = (self.preparation(wire) + wire.waits.over).as_micros() as u64;
-        let late = board.lateness(recording.began + self.at, now());
+        let late = lateness_log.lateness(recording.began + self.at, now());
         Ok(Timed {
             at_us: at.map(|at| self.since_us(cause.unwrap_or(at))),
             outcome,
@@ -214,7 +214,7 @@ impl Connections<'_, '_> {
     }
 
     pub(super) fn quiet(&mut self, step: &Quiet) -> Answer {
-        let board = self.scene.board;
+        let lateness_log = self.scene.lateness_log;
         let Some(name) = &step.socket else {
             self.pause(step.r#for.0)?;
             return Ok(Observed::ok());
@@ -235,7 +235,12 @@ impl Connections<'_, '_> {
         } else {
             kinds.join("+")
         };
-        Ok(Observed::Timed(origin.timed(outcome, None, wire, board)?))
+        Ok(Observed::Timed(origin.timed(
+            outcome,
+            None,
+            wire,
+            lateness_log,
+        )?))
     }
 
     /// Waits on purpose for so long, and notes what it took.
@@ -257,7 +262,7 @@ impl Connections<'_, '_> {
     }
 
     pub(super) fn await_probes(&mut self, step: &AwaitProbes) -> Answer {
-        let board = self.scene.board;
+        let lateness_log = self.scene.lateness_log;
         let mut origin = self.origin(&step.socket)?;
         let number = (step.count as usize).saturating_sub(1);
         let wire = self.wire.as_ref().expect("an origin is on a wire");
@@ -281,12 +286,12 @@ impl Connections<'_, '_> {
             outcome.to_owned(),
             None,
             wire,
-            board,
+            lateness_log,
         )?))
     }
 
     pub(super) fn await_close(&mut self, step: &AwaitClose) -> Answer {
-        let board = self.scene.board;
+        let lateness_log = self.scene.lateness_log;
         let mut origin = self.origin(&step.socket)?;
         let begun = self.wire()?.peer.elapsed();
         let socket = self.socket(&step.socket)?.try_clone()?;
@@ -309,7 +314,7 @@ impl Connections<'_, '_> {
         self.note_wait();
         let wire = self.wire.as_ref().expect("an origin is on a wire");
         let outcome = end.unwrap_or_else(|| ALIVE.to_owned());
-        let mut timed = origin.timed(outcome, at, wire, board)?;
+        let mut timed = origin.timed(outcome, at, wire, lateness_log)?;
         if step.resent {
             timed.resent_us = Some(origin.resent_us(&wire.peer.recording()?));
         }

@@ -113,7 +113,7 @@ impl Child {
 
     fn map_users(&mut self) {
         #[cfg(target_os = "linux")]
-        let result = crate::isolate::map_users(self.process);
+        let result = crate::sandbox::map_users(self.process);
         #[cfg(not(target_os = "linux"))]
         let result = Err(io::Error::other("this system has no user namespaces"));
         // A case that cannot be answered is gone, and its end of the stream says so next.

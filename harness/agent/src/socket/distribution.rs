@@ -33,7 +33,7 @@ enum Fate {
 
 impl Sockets<'_, '_> {
     pub(super) fn connect_many(&mut self, step: &ConnectMany) -> Answer {
-        let to = step.to.resolve(&self.scene.ground.ports);
+        let to = step.to.resolve(&self.scene.sandbox.ports);
         let receivers = step
             .receivers
             .iter()
@@ -68,10 +68,10 @@ impl Sockets<'_, '_> {
 
     pub(super) fn send_to_group(&mut self, step: &SendToGroup) -> Answer {
         self.scene
-            .ground
+            .sandbox
             .must_be_own("a multicast group")
             .map_err(Stop::Unsupported)?;
-        let to = step.to.resolve(&self.scene.ground.ports);
+        let to = step.to.resolve(&self.scene.sandbox.ports);
         let receivers = step
             .receivers
             .iter()

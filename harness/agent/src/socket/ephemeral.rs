@@ -20,7 +20,7 @@ const FIRST: u16 = 41_000;
 impl Sockets<'_, '_> {
     pub(super) fn fill_ephemeral(&mut self, step: &FillEphemeral) -> Answer {
         self.scene
-            .ground
+            .sandbox
             .must_be_own("a narrowed ephemeral range")
             .map_err(Stop::Unsupported)?;
         narrow(step.ports)?;

@@ -22,7 +22,7 @@ use reusespec_reference::sockets::Sockets as Reference;
 use socket2::Socket;
 
 use crate::case::Scene;
-use crate::isolate::act_as;
+use crate::sandbox::act_as;
 pub(crate) use crate::stop::{Answer, Stop};
 #[cfg(any(target_os = "freebsd", target_os = "dragonfly"))]
 pub(crate) use distribution::SOURCES;
@@ -34,7 +34,7 @@ pub(crate) struct Named {
     socket: Socket,
     kind: Kind,
     user: User,
-    spent: bool,
+    poisoned: bool,
 }
 
 /// The sockets of a case and where it runs.
@@ -60,13 +60,13 @@ pub(crate) fn execute(steps: &[Step<SocketStep>], scene: &mut Scene<'_>) -> Outc
         }
         let seen = match (sockets.step(&step.action), &step.label) {
             (Ok(seen), _) => seen,
-            (Err(Stop::Unsupported(because)), _) => return Outcome::Unsupported(because),
-            (Err(Stop::Spent), _) => Observed::NotReached,
-            (Err(Stop::Broken(because)), _) => {
-                return Outcome::Broken(format!("step {}: {because}", index + 1));
+            (Err(Stop::Unsupported(reason)), _) => return Outcome::Unsupported(reason),
+            (Err(Stop::Poisoned), _) => Observed::NotReached,
+            (Err(Stop::Broken(reason)), _) => {
+                return Outcome::Broken(format!("step {}: {reason}", index + 1));
             }
             (Err(Stop::Refused(error)), Some(_)) => {
-                sockets.spend(&step.action);
+                sockets.poison(&step.action);
                 Observed::Word(crate::errno::name(&error))
             }
             (Err(Stop::Refused(error)), None) => {
@@ -120,7 +120,7 @@ impl Sockets<'_, '_> {
     /// The socket with this name, unless it is spent.
     fn named(&self, name: &str) -> Result<&Named, Stop> {
         match self.named.iter().find(|named| named.name == name) {
-            Some(named) if named.spent => Err(Stop::Spent),
+            Some(named) if named.poisoned => Err(Stop::Poisoned),
             Some(named) => Ok(named),
             None => Err(Stop::Broken(format!("no earlier step made the socket `{name}`"))),
         }
@@ -129,7 +129,7 @@ impl Sockets<'_, '_> {
     /// Runs something on a socket as the user it belongs to.
     fn as_owner<T>(&self, name: &str, act: impl FnOnce(&Socket) -> io::Result<T>) -> Result<T, Stop> {
         let named = self.named(name)?;
-        let users = &self.scene.ground.users;
+        let users = &self.scene.sandbox.users;
         Ok(act_as(users, named.user, || act(&named.socket))
             .map_err(|error| Stop::Broken(format!("becoming {:?} failed: {error}", named.user)))??)
     }
@@ -141,14 +141,14 @@ impl Sockets<'_, '_> {
             socket,
             kind,
             user,
-            spent: false,
+            poisoned: false,
         });
         Ok(Observed::ok())
     }
 
     /// Marks the socket a failed step worked on. A socket that could not be made at all is remembered too, so
     /// that later steps on it are not reached instead of nonsense.
-    fn spend(&mut self, step: &SocketStep) {
+    fn poison(&mut self, step: &SocketStep) {
         let name = match step {
             SocketStep::Open(step) => &step.socket,
             SocketStep::Bind(step) => &step.socket,
@@ -163,7 +163,7 @@ impl Sockets<'_, '_> {
             _ => return,
         };
         if let Some(named) = self.named.iter_mut().find(|named| named.name == *name) {
-            named.spent = true;
+            named.poisoned = true;
         } else if let Ok(socket) = Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None) {
             let (kind, user) = (Kind::Udp4, User::Root);
             self.named.push(Named {
@@ -171,7 +171,7 @@ impl Sockets<'_, '_> {
                 socket,
                 kind,
                 user,
-                spent: true,
+                poisoned: true,
             });
         }
     }

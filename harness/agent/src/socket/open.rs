@@ -12,7 +12,7 @@ use reusespec_reference::sockets::{self as reference, SocketError, SocketFault};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use super::{Answer, Sockets, Stop, options};
-use crate::isolate::act_as;
+use crate::sandbox::act_as;
 
 /// A raw socket of a kind with its port-sharing options.
 pub(super) fn raw(kind: Kind, options: Options) -> Result<Socket, Stop> {
@@ -29,12 +29,12 @@ pub(super) fn raw(kind: Kind, options: Options) -> Result<Socket, Stop> {
 
 impl Sockets<'_, '_> {
     pub(super) fn address(&self, endpoint: &Endpoint) -> SockAddr {
-        endpoint.resolve(&self.scene.ground.ports).into()
+        endpoint.resolve(&self.scene.sandbox.ports).into()
     }
 
     pub(super) fn open(&mut self, step: &Open) -> Answer {
         let user = step.user.unwrap_or(User::Root);
-        self.scene.ground.must_have(user).map_err(Stop::Unsupported)?;
+        self.scene.sandbox.must_have(user).map_err(Stop::Unsupported)?;
         let make = || -> Result<Socket, Stop> {
             let socket = raw(step.kind, step.options)?;
             if let Some(only) = step.v6only {
@@ -42,7 +42,7 @@ impl Sockets<'_, '_> {
             }
             Ok(socket)
         };
-        let socket = act_as(&self.scene.ground.users, user, make)
+        let socket = act_as(&self.scene.sandbox.users, user, make)
             .map_err(|error| Stop::Broken(format!("becoming {user:?} failed: {error}")))??;
         self.add(&step.socket, socket, step.kind, user)
     }
@@ -60,7 +60,7 @@ impl Sockets<'_, '_> {
 
     pub(super) fn join(&mut self, step: &Join) -> Answer {
         self.scene
-            .ground
+            .sandbox
             .must_be_own("a multicast group")
             .map_err(Stop::Unsupported)?;
         self.as_owner(&step.socket, |socket| match step.group {
@@ -76,7 +76,7 @@ impl Sockets<'_, '_> {
         open: impl FnOnce(reference::Sockets, SocketAddr) -> Result<Socket, SocketError>,
         step: &Listener,
     ) -> Answer {
-        let at = step.at.resolve(&self.scene.ground.ports);
+        let at = step.at.resolve(&self.scene.sandbox.ports);
         let socket = open(self.implementation()?, at).map_err(|error| Stop::Refused(error.source))?;
         let tcp = socket.r#type()? == Type::STREAM;
         let kind = match (tcp, at.is_ipv6()) {
@@ -90,10 +90,10 @@ impl Sockets<'_, '_> {
 
     pub(super) fn listen_multicast(&mut self, step: &MulticastListener) -> Answer {
         self.scene
-            .ground
+            .sandbox
             .must_be_own("a multicast group")
             .map_err(Stop::Unsupported)?;
-        let at = step.at.resolve(&self.scene.ground.ports);
+        let at = step.at.resolve(&self.scene.sandbox.ports);
         let socket = self
             .implementation()?
             .listen_multicast_udp(at, step.group)

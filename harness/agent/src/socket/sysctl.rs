@@ -10,7 +10,7 @@ use super::{Answer, Sockets, Stop};
 impl Sockets<'_, '_> {
     pub(super) fn sysctl(&mut self, step: &Sysctl) -> Answer {
         self.scene
-            .ground
+            .sandbox
             .must_be_own("a system control")
             .map_err(Stop::Unsupported)?;
         match set(&step.name, &step.value) {

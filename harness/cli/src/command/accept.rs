@@ -127,7 +127,7 @@ fn proposed(
     let now = Table::of_run(scenario, &all, &ran.reviewed);
     let missing = judgements
         .iter()
-        .any(|each| each.because.as_deref() == Some(MISSING));
+        .any(|each| each.reason.as_deref() == Some(MISSING));
     let same = |old: &Table| now.compare(Some(old), &all, Scope::AllCases) == Comparison::Same;
     let (key, old) = match find_snapshot(root, &scenario.id, &keys) {
         Some((key, old)) if key.ends_with(&ending) => (key, old),
@@ -185,7 +185,7 @@ fn of_all_cases(scenario: &Scenario, seen: Vec<Judgement>) -> Vec<Judgement> {
             verdict: Verdict::Broken,
             claims: Vec::new(),
             observed: Vec::new(),
-            because: Some(MISSING.to_owned()),
+            reason: Some(MISSING.to_owned()),
         })
     });
     cases.collect()
@@ -251,7 +251,7 @@ steps = [
             verdict: Verdict::Pass,
             claims: Vec::new(),
             observed: vec![observed],
-            because: None,
+            reason: None,
         };
         let ran = Ran {
             kernel: "linux-6.18".to_owned(),
@@ -280,7 +280,7 @@ kind = "adapter"
 install = "install it"
 start = ["racy"]
 version = ["racy"]
-varies = [{ scenario = "port-reuse/t", because = "a race" }]
+varies = [{ scenario = "port-reuse/t", reason = "a race" }]
 "#;
         fs::write(folder.join("profile.toml"), profile).unwrap();
         let proposal =

@@ -29,7 +29,7 @@ pub(super) fn doctor(scenarios: Option<&Path>) -> io::Result<i32> {
     for implementation in &profiled {
         let (word, what) = match implementation.version() {
             Ok(version) => ("here   ", version),
-            Err(because) => ("missing", because),
+            Err(reason) => ("missing", reason),
         };
         writeln!(stdout, "{word}  implementation {}: {what}", implementation.name)?;
     }

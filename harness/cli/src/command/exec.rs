@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use reusespec_core::protocol::{Ended, Exec, PROTOCOL, Reply, Request, Stream, from_hexadecimal};
-use reusespec_platforms::{Errand, Link, Manner};
+use reusespec_platforms::{LaunchRequest, Link, PlatformTraits};
 
 use self::files::{FileError, Files};
 use super::wrong_input;
@@ -59,8 +59,8 @@ pub(super) fn exec(options: &arguments::Exec) -> io::Result<i32> {
     let _ = ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed));
     match converse(&platform, &exec, content) {
         Ok(ended) => report(&platform.name, &ended),
-        Err(Trouble::Broken(because)) => {
-            writeln!(io::stderr(), "broken: {}: {because}", platform.name)?;
+        Err(Trouble::Broken(reason)) => {
+            writeln!(io::stderr(), "broken: {}: {reason}", platform.name)?;
             Ok(exit::BROKEN)
         }
         Err(Trouble::Unheard(error)) => Err(error),
@@ -69,11 +69,11 @@ pub(super) fn exec(options: &arguments::Exec) -> io::Result<i32> {
 
 fn prepare(options: &arguments::Exec) -> Result<(Platform, Exec, Vec<u8>), ExecError> {
     let platform = platforms::find(&options.platform, &options.own)?;
-    let manner = platform.starter.manner();
-    if !manner.costs_a_machine {
+    let traits = platform.starter.traits();
+    if !traits.costs_a_machine {
         return Err(ExecError::NoGuest(platform.name));
     }
-    if !manner.takes_files() {
+    if !traits.takes_files() {
         return Err(ExecError::TakesNoFiles(platform.name));
     }
     let mut files = Files::default();
@@ -112,31 +112,35 @@ fn converse(platform: &Platform, exec: &Exec, content: Vec<u8>) -> Result<Ended,
     let mut requests = serde_json::to_vec(&Request::Exec(exec.clone())).map_err(broken)?;
     requests.push(b'\n');
     requests.extend(content);
-    let manner = platform.starter.manner();
-    let errand = Errand {
-        much: true,
+    let traits = platform.starter.traits();
+    let launch = LaunchRequest {
+        large_payload: true,
         requests: &requests,
     };
-    let mut tell = |note| drop(writeln!(io::stderr(), "note: {}: {note}", platform.name));
+    let mut notify = |note| drop(writeln!(io::stderr(), "note: {}: {note}", platform.name));
     let mut link = platform
         .starter
-        .start(&errand, &mut tell)
+        .start(&launch, &mut notify)
         .map_err(|error| Trouble::Broken(with_causes(&*error)))?;
     let replies = replies(std::mem::replace(&mut link.replies, Box::new(io::empty())));
-    let told = if manner.told_beforehand || manner.files_beforehand {
+    let told = if traits.batch_input || traits.batch_files {
         Vec::new()
     } else {
         requests
     };
     let _feeder = Feeder::start(&mut link, vec![told], None);
-    listen(&replies, &manner, exec).map_err(|trouble| with_last_words(trouble, &mut link))
+    listen(&replies, &traits, exec).map_err(|trouble| with_diagnostics(trouble, &mut link))
 }
 
-fn listen(replies: &std::sync::mpsc::Receiver<Line>, manner: &Manner, exec: &Exec) -> Result<Ended, Trouble> {
+fn listen(
+    replies: &std::sync::mpsc::Receiver<Line>,
+    traits: &PlatformTraits,
+    exec: &Exec,
+) -> Result<Ended, Trouble> {
     // Who has the program on its disk is handed over before it boots, and one that does not boot runs no program.
-    let mut patience = match manner.files_beforehand && !manner.told_beforehand {
-        true => manner.boots_within + GRACE,
-        false => hello_within(manner),
+    let mut patience = match traits.batch_files && !traits.batch_input {
+        true => traits.boot_timeout + GRACE,
+        false => hello_within(traits),
     };
     loop {
         match next(replies, patience).map_err(Trouble::Broken)? {
@@ -147,7 +151,7 @@ fn listen(replies: &std::sync::mpsc::Receiver<Line>, manner: &Manner, exec: &Exe
                 )));
             }
             Line::Reply(Reply::Hello(_)) => {
-                patience = manner.patience(Duration::from_millis(exec.limit_ms)) + GRACE;
+                patience = traits.patience(Duration::from_millis(exec.limit_ms)) + GRACE;
             }
             Line::Reply(Reply::Output { stream, hexadecimal }) => {
                 let bytes = from_hexadecimal(&hexadecimal)
@@ -161,10 +165,10 @@ fn listen(replies: &std::sync::mpsc::Receiver<Line>, manner: &Manner, exec: &Exe
     }
 }
 
-fn with_last_words(trouble: Trouble, link: &mut Link) -> Trouble {
+fn with_diagnostics(trouble: Trouble, link: &mut Link) -> Trouble {
     match trouble {
-        Trouble::Broken(because) => {
-            Trouble::Broken(format!("{because}; {}", link.keeper.last_words().trim_end()))
+        Trouble::Broken(reason) => {
+            Trouble::Broken(format!("{reason}; {}", link.handle.diagnostics().trim_end()))
         }
         unheard @ Trouble::Unheard(_) => unheard,
     }
@@ -195,10 +199,10 @@ fn report(platform: &str, ended: &Ended) -> io::Result<i32> {
             )?;
             Ok(exit::TOO_LATE)
         }
-        Ended::NotStarted(because) => {
+        Ended::NotStarted(reason) => {
             writeln!(
                 io::stderr(),
-                "{platform}: cannot start the program: {because}; a dynamic one needs its libraries (--sysroot)"
+                "{platform}: cannot start the program: {reason}; a dynamic one needs its libraries (--sysroot)"
             )?;
             Ok(exit::NOT_STARTED)
         }

@@ -40,7 +40,7 @@ pub(super) fn explain(library: &Library, topic: &str) -> io::Result<i32> {
     }
     match library.scenarios.iter().find(|scenario| scenario.id == topic) {
         Some(scenario) => {
-            tell(scenario, &mut stdout)?;
+            print_scenario(scenario, &mut stdout)?;
             Ok(exit::AS_EXPECTED)
         }
         None => {
@@ -54,7 +54,7 @@ pub(super) fn explain(library: &Library, topic: &str) -> io::Result<i32> {
     }
 }
 
-fn tell(scenario: &Scenario, out: &mut impl Write) -> io::Result<()> {
+fn print_scenario(scenario: &Scenario, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "{}: {}\n\n{}\n", scenario.id, scenario.title, scenario.why)?;
     for source in &scenario.source {
         writeln!(out, "source      {source}")?;

@@ -9,7 +9,7 @@ use std::path::Path;
 use indicatif::{ProgressBar, ProgressStyle};
 use reusespec_platforms::cache::Cache;
 use reusespec_platforms::kernel::{self, Needed, Progress};
-use reusespec_platforms::profile::Profile;
+use reusespec_platforms::profile::PlatformProfile;
 
 use super::wrong_input;
 use crate::exit;
@@ -19,7 +19,7 @@ use crate::run::with_causes;
 const WHOLE: u64 = 1000;
 
 pub(super) fn fetch(names: &[String]) -> io::Result<i32> {
-    let profiles: Result<Vec<_>, _> = names.iter().map(|name| Profile::find(name)).collect();
+    let profiles: Result<Vec<_>, _> = names.iter().map(|name| PlatformProfile::find(name)).collect();
     let (profiles, cache) = match (profiles, Cache::from_environment()) {
         (Ok(profiles), Ok(cache)) => (profiles, cache),
         (Err(error), _) => return Ok(wrong_input(&error)),

@@ -32,7 +32,7 @@ pub(super) fn implementations(scenarios: &Path, deviations: bool) -> io::Result<
         )?;
         match implementation.version() {
             Ok(version) => writeln!(stdout, "{:12} {version}", "")?,
-            Err(because) => writeln!(stdout, "{:12} unsupported: {because}", "")?,
+            Err(reason) => writeln!(stdout, "{:12} unsupported: {reason}", "")?,
         }
     }
     Ok(exit::AS_EXPECTED)
@@ -44,7 +44,7 @@ fn page(implementation: &Implementation, out: &mut impl Write) -> io::Result<()>
     if profile.deviation.is_empty() {
         return Ok(());
     }
-    let version = implementation.version().unwrap_or_else(|because| because);
+    let version = implementation.version().unwrap_or_else(|reason| reason);
     writeln!(out, "# {name}: {}\n\n{version}\n", profile.title)?;
     for deviation in &profile.deviation {
         let until = deviation.until.as_ref().map(|until| format!(" Until: {until}."));
@@ -53,13 +53,13 @@ fn page(implementation: &Implementation, out: &mut impl Write) -> io::Result<()>
             "- `{}`, claim `{}`: {}{} [{}]",
             deviation.scenario,
             deviation.claim,
-            deviation.because,
+            deviation.reason,
             until.unwrap_or_default(),
             deviation.link
         )?;
     }
     for varies in &profile.varies {
-        writeln!(out, "- `{}` varies: {}", varies.scenario, varies.because)?;
+        writeln!(out, "- `{}` varies: {}", varies.scenario, varies.reason)?;
     }
     writeln!(out)
 }

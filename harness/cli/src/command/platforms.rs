@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use reusespec_core::protocol::{Hello, Implementation};
 use reusespec_platforms::cache::Cache;
-use reusespec_platforms::profile::Profile;
-use reusespec_platforms::{agents, elsewhere, kernel, qemu};
+use reusespec_platforms::profile::PlatformProfile;
+use reusespec_platforms::{agents, kernel, qemu, remote};
 
 use super::wrong_input;
 use crate::exit;
@@ -21,12 +21,12 @@ pub(super) fn all() -> io::Result<i32> {
     };
     let mut stdout = anstream::stdout();
     writeln!(stdout, "{HOST:14} this machine")?;
-    for profile in Profile::all() {
+    for profile in PlatformProfile::all() {
         let (system, version, machine) = (&profile.system, &profile.version, &profile.machine);
         let (name, state) = (&profile.name, readiness(&profile, &cache));
         writeln!(stdout, "{name:14} {system} {version} on {machine}: {state}")?;
     }
-    for name in elsewhere::names() {
+    for name in remote::names() {
         writeln!(stdout, "{name:14} this kernel under an emulated CPU")?;
     }
     writeln!(
@@ -39,7 +39,7 @@ pub(super) fn all() -> io::Result<i32> {
 }
 
 /// What a guest still needs, or what it will boot.
-fn readiness(profile: &Profile, cache: &Cache) -> String {
+fn readiness(profile: &PlatformProfile, cache: &Cache) -> String {
     let emulator = qemu::require_program(&profile.qemu().emulator).err();
     let agent = agents::find(&profile.target).err();
     match (emulator, agent, kernel::cached(profile, cache)) {
@@ -98,7 +98,7 @@ fn describe(name: &str, hello: &Hello) -> io::Result<()> {
     for capability in &hello.capabilities {
         match &capability.missing {
             None => writeln!(stdout, "    {:12} yes", capability.name)?,
-            Some(because) => writeln!(stdout, "    {:12} no: {because}", capability.name)?,
+            Some(reason) => writeln!(stdout, "    {:12} no: {reason}", capability.name)?,
         }
     }
     for (setting, value) in &hello.settings {

@@ -58,7 +58,7 @@ pub(super) fn run(library: &Library, options: &Run) -> io::Result<i32> {
     let mut trouble = None;
     let summary = crate::run::run(&platforms, &work, &settings, &mut |event: Event<'_>| {
         for reporter in &mut reporters {
-            if let Err(error) = reporter.hear(&event) {
+            if let Err(error) = reporter.on_event(&event) {
                 trouble.get_or_insert(error);
             }
         }

@@ -83,7 +83,7 @@ impl HtmlReporter {
             labels => result.scenario.labels,
             cases,
             stale => result.stale.iter().map(|deviation| context! {
-                claim => deviation.claim, because => deviation.because
+                claim => deviation.claim, reason => deviation.reason
             }).collect::<Vec<_>>(),
             again => result.again,
         };
@@ -138,14 +138,14 @@ fn of_case(result: &ScenarioResult<'_>, (judgement, elapsed): &(Judgement, Durat
         values => judgement.key.values.iter().map(|(_, value)| value).collect::<Vec<_>>(),
         verdict => judgement.verdict.name(),
         changed => result.changed(&judgement.key),
-        because => judgement.because,
+        reason => judgement.reason,
         seen => result.scenario.labels.iter().map(seen).collect::<Vec<_>>(),
         transcripts,
         claims => judgement.claims.iter().filter(|claim| !claim.holds()).map(|claim| context! {
             id => claim.id,
             level => claim.level.name(),
             source => claim.source,
-            because => claim.deviation.as_ref().map(|deviation| &deviation.because),
+            reason => claim.deviation.as_ref().map(|deviation| &deviation.reason),
             unmet => claim.unmet.iter().map(|unmet| context! {
                 label => unmet.label,
                 expected => unmet.expected,
@@ -158,7 +158,7 @@ fn of_case(result: &ScenarioResult<'_>, (judgement, elapsed): &(Judgement, Durat
 }
 
 impl Reporter for HtmlReporter {
-    fn hear(&mut self, event: &Event<'_>) -> io::Result<()> {
+    fn on_event(&mut self, event: &Event<'_>) -> io::Result<()> {
         match event {
             Event::ScenarioFinished(result) => self.add(result),
             Event::RunFinished(summary) => self.finish(summary),

@@ -82,8 +82,8 @@ fn case(result: &ScenarioResult<'_>, judgement: &Judgement, elapsed_ms: f64) -> 
         "observed": observed(judgement),
         "elapsed_ms": elapsed_ms,
     });
-    if let (Some(because), Some(object)) = (&judgement.because, object.as_object_mut()) {
-        object.insert("because".to_owned(), json!(because));
+    if let (Some(reason), Some(object)) = (&judgement.reason, object.as_object_mut()) {
+        object.insert("because".to_owned(), json!(reason));
     }
     object
 }
@@ -110,7 +110,7 @@ fn milliseconds(time: std::time::Duration) -> f64 {
 }
 
 impl<W: Write> Reporter for JsonReporter<W> {
-    fn hear(&mut self, event: &Event<'_>) -> io::Result<()> {
+    fn on_event(&mut self, event: &Event<'_>) -> io::Result<()> {
         match event {
             Event::ScenarioFinished(result) => {
                 for (judgement, elapsed) in &result.cases {

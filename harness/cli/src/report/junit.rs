@@ -42,7 +42,7 @@ impl JunitReporter {
         }
         for deviation in &result.stale {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-            status.set_message(format!("the deviation no longer occurs: {}", deviation.because));
+            status.set_message(format!("the deviation no longer occurs: {}", deviation.reason));
             suite.add_test_case(TestCase::new(
                 format!("stale deviation {}", deviation.claim),
                 status,
@@ -53,18 +53,18 @@ impl JunitReporter {
 }
 
 fn status(result: &ScenarioResult<'_>, judgement: &Judgement) -> TestCaseStatus {
-    let because = judgement.because.clone().unwrap_or_default();
+    let reason = judgement.reason.clone().unwrap_or_default();
     let problem = |kind, message: String| {
         let mut status = TestCaseStatus::non_success(kind);
         status.set_message(message);
         status
     };
     match judgement.verdict {
-        Verdict::Broken => problem(NonSuccessKind::Error, because),
+        Verdict::Broken => problem(NonSuccessKind::Error, reason),
         Verdict::Fail => problem(NonSuccessKind::Failure, unmet(judgement)),
         Verdict::Unsupported => {
             let mut status = TestCaseStatus::skipped();
-            status.set_message(because);
+            status.set_message(reason);
             status
         }
         Verdict::Pass | Verdict::Deviates if result.changed(&judgement.key) => problem(
@@ -89,7 +89,7 @@ fn unmet(judgement: &Judgement) -> String {
 }
 
 impl Reporter for JunitReporter {
-    fn hear(&mut self, event: &Event<'_>) -> io::Result<()> {
+    fn on_event(&mut self, event: &Event<'_>) -> io::Result<()> {
         match event {
             Event::ScenarioFinished(result) => self.add(result),
             Event::RunFinished(summary) => {

@@ -16,5 +16,5 @@ pub trait Reporter {
     ///
     /// # Errors
     /// When the report cannot be written.
-    fn hear(&mut self, event: &Event<'_>) -> io::Result<()>;
+    fn on_event(&mut self, event: &Event<'_>) -> io::Result<()>;
 }

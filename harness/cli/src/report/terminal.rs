@@ -74,7 +74,7 @@ impl TerminalReporter {
 }
 
 impl Reporter for TerminalReporter {
-    fn hear(&mut self, event: &Event<'_>) -> io::Result<()> {
+    fn on_event(&mut self, event: &Event<'_>) -> io::Result<()> {
         match event {
             Event::RunStarted { cases, .. } => self.start_bar(*cases),
             Event::PlatformReady { platform, hello } => {
@@ -190,7 +190,7 @@ fn problems(result: &ScenarioResult<'_>) -> Vec<String> {
             paint(Verdict::Fail, "stale"),
             subject(result),
             deviation.claim,
-            deviation.because
+            deviation.reason
         ));
     }
     match &result.comparison {
@@ -263,20 +263,20 @@ fn failures(result: &ScenarioResult<'_>) -> Vec<String> {
 fn without_answer(result: &ScenarioResult<'_>) -> Vec<String> {
     let mut reasons: Vec<(Verdict, &str, usize)> = Vec::new();
     for (judgement, _) in &result.cases {
-        let Some(because) = &judgement.because else {
+        let Some(reason) = &judgement.reason else {
             continue;
         };
         match reasons
             .iter_mut()
-            .find(|(verdict, text, _)| *verdict == judgement.verdict && text == because)
+            .find(|(verdict, text, _)| *verdict == judgement.verdict && text == reason)
         {
             Some((_, _, count)) => *count += 1,
-            None => reasons.push((judgement.verdict, because, 1)),
+            None => reasons.push((judgement.verdict, reason, 1)),
         }
     }
-    let line = |(verdict, because, count): &(Verdict, &str, usize)| {
+    let line = |(verdict, reason, count): &(Verdict, &str, usize)| {
         let word = paint(*verdict, verdict.name());
-        format!("{word}  {}  {count} cases: {because}", subject(result))
+        format!("{word}  {}  {count} cases: {reason}", subject(result))
     };
     reasons.iter().map(line).collect()
 }

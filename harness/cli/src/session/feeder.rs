@@ -68,8 +68,8 @@ mod tests {
 
     struct Nobody;
 
-    impl reusespec_platforms::Keeper for Nobody {
-        fn last_words(&mut self) -> String {
+    impl reusespec_platforms::AgentHandle for Nobody {
+        fn diagnostics(&mut self) -> String {
             String::new()
         }
     }
@@ -80,7 +80,7 @@ mod tests {
         let mut link = Link {
             requests: Box::new(ours),
             replies: Box::new(std::io::empty()),
-            keeper: Box::new(Nobody),
+            handle: Box::new(Nobody),
         };
         let lines = ["start\n", "1\n", "2\n", "3\n", "finish\n"].map(Vec::from);
         (

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use crate::ground::Ground;
+use crate::fixture::Fixture;
 
 const SILENT: &str = r#"
 title = "A silent peer"
@@ -35,11 +35,11 @@ fn packets(file: &[u8]) -> Vec<&[u8]> {
 
 #[test]
 fn a_capture_has_the_probe_that_was_observed() {
-    let ground = Ground::with(&[]);
-    fs::create_dir(ground.path().join("keepalive")).unwrap();
-    fs::write(ground.path().join("keepalive/silent.toml"), SILENT).unwrap();
-    let kept = ground.path().join("kept");
-    let answer = ground.run(&["run", "--format", "json", "--capture", kept.to_str().unwrap()]);
+    let fixture = Fixture::with(&[]);
+    fs::create_dir(fixture.path().join("keepalive")).unwrap();
+    fs::write(fixture.path().join("keepalive/silent.toml"), SILENT).unwrap();
+    let kept = fixture.path().join("kept");
+    let answer = fixture.run(&["run", "--format", "json", "--capture", kept.to_str().unwrap()]);
     let probe = &answer.json()[0]["observed"]["probe"];
     if probe.is_null() && answer.summary()["unsupported"] == 1 {
         // No wire can be made here, and the run has said so.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::ground::{Answer, Ground, SHARING, WAITING};
+use crate::fixture::{Answer, Fixture, SHARING, WAITING};
 
 /// Far longer than a case lives that does not wait.
 const SETTLED: Duration = Duration::from_millis(500);
@@ -39,8 +39,8 @@ pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T 
 }
 
 /// A run of the waiting scenario, and the processes of its agent and of its waiting case.
-fn waiting_run(ground: &Ground) -> (Child, i32, i32) {
-    let mut command = ground.command();
+fn waiting_run(fixture: &Fixture) -> (Child, i32, i32) {
+    let mut command = fixture.command();
     command.args(["run", "--format", "json", "--jobs", "1"]);
     let child = command
         .stdout(Stdio::piped())
@@ -82,8 +82,8 @@ fn verdicts(answer: &Answer) -> Vec<(String, String)> {
 
 #[test]
 fn a_case_that_is_killed_is_broken_and_the_others_are_not() {
-    let ground = Ground::with(&[("sharing", SHARING), ("waiting", WAITING)]);
-    let (child, _, case) = waiting_run(&ground);
+    let fixture = Fixture::with(&[("sharing", SHARING), ("waiting", WAITING)]);
+    let (child, _, case) = waiting_run(&fixture);
     kill(Pid::from_raw(case), Signal::SIGKILL).unwrap();
     let answer = Answer::of(child.wait_with_output().unwrap());
     assert_eq!(answer.status, 69, "{answer:?}");
@@ -99,8 +99,8 @@ fn a_case_that_is_killed_is_broken_and_the_others_are_not() {
 
 #[test]
 fn an_agent_that_is_killed_costs_the_case_it_was_executing() {
-    let ground = Ground::with(&[("sharing", SHARING), ("waiting", WAITING)]);
-    let (child, agent, case) = waiting_run(&ground);
+    let fixture = Fixture::with(&[("sharing", SHARING), ("waiting", WAITING)]);
+    let (child, agent, case) = waiting_run(&fixture);
     kill(Pid::from_raw(agent), Signal::SIGKILL).unwrap();
     let answer = Answer::of(child.wait_with_output().unwrap());
     assert_eq!(answer.status, 69, "{answer:?}");
@@ -115,8 +115,8 @@ fn an_agent_that_is_killed_costs_the_case_it_was_executing() {
 
 #[test]
 fn an_interruption_leaves_a_report_and_no_process() {
-    let ground = Ground::with(&[("waiting", WAITING)]);
-    let (child, agent, case) = waiting_run(&ground);
+    let fixture = Fixture::with(&[("waiting", WAITING)]);
+    let (child, agent, case) = waiting_run(&fixture);
     kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGINT).unwrap();
     let answer = Answer::of(child.wait_with_output().unwrap());
     assert_eq!(answer.status, 69, "{answer:?}");
@@ -129,8 +129,8 @@ fn an_interruption_leaves_a_report_and_no_process() {
 
 #[test]
 fn a_command_that_is_killed_leaves_no_process() {
-    let ground = Ground::with(&[("waiting", WAITING)]);
-    let (mut child, agent, case) = waiting_run(&ground);
+    let fixture = Fixture::with(&[("waiting", WAITING)]);
+    let (mut child, agent, case) = waiting_run(&fixture);
     child.kill().unwrap();
     child.wait().unwrap();
     wait_for("the end of the processes", || {

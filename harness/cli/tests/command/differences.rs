@@ -2,14 +2,14 @@
 
 use std::fs;
 
-use crate::ground::{Ground, SHARING};
+use crate::fixture::{Fixture, SHARING};
 
 /// Snapshots of `SHARING` for Linux 5.10 and 6.12, which differ in one row.
-fn two_kernels() -> Ground {
+fn two_kernels() -> Fixture {
     let since = "on = [\"linux >= 6\"]\nsource = [\"ip(7)\"]\nexpect = { rebind = \"EADDRINUSE\" }";
     let text = SHARING.replace("expect = { rebind = \"EADDRINUSE\" }", since);
-    let ground = Ground::with(&[("sharing", &text)]);
-    let folder = ground.family().join("snapshots");
+    let fixture = Fixture::with(&[("sharing", &text)]);
+    let folder = fixture.family().join("snapshots");
     fs::create_dir_all(&folder).unwrap();
     for (kernel, plain) in [("linux-5.10", "ok"), ("linux-6.12", "EADDRINUSE")] {
         let table = format!(
@@ -18,7 +18,7 @@ fn two_kernels() -> Ground {
         );
         fs::write(folder.join(format!("sharing@{kernel}.snap")), table).unwrap();
     }
-    ground
+    fixture
 }
 
 #[test]

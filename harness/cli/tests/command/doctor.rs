@@ -5,7 +5,7 @@ use std::process::Command;
 
 use reusespec::implementations;
 
-use crate::ground::Answer;
+use crate::fixture::Answer;
 
 #[test]
 fn every_implementation_is_here_or_missing_with_a_way_to_get_it() {

@@ -14,16 +14,16 @@ use nix::unistd::Pid;
 use reusespec_platforms::guest::is_tested;
 
 use crate::deaths::{children, wait_for};
-use crate::ground::{Answer, Ground, SHARING, WAITING};
+use crate::fixture::{Answer, Fixture, SHARING, WAITING};
 
 const GUEST: &str = "linux-6.12";
 
 #[test]
 fn an_emulator_that_is_not_installed_breaks_the_cases_and_says_how_to_get_it() {
-    let ground = Ground::with(&[("sharing", SHARING)]);
-    let mut command = ground.command();
+    let fixture = Fixture::with(&[("sharing", SHARING)]);
+    let mut command = fixture.command();
     command.args(["run", "--platform", "linux-s390x", "--format", "json"]);
-    let answer = Answer::of(command.env("PATH", ground.path()).output().unwrap());
+    let answer = Answer::of(command.env("PATH", fixture.path()).output().unwrap());
     assert_eq!(answer.status, 69, "{answer:?}");
     assert_eq!(answer.summary()["broken"], 2);
     assert!(
@@ -35,15 +35,15 @@ fn an_emulator_that_is_not_installed_breaks_the_cases_and_says_how_to_get_it() {
 
 #[test]
 fn a_platform_that_does_not_exist_is_wrong_input() {
-    let ground = Ground::with(&[("sharing", SHARING)]);
-    let answer = ground.run(&["run", "--platform", "linux-9"]);
+    let fixture = Fixture::with(&[("sharing", SHARING)]);
+    let answer = fixture.run(&["run", "--platform", "linux-9"]);
     assert_eq!(answer.status, 2, "{answer:?}");
     assert!(
         answer.stderr.contains("no platform `linux-9`"),
         "{}",
         answer.stderr
     );
-    let answer = ground.run(&["exec", "host", "--", "/bin/true"]);
+    let answer = fixture.run(&["exec", "host", "--", "/bin/true"]);
     assert_eq!(answer.status, 2, "{answer:?}");
     assert!(answer.stderr.contains("host is no guest"), "{}", answer.stderr);
 }
@@ -53,8 +53,8 @@ fn a_guest_that_is_killed_costs_the_case_it_was_executing() {
     if !is_tested(GUEST) {
         return;
     }
-    let ground = Ground::with(&[("sharing", SHARING), ("waiting", WAITING)]);
-    let mut command = ground.command();
+    let fixture = Fixture::with(&[("sharing", SHARING), ("waiting", WAITING)]);
+    let mut command = fixture.command();
     command.args(["run", "--platform", GUEST, "--format", "json", "--jobs", "1"]);
     let mut child = command
         .stdout(Stdio::piped())

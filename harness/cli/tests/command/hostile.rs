@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use reusespec_reference::http::{Server, Settings};
 
-use crate::ground::{Answer, Ground};
+use crate::fixture::{Answer, Fixture};
 
 /// Every case of the scenario waits for one end, at most three seconds; the rest is for a busy machine.
 const BUDGET: Duration = Duration::from_secs(20);
@@ -31,8 +31,8 @@ fn listen(serve: fn(TcpStream)) -> SocketAddr {
 
 fn run(filter: &str, target: SocketAddr) -> Answer {
     let scenarios = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios");
-    let ground = Ground::with(&[]);
-    let mut command = ground.command();
+    let fixture = Fixture::with(&[]);
+    let mut command = fixture.command();
     command.env("REUSESPEC_SCENARIOS", scenarios);
     command.args(["run", filter, "--format", "json", "--target", &target.to_string()]);
     Answer::of(command.output().unwrap())

@@ -2,25 +2,25 @@
 
 use std::fs;
 
-use crate::ground::{Answer, Ground};
+use crate::fixture::{Answer, Fixture};
 
 /// An agent of this machine, which has shared libraries like a BSD's, and a tree.
-fn image(ground: &Ground, tree: &str) -> Answer {
-    let folder = ground.path().join("agents/of-this-machine");
+fn image(fixture: &Fixture, tree: &str) -> Answer {
+    let folder = fixture.path().join("agents/of-this-machine");
     fs::create_dir_all(&folder).unwrap();
     fs::copy(std::env::current_exe().unwrap(), folder.join("reusespec-agent")).unwrap();
-    let mut command = ground.command();
-    command.env("REUSESPEC_AGENTS", ground.path().join("agents"));
+    let mut command = fixture.command();
+    command.env("REUSESPEC_AGENTS", fixture.path().join("agents"));
     command.args(["image", "of-this-machine", "--tree", tree, "root.iso"]);
     Answer::of(command.output().unwrap())
 }
 
 #[test]
 fn the_image_has_the_agent_and_the_libraries_of_the_tree() {
-    let ground = Ground::with(&[]);
-    let answer = image(&ground, "/");
+    let fixture = Fixture::with(&[]);
+    let answer = image(&fixture, "/");
     assert_eq!(answer.status, 0, "{answer:?}");
-    let bytes = fs::read(ground.path().join("root.iso")).unwrap();
+    let bytes = fs::read(fixture.path().join("root.iso")).unwrap();
     assert_eq!(&bytes[0x8001..0x8006], b"CD001");
     for name in ["agent", "libc.so"] {
         assert!(
@@ -32,8 +32,8 @@ fn the_image_has_the_agent_and_the_libraries_of_the_tree() {
 
 #[test]
 fn a_tree_without_what_the_agent_needs_is_refused_by_name() {
-    let ground = Ground::with(&[]);
-    let answer = image(&ground, ".");
+    let fixture = Fixture::with(&[]);
+    let answer = image(&fixture, ".");
     assert_eq!(answer.status, 2, "{answer:?}");
     assert!(answer.stderr.contains("the agent needs lib"), "{}", answer.stderr);
 }

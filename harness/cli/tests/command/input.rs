@@ -1,14 +1,14 @@
 //! Wrong input gets status 2, and words that lead out.
 
-use crate::ground::{Ground, SHARING};
+use crate::fixture::{Fixture, SHARING};
 
 #[test]
 fn a_scenario_with_a_mistake_is_shown_with_its_line() {
-    let ground = Ground::with(&[(
+    let fixture = Fixture::with(&[(
         "sharing",
         &SHARING.replace("socket = \"new\", to", "socket = \"new\", too"),
     )]);
-    let answer = ground.run(&["run"]);
+    let answer = fixture.run(&["run"]);
     assert_eq!(answer.status, 2);
     assert!(
         answer.stderr.contains("unknown key `too` in `bind`"),
@@ -16,23 +16,23 @@ fn a_scenario_with_a_mistake_is_shown_with_its_line() {
         answer.stderr
     );
     assert!(answer.stderr.contains("sharing.toml:10:"), "{}", answer.stderr);
-    assert_eq!(ground.run(&["check"]).status, 2);
+    assert_eq!(fixture.run(&["check"]).status, 2);
 }
 
 #[test]
 fn files_can_be_checked_one_by_one() {
-    let ground = Ground::with(&[("sharing", SHARING), ("broken", "title = 7")]);
-    let file = |name: &str| ground.family().join(name).display().to_string();
-    assert_eq!(ground.run(&["check", &file("sharing.toml")]).status, 0);
-    assert_eq!(ground.run(&["check", &file("broken.toml")]).status, 2);
-    assert_eq!(ground.run(&["check", &file("absent.toml")]).status, 2);
+    let fixture = Fixture::with(&[("sharing", SHARING), ("broken", "title = 7")]);
+    let file = |name: &str| fixture.family().join(name).display().to_string();
+    assert_eq!(fixture.run(&["check", &file("sharing.toml")]).status, 0);
+    assert_eq!(fixture.run(&["check", &file("broken.toml")]).status, 2);
+    assert_eq!(fixture.run(&["check", &file("absent.toml")]).status, 2);
 }
 
 #[test]
 fn a_word_that_names_nothing_is_refused_with_the_way_out() {
-    let ground = Ground::with(&[("sharing", SHARING)]);
+    let fixture = Fixture::with(&[("sharing", SHARING)]);
     let said = |arguments: &[&str]| {
-        let answer = ground.run(arguments);
+        let answer = fixture.run(arguments);
         assert_eq!(answer.status, 2, "{answer:?}");
         answer.stderr
     };
@@ -50,8 +50,8 @@ fn a_word_that_names_nothing_is_refused_with_the_way_out() {
 
 #[test]
 fn help_tells_the_exit_statuses() {
-    let ground = Ground::with(&[]);
-    let answer = ground.run(&["--help"]);
+    let fixture = Fixture::with(&[]);
+    let answer = fixture.run(&["--help"]);
     assert_eq!(answer.status, 0);
     for line in [
         "0   everything is as expected",
@@ -64,14 +64,14 @@ fn help_tells_the_exit_statuses() {
 #[test]
 fn a_folder_without_scenarios_is_said_to_be_one() {
     let folder = tempfile::tempdir().unwrap();
-    let ground = Ground::with(&[]);
-    let output = ground
+    let fixture = Fixture::with(&[]);
+    let output = fixture
         .command()
         .env_remove("REUSESPEC_SCENARIOS")
         .current_dir(&folder)
         .arg("list")
         .output();
-    let answer = crate::ground::Answer::of(output.unwrap());
+    let answer = crate::fixture::Answer::of(output.unwrap());
     assert_eq!(answer.status, 2);
     assert!(
         answer.stderr.contains("name one with --scenarios"),

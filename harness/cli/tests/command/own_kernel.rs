@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use reusespec_platforms::qemu::find_program;
 
-use crate::ground::{Answer, Ground, SHARING, left_out};
+use crate::fixture::{Answer, Fixture, SHARING, left_out};
 
 /// The other family's smallest scenario.
 const SWITCH: &str = r#"
@@ -105,8 +105,8 @@ fn a_kernel_of_ones_own_is_started_as_freebsds_is_and_what_it_says_last_is_told(
         left_out("a kernel of one's own", "qemu-system-x86_64 is not installed");
         return;
     };
-    let ground = Ground::with(&[("sharing", SHARING)]);
-    let at = |name: &str| ground.path().join(name);
+    let fixture = Fixture::with(&[("sharing", SHARING)]);
+    let at = |name: &str| fixture.path().join(name);
     fs::create_dir(at("keepalive")).unwrap();
     fs::write(at("keepalive/switch.toml"), SWITCH).unwrap();
     // Any program with shared libraries stands for the agent, this machine's system for the tree: nothing gets to run.
@@ -114,9 +114,9 @@ fn a_kernel_of_ones_own_is_started_as_freebsds_is_and_what_it_says_last_is_told(
     fs::create_dir_all(agent.parent().unwrap()).unwrap();
     fs::copy("/bin/true", agent).unwrap();
     fs::write(at("kernel"), kernel()).unwrap();
-    let programs = noting_qemu(ground.path(), &qemu);
+    let programs = noting_qemu(fixture.path(), &qemu);
     let path = std::env::var("PATH").unwrap_or_default();
-    let mut command = ground.command();
+    let mut command = fixture.command();
     command
         .env("REUSESPEC_AGENTS", at("agents"))
         .env("REUSESPEC_CACHE", at("cache"))
@@ -131,11 +131,9 @@ fn a_kernel_of_ones_own_is_started_as_freebsds_is_and_what_it_says_last_is_told(
         .filter(|line| line["verdict"] == "broken")
         .collect();
     assert_eq!(broken.len(), 3, "{}", answer.stdout);
-    let because = broken[0]["because"].as_str().unwrap();
-    let console = because
-        .split_once("panic: told ")
-        .map(|(_, told)| told.trim_end());
-    let words = console.unwrap_or(because);
+    let reason = broken[0]["because"].as_str().unwrap();
+    let console = reason.split_once("panic: told ").map(|(_, told)| told.trim_end());
+    let words = console.unwrap_or(reason);
     insta::assert_snapshot!(words.replace(' ', "\n"), @r"
     vfs.root.mountfrom=cd9660:/dev/vtbd0
     init_path=/agent
@@ -198,10 +196,10 @@ fn a_kernel_of_ones_own_is_started_as_freebsds_is_and_what_it_says_last_is_told(
 
 #[test]
 fn what_cannot_be_started_so_is_refused_before_anything_is() {
-    let ground = Ground::with(&[("sharing", SHARING)]);
-    fs::write(ground.path().join("kernel"), kernel()).unwrap();
+    let fixture = Fixture::with(&[("sharing", SHARING)]);
+    fs::write(fixture.path().join("kernel"), kernel()).unwrap();
     let said = |arguments: &[&str]| {
-        let answer = ground.run(&[&["run", "--kernel", "kernel"], arguments].concat());
+        let answer = fixture.run(&[&["run", "--kernel", "kernel"], arguments].concat());
         assert_eq!(answer.status, 2, "{answer:?}");
         answer.stderr
     };

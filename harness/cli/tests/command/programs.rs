@@ -7,7 +7,7 @@ use std::process::Command;
 
 use reusespec_platforms::guest::is_tested;
 
-use crate::ground::{Answer, Ground};
+use crate::fixture::{Answer, Fixture};
 
 const GUEST: &str = "linux-6.12";
 const SHELL: &str = "/bin/sh";
@@ -17,18 +17,18 @@ fn a_program_in_a_guest_prints_and_ends_as_if_it_had_run_here() {
     if !is_tested(GUEST) {
         return;
     }
-    let ground = Ground::with(&[]);
+    let fixture = Fixture::with(&[]);
     // A static program that is at hand: it says what it runs on, and ends when its input does.
     let program = reusespec_platforms::agents::find("x86_64-unknown-linux-musl").unwrap();
     let program = program.to_string_lossy();
-    let answer = ground.run(&["exec", GUEST, "--", &program]);
+    let answer = fixture.run(&["exec", GUEST, "--", &program]);
     assert_eq!(answer.status, 0, "{answer:?}");
     assert!(answer.stdout.contains("\"release\":\"6.12."), "{}", answer.stdout);
-    let answer = ground.run(&["exec", GUEST, "--copy", "nothing-here", "--", &program]);
+    let answer = fixture.run(&["exec", GUEST, "--copy", "nothing-here", "--", &program]);
     assert_eq!(answer.status, 2, "{answer:?}");
-    ground.write("note", "no program");
-    let note = ground.family().join("note.toml");
-    let answer = ground.run(&["exec", GUEST, "--", &note.to_string_lossy()]);
+    fixture.write("note", "no program");
+    let note = fixture.family().join("note.toml");
+    let answer = fixture.run(&["exec", GUEST, "--", &note.to_string_lossy()]);
     assert_eq!(answer.status, 126, "{answer:?}");
     assert!(
         answer.stderr.contains("cannot start the program"),
@@ -59,16 +59,16 @@ fn a_dynamic_program_runs_with_a_sysroot_and_not_without_and_its_signal_is_passe
     if !is_tested(GUEST) {
         return;
     }
-    let ground = Ground::with(&[]);
+    let fixture = Fixture::with(&[]);
     let script = "echo out; echo err >&2; kill -TERM $$";
-    let without = ground.run(&["exec", GUEST, "--", SHELL, "-c", script]);
+    let without = fixture.run(&["exec", GUEST, "--", SHELL, "-c", script]);
     assert_eq!(without.status, 126, "{without:?}");
     assert!(without.stderr.contains("--sysroot"), "{}", without.stderr);
 
-    let root = ground.path().join("sysroot");
+    let root = fixture.path().join("sysroot");
     libraries_of(SHELL, &root);
     let root = root.to_string_lossy();
-    let with = |script| ground.run(&["exec", GUEST, "--sysroot", &root, "--", SHELL, "-c", script]);
+    let with = |script| fixture.run(&["exec", GUEST, "--sysroot", &root, "--", SHELL, "-c", script]);
     let ended = with(script);
     assert_eq!(ended.status, 128 + 15, "{ended:?}");
     assert_eq!(ended.stdout, "out\n");

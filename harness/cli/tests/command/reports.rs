@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::ground::{Ground, SHARING};
+use crate::fixture::{Fixture, SHARING};
 
 /// A must that does not hold beside one that does.
 fn half_wrong() -> String {
@@ -14,8 +14,8 @@ fn half_wrong() -> String {
 
 #[test]
 fn json_has_a_line_a_case_and_the_summary_last() {
-    let ground = Ground::with(&[("sharing", SHARING)]);
-    let answer = ground.run(&["run", "--format", "json"]);
+    let fixture = Fixture::with(&[("sharing", SHARING)]);
+    let answer = fixture.run(&["run", "--format", "json"]);
     assert_eq!(answer.status, 0, "{answer:?}");
     let lines = answer.json();
     assert_eq!(lines.len(), 3);
@@ -37,8 +37,8 @@ fn json_has_a_line_a_case_and_the_summary_last() {
 
 #[test]
 fn a_failure_says_expected_observed_source_and_again() {
-    let ground = Ground::with(&[("sharing", &half_wrong())]);
-    let answer = ground.run(&["run"]);
+    let fixture = Fixture::with(&[("sharing", &half_wrong())]);
+    let answer = fixture.run(&["run"]);
     assert_eq!(answer.status, 1);
     for text in [
         "claim `wrong` (must) does not hold in 1 of 1 cases",
@@ -49,18 +49,18 @@ fn a_failure_says_expected_observed_source_and_again() {
     ] {
         assert!(answer.stdout.contains(text), "{text} is not in {}", answer.stdout);
     }
-    let again = ground.run(&["run", "port-reuse/sharing", "--case", "new=reuse-port"]);
+    let again = fixture.run(&["run", "port-reuse/sharing", "--case", "new=reuse-port"]);
     assert_eq!(again.status, 1);
-    assert_eq!(ground.run(&["run", "--case", "new=plain"]).status, 0);
+    assert_eq!(fixture.run(&["run", "--case", "new=plain"]).status, 0);
 }
 
 #[test]
 fn the_reports_agree_about_every_case() {
-    let ground = Ground::with(&[("sharing", &half_wrong())]);
-    let file = ground.path().join("report.xml");
-    let pages = ground.path().join("pages");
+    let fixture = Fixture::with(&[("sharing", &half_wrong())]);
+    let file = fixture.path().join("report.xml");
+    let pages = fixture.path().join("pages");
     let (file_name, folder) = (file.display().to_string(), pages.display().to_string());
-    let answer = ground.run(&[
+    let answer = fixture.run(&[
         "run", "--format", "json", "--junit", &file_name, "--html", &folder,
     ]);
     let junit = std::fs::read_to_string(&file).unwrap();
@@ -88,7 +88,7 @@ fn the_reports_agree_about_every_case() {
     ] {
         assert!(scenario.contains(text), "{text} is not in {scenario}");
     }
-    let terminal = ground.run(&["run"]).stdout;
+    let terminal = fixture.run(&["run"]).stdout;
     assert!(terminal.contains("(1 pass, 1 fail"), "{terminal}");
     assert!(
         terminal.contains("1 pass, 1 fail, 0 deviates, 0 unsupported, 0 broken"),
@@ -99,22 +99,22 @@ fn the_reports_agree_about_every_case() {
 #[test]
 fn what_an_author_writes_is_text_in_a_page() {
     let scenario = SHARING.replacen("title = \"", "title = \"<b>bold</b> ", 1);
-    let ground = Ground::with(&[("sharing", &scenario)]);
-    let pages = ground.path().join("pages");
-    ground.run(&["run", "--html", &pages.display().to_string()]);
+    let fixture = Fixture::with(&[("sharing", &scenario)]);
+    let pages = fixture.path().join("pages");
+    fixture.run(&["run", "--html", &pages.display().to_string()]);
     let index = std::fs::read_to_string(pages.join("index.html")).unwrap();
     assert!(index.contains("&lt;b&gt;bold"), "{index}");
 }
 
 #[test]
 fn completions_and_the_manual_know_every_command() {
-    let ground = Ground::with(&[("sharing", SHARING)]);
+    let fixture = Fixture::with(&[("sharing", SHARING)]);
     for arguments in [
         &["completions", "bash"][..],
         &["completions", "fish"],
         &["manual"],
     ] {
-        let answer = ground.run(arguments);
+        let answer = fixture.run(arguments);
         assert_eq!(answer.status, 0, "{answer:?}");
         for command in ["run", "list", "check", "explain", "platforms", "faults"] {
             assert!(
@@ -127,8 +127,8 @@ fn completions_and_the_manual_know_every_command() {
 
 #[test]
 fn explain_tells_a_scenario_s_sources_and_how_to_repeat_it() {
-    let ground = Ground::with(&[("sharing", SHARING)]);
-    let answer = ground.run(&["explain", "port-reuse/sharing"]);
+    let fixture = Fixture::with(&[("sharing", SHARING)]);
+    let answer = fixture.run(&["explain", "port-reuse/sharing"]);
     assert_eq!(answer.status, 0);
     assert!(
         answer.stdout.contains("source      posix: bind"),
@@ -143,13 +143,13 @@ fn explain_tells_a_scenario_s_sources_and_how_to_repeat_it() {
         answer.stdout
     );
     assert!(
-        ground
+        fixture
             .run(&["explain", "bind"])
             .stdout
             .contains("The local address.")
     );
     assert!(
-        ground
+        fixture
             .run(&["explain", "port-reuse"])
             .stdout
             .contains("connect-many")

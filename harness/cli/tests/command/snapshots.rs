@@ -2,15 +2,15 @@
 
 use std::fs;
 
-use crate::ground::{Ground, SHARING};
+use crate::fixture::{Fixture, SHARING};
 
 /// A snapshot of `SHARING` for this kernel, with `rebind` of the plain case as given.
-fn snapshot(ground: &Ground, kernel: &str, plain: &str) {
+fn snapshot(fixture: &Fixture, kernel: &str, plain: &str) {
     let table = format!(
         "---\nsource: test\n---\nscenario  port-reuse/sharing\nkernels   {kernel}\n\n\
          new         rebind\nplain       {plain}\nreuse-port  EADDRINUSE\n"
     );
-    let folder = ground.family().join("snapshots");
+    let folder = fixture.family().join("snapshots");
     fs::create_dir_all(&folder).unwrap();
     fs::write(folder.join("sharing@linux.snap"), table).unwrap();
 }
@@ -23,24 +23,24 @@ fn this_kernel() -> String {
 
 #[test]
 fn a_reviewed_row_that_holds_is_silent() {
-    let ground = Ground::with(&[("sharing", SHARING)]);
-    snapshot(&ground, &this_kernel(), "EADDRINUSE");
-    let answer = ground.run(&["run"]);
+    let fixture = Fixture::with(&[("sharing", SHARING)]);
+    snapshot(&fixture, &this_kernel(), "EADDRINUSE");
+    let answer = fixture.run(&["run"]);
     assert_eq!(answer.status, 0, "{answer:?}");
     assert!(answer.stdout.contains("(2 pass)"), "{}", answer.stdout);
 }
 
 #[test]
 fn a_row_that_changed_fails_the_run_and_is_shown() {
-    let ground = Ground::with(&[("sharing", SHARING)]);
-    snapshot(&ground, &this_kernel(), "ok");
-    let answer = ground.run(&["run"]);
+    let fixture = Fixture::with(&[("sharing", SHARING)]);
+    snapshot(&fixture, &this_kernel(), "ok");
+    let answer = fixture.run(&["run"]);
     assert_eq!(answer.status, 1);
     let rows = "1 rows differ from";
     assert!(answer.stdout.contains(rows) && answer.stdout.contains("/sharing@linux.snap"));
     assert!(answer.stdout.contains("- plain  ok"), "{}", answer.stdout);
     assert!(answer.stdout.contains("+ plain  EADDRINUSE"), "{}", answer.stdout);
-    let lines = ground.run(&["run", "--format", "json"]).json();
+    let lines = fixture.run(&["run", "--format", "json"]).json();
     assert_eq!(
         (&lines[0]["changed"], &lines[1]["changed"]),
         (&true.into(), &false.into())
@@ -49,9 +49,9 @@ fn a_row_that_changed_fails_the_run_and_is_shown() {
 
 #[test]
 fn a_kernel_nobody_reviewed_shows_its_rows_and_fails_nothing() {
-    let ground = Ground::with(&[("sharing", SHARING)]);
-    snapshot(&ground, "linux-2.4", "ok");
-    let answer = ground.run(&["run"]);
+    let fixture = Fixture::with(&[("sharing", SHARING)]);
+    snapshot(&fixture, "linux-2.4", "ok");
+    let answer = fixture.run(&["run"]);
     assert_eq!(answer.status, 0, "{answer:?}");
     assert!(
         answer.stdout.contains("1 rows new for this kernel"),
@@ -62,8 +62,8 @@ fn a_kernel_nobody_reviewed_shows_its_rows_and_fails_nothing() {
 
 #[test]
 fn chosen_cases_are_compared_without_the_others() {
-    let ground = Ground::with(&[("sharing", SHARING)]);
-    snapshot(&ground, &this_kernel(), "ok");
-    assert_eq!(ground.run(&["run", "--case", "new=reuse-port"]).status, 0);
-    assert_eq!(ground.run(&["run", "--case", "new=plain"]).status, 1);
+    let fixture = Fixture::with(&[("sharing", SHARING)]);
+    snapshot(&fixture, &this_kernel(), "ok");
+    assert_eq!(fixture.run(&["run", "--case", "new=reuse-port"]).status, 0);
+    assert_eq!(fixture.run(&["run", "--case", "new=plain"]).status, 1);
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rstest::rstest;
 
-use crate::ground::{Answer, Ground};
+use crate::fixture::{Answer, Fixture};
 
 /// A request, and its claim.
 const REQUEST: &str = r#"
@@ -44,12 +44,12 @@ fn server(treat: fn(TcpStream)) -> SocketAddr {
 }
 
 fn run(at: SocketAddr) -> (Answer, String) {
-    let ground = Ground::with(&[]);
-    let family = ground.path().join("fastcgi");
+    let fixture = Fixture::with(&[]);
+    let family = fixture.path().join("fastcgi");
     fs::create_dir(&family).unwrap();
     fs::write(family.join("request.toml"), REQUEST).unwrap();
     let started = Instant::now();
-    let answer = ground.run(&[
+    let answer = fixture.run(&[
         "run",
         "fastcgi",
         "--target",
@@ -60,7 +60,7 @@ fn run(at: SocketAddr) -> (Answer, String) {
         "report.xml",
     ]);
     assert!(started.elapsed() < WITHIN, "took {:?}", started.elapsed());
-    let report = fs::read_to_string(ground.path().join("report.xml")).unwrap();
+    let report = fs::read_to_string(fixture.path().join("report.xml")).unwrap();
     (answer, report)
 }
 

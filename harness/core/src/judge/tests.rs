@@ -60,7 +60,7 @@ fn known() -> Deviation {
     Deviation {
         scenario: "port-reuse/t".to_owned(),
         claim: "works".to_owned(),
-        because: "b".to_owned(),
+        reason: "b".to_owned(),
         link: "l".to_owned(),
         until: None,
         on: Vec::new(),
@@ -201,7 +201,7 @@ fn a_machine_that_was_too_late_proves_nothing_wrong() {
     for at_us in [2_000_000, 4_000_000] {
         let judgement = check_timed(at_us, 260_000, 260_000);
         assert_eq!(judgement.verdict, Verdict::Broken);
-        assert_eq!(judgement.because.as_deref(), Some("the machine was 260 ms late"));
+        assert_eq!(judgement.reason.as_deref(), Some("the machine was 260 ms late"));
     }
 }
 

@@ -9,7 +9,7 @@ use toml::de::DeValue;
 use super::axes::Scalar;
 use super::complaint::{Complaint, Source};
 use crate::observation::Observed;
-use crate::timing::{Happening, happening};
+use crate::timing::{TimedExpectation, timed_expectation};
 
 /// What a claim says about one label.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub enum Wanted {
     /// Any of these words or numbers.
     AnyOf(Vec<Scalar>),
     /// A connection over time with these properties; judged with the platform's bounds.
-    Timed(Happening),
+    Timed(TimedExpectation),
     /// A transcript with any of these sets of properties.
     Exchange(Vec<Exchange>),
 }
@@ -133,7 +133,7 @@ impl Expectation {
                 let wordings = any_of.iter().map(Exchange::wording);
                 wordings.collect::<Vec<_>>().join(", or ")
             }
-            Wanted::Timed(happening) => happening.wording(None),
+            Wanted::Timed(timed_expectation) => timed_expectation.wording(None),
         }
     }
 
@@ -201,12 +201,13 @@ fn read_wanted<'i>(wanted: &Spanned<DeValue<'i>>, source: &Source) -> Result<Wan
         DeValue::Table(table)
             if table
                 .iter()
-                .any(|(key, _)| happening::KEYS.contains(&key.get_ref().as_ref())) =>
+                .any(|(key, _)| timed_expectation::KEYS.contains(&key.get_ref().as_ref())) =>
         {
             let tree = toml::de::ValueDeserializer::from(wanted.clone());
-            let happening = Happening::deserialize(tree);
-            let happening = happening.map_err(|error| source.refused(&error, wanted.span(), "expect"))?;
-            Ok(Wanted::Timed(happening))
+            let timed_expectation = TimedExpectation::deserialize(tree);
+            let timed_expectation =
+                timed_expectation.map_err(|error| source.refused(&error, wanted.span(), "expect"))?;
+            Ok(Wanted::Timed(timed_expectation))
         }
         DeValue::Table(_) => Ok(Wanted::Exchange(vec![read_exchange(wanted, source)?])),
         _ => Ok(Wanted::AnyOf(vec![read_scalar(wanted, source)?])),

@@ -5,25 +5,25 @@
 //! | this one | what a platform measured about its clocks, and how late its timers may be |
 //! | [`schedule`] | idle, interval and count of a case's steps, and the moments they name |
 //! | [`timed`] | what was seen, and its normal form in snapshots |
-//! | [`happening`] | what a claim expects, and the margin left |
+//! | [`timed_expectation`] | what a claim expects, and the margin left |
 //! | [`timeline`] | expected and seen side by side, for reports |
 //!
 //! A scenario never says how late is too late. A bound follows from the tick and the timers of the kernel, and
 //! from the lateness that the agent measured when it started; the price is that one and the same time can be
 //! right on a slow guest and wrong on this machine, which is why every report shows the margin.
 
-pub mod happening;
 pub mod schedule;
 pub mod timed;
+pub mod timed_expectation;
 pub mod timeline;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use happening::Happening;
 pub use schedule::{Moment, Schedule};
 pub use timed::{Answer, Timed, TooLate};
+pub use timed_expectation::TimedExpectation;
 
 /// What a platform found out about its clocks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,7 +106,7 @@ pub(crate) fn signed(us: u128) -> i64 {
 
 /// What times are measured against in one case.
 #[derive(Clone, Debug)]
-pub struct Ruler {
+pub struct Tolerance {
     /// The platform's clocks.
     pub timing: Timing,
     /// The schedule the case sets, as far as its steps say.
@@ -135,7 +135,7 @@ impl Bounds {
     }
 }
 
-impl Ruler {
+impl Tolerance {
     /// The bounds of a moment; `None` where the steps do not say when it is.
     pub fn bounds(&self, moment: Moment) -> Option<Bounds> {
         let due = self.schedule.due(moment)?;
@@ -170,7 +170,7 @@ impl Ruler {
 
     /// The ruler for times that are counted from an origin so late.
     #[must_use]
-    pub fn of_an_origin_so_late(&self, late_us: u64) -> Self {
+    pub fn with_origin_lateness(&self, late_us: u64) -> Self {
         Self {
             origin_late_us: late_us,
             ..self.clone()
@@ -179,10 +179,10 @@ impl Ruler {
 
     /// The ruler of a machine that was so late.
     #[must_use]
-    pub fn no_finer_than(&self, late_us: u64) -> Self {
-        let mut ruler = self.clone();
-        ruler.timing.lateness_us = ruler.timing.lateness_us.max(late_us);
-        ruler
+    pub fn at_least(&self, late_us: u64) -> Self {
+        let mut tolerance = self.clone();
+        tolerance.timing.lateness_us = tolerance.timing.lateness_us.max(late_us);
+        tolerance
     }
 
     /// What something says of a time by the finest ruler by which it says anything: the platform's own, the one as
@@ -194,11 +194,15 @@ impl Ruler {
     /// # Errors
     /// [`TooLate`] where only a ruler that tells no moments apart says anything, and where the kernel was so late
     /// that nothing can be said to be wrong.
-    pub fn tell<T>(&self, late: Lateness, says: impl Fn(&Self) -> Option<T>) -> Result<Option<T>, TooLate> {
+    pub fn evaluate<T>(
+        &self,
+        late: Lateness,
+        says: impl Fn(&Self) -> Option<T>,
+    ) -> Result<Option<T>, TooLate> {
         if let Some(said) = says(self) {
             return Ok(Some(said));
         }
-        let [kernel, anything] = [late.least_us, late.most_us].map(|us| self.no_finer_than(us));
+        let [kernel, anything] = [late.least_us, late.most_us].map(|us| self.at_least(us));
         if kernel.proves_nothing() {
             return Err(TooLate(late.least_us));
         }
@@ -264,7 +268,7 @@ mod tests {
 
     #[test]
     fn each_timer_on_the_way_adds_its_slack() {
-        let ruler = Ruler {
+        let tolerance = Tolerance {
             timing: wheel(250),
             schedule: Schedule {
                 idle: Some(Duration::from_secs(1)),
@@ -274,7 +278,7 @@ mod tests {
             origin_late_us: 0,
             exact: false,
         };
-        let end = ruler.bounds(Moment::ScheduleEnd).unwrap();
+        let end = tolerance.bounds(Moment::ScheduleEnd).unwrap();
         assert_eq!(
             (end.due_us, end.earliest_us, end.latest_us),
             (3_000_000, 2_984_000, 3_112_000)

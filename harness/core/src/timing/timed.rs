@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Lateness, Moment, Ruler, Timing, signed};
+use super::{Lateness, Moment, Timing, Tolerance, signed};
 
 /// What was seen of a connection from the origin on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,18 +69,18 @@ impl Timed {
     ///
     /// # Errors
     /// [`TooLate`].
-    pub fn normalise(&mut self, ruler: &Ruler) -> Result<(), TooLate> {
-        let ruler = &ruler.of_an_origin_so_late(self.origin_late_us);
+    pub fn normalise(&mut self, tolerance: &Tolerance) -> Result<(), TooLate> {
+        let tolerance = &tolerance.with_origin_lateness(self.origin_late_us);
         let name = |at| {
-            if ruler.exact {
-                return Ok(format!("{} s", ruler.timing.seconds_gone(at)));
+            if tolerance.exact {
+                return Ok(format!("{} s", tolerance.timing.seconds_gone(at)));
             }
             let moved = self.moved_us(at);
             let late_us = self.late.least_us + moved.unsigned_abs();
             let earliest = at - signed(late_us.into());
             let latest = at + signed(self.origin_late_us.into());
-            match ruler.tell(self.late, |ruler| {
-                name(at, ruler).or_else(|| name(at - moved, ruler))
+            match tolerance.evaluate(self.late, |tolerance| {
+                name(at, tolerance).or_else(|| name(at - moved, tolerance))
             })? {
                 Some(name) => Ok(name),
                 // What comes late may have been due a half second earlier.
@@ -89,8 +89,8 @@ impl Timed {
             }
         };
         let readings = self.readings();
-        let on_schedule = |ruler: &Ruler| {
-            let on = readings.iter().any(|reading| reading.is_on_schedule(ruler));
+        let on_schedule = |tolerance: &Tolerance| {
+            let on = readings.iter().any(|reading| reading.is_on_schedule(tolerance));
             on.then_some(())
         };
         let mut parts = vec![match self.at_us {
@@ -103,14 +103,14 @@ impl Timed {
             [one] => parts.push(format!("1 probe at {}", name(*one)?)),
             [first, ..] => {
                 let count = self.probes_us.len();
-                let how = if ruler.exact {
+                let how = if tolerance.exact {
                     format!(
                         "from {} s on, {}",
-                        ruler.timing.seconds_gone(*first),
-                        gaps(&self.probes_us, &ruler.timing)
+                        tolerance.timing.seconds_gone(*first),
+                        gaps(&self.probes_us, &tolerance.timing)
                     )
                 } else {
-                    match ruler.tell(self.late, on_schedule)? {
+                    match tolerance.evaluate(self.late, on_schedule)? {
                         Some(()) => "on schedule".to_owned(),
                         None => format!("from {}", name(*first)?),
                     }
@@ -120,11 +120,11 @@ impl Timed {
         }
         parts.extend(self.resent_us.as_ref().map(|resent| match resent.as_slice() {
             [] => "nothing sent again".to_owned(),
-            [.., last] if ruler.exact => {
+            [.., last] if tolerance.exact => {
                 format!(
                     "{} sent again, last at {} s",
                     resent.len(),
-                    ruler.timing.seconds_gone(*last)
+                    tolerance.timing.seconds_gone(*last)
                 )
             }
             _ => format!("{} sent again", resent.len()),
@@ -135,15 +135,15 @@ impl Timed {
     }
 
     /// Whether every probe is where the schedule has the probe of its number.
-    pub fn is_on_schedule(&self, ruler: &Ruler) -> bool {
-        self.worst_probe_margin_us(ruler)
+    pub fn is_on_schedule(&self, tolerance: &Tolerance) -> bool {
+        self.worst_probe_margin_us(tolerance)
             .is_some_and(|margin| margin >= 0)
     }
 
     /// How far the worst probe is inside its bounds; `None` without a schedule or a probe.
-    pub fn worst_probe_margin_us(&self, ruler: &Ruler) -> Option<i64> {
+    pub fn worst_probe_margin_us(&self, tolerance: &Tolerance) -> Option<i64> {
         let margins = self.probes_us.iter().zip(1..).map(|(seen, number)| {
-            let bounds = ruler.bounds(Moment::Probe(number))?;
+            let bounds = tolerance.bounds(Moment::Probe(number))?;
             Some(bounds.margin_us(*seen))
         });
         margins.collect::<Option<Vec<_>>>()?.into_iter().min()
@@ -172,15 +172,15 @@ fn halves(us: i64) -> f64 {
 }
 
 /// The moment a time belongs to.
-fn name(seen_us: i64, ruler: &Ruler) -> Option<String> {
+fn name(seen_us: i64, tolerance: &Tolerance) -> Option<String> {
     /// More probes than any scenario waits for.
     const MOST_PROBES: u32 = 16;
     let fits = |moment: &Moment| {
-        ruler
+        tolerance
             .bounds(*moment)
             .is_some_and(|bounds| bounds.margin_us(seen_us) >= 0)
     };
-    let moment = ruler.schedule.moments(MOST_PROBES).into_iter().find(fits)?;
+    let moment = tolerance.schedule.moments(MOST_PROBES).into_iter().find(fits)?;
     Some(moment.to_string())
 }
 
@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn where_only_virtual_time_shows_it_a_time_is_given_as_it_was() {
-        let ruler = Ruler {
+        let tolerance = Tolerance {
             timing: Timing {
                 tick_us: 4_000,
                 ..Timing::UNKNOWN
@@ -208,7 +208,7 @@ mod tests {
             reset_us: Some(7_927_380_123),
             ..Timed::default()
         };
-        seen.normalise(&ruler).unwrap();
+        seen.normalise(&tolerance).unwrap();
         insta::assert_snapshot!(
             seen.cell,
             @"ETIMEDOUT at 7927.380 s, 3 probes from 7245.396 s on, 75.776 s apart, 2 sent again, last at 61.440 s, RST"
@@ -216,7 +216,7 @@ mod tests {
         seen.probes_us.pop();
         seen.probes_us.push(7_396_900_000);
         seen.probes_us.push(7_500_000_000);
-        seen.normalise(&ruler).unwrap();
+        seen.normalise(&tolerance).unwrap();
         assert!(seen.cell.contains("75.728 to 103.100 s apart"), "{}", seen.cell);
     }
 }

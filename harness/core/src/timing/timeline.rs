@@ -1,16 +1,16 @@
 //! Expected and seen side by side: what a reader of a failure looks at first.
 
-use super::{Happening, Moment, Ruler, Timed};
+use super::{Moment, Timed, TimedExpectation, Tolerance};
 
 /// One line a moment, in the order of time: seconds, what is due there, what was seen there.
 ///
 /// A line without the left part was seen and not expected, one without the right part the other way round.
-pub fn timeline(expected: &Happening, seen: &Timed, ruler: &Ruler) -> Vec<String> {
-    let mut due = due(expected, ruler);
+pub fn timeline(expected: &TimedExpectation, seen: &Timed, tolerance: &Tolerance) -> Vec<String> {
+    let mut due = due(expected, tolerance);
     let mut lines: Vec<(i64, String, String)> = Vec::new();
     for (at, what) in events(seen) {
         let fits = |(moment, _): &(Moment, String)| {
-            ruler
+            tolerance
                 .bounds(*moment)
                 .is_some_and(|bounds| bounds.margin_us(at) >= 0)
         };
@@ -19,7 +19,7 @@ pub fn timeline(expected: &Happening, seen: &Timed, ruler: &Ruler) -> Vec<String
         lines.push((at, left, format!("{what} at {:.3}", at as f64 / 1e6)));
     }
     for (moment, left) in due {
-        let at = ruler.bounds(moment).map_or(0, |bounds| bounds.due_us);
+        let at = tolerance.bounds(moment).map_or(0, |bounds| bounds.due_us);
         lines.push((at, left, "-".to_owned()));
     }
     lines.sort_by_key(|(at, _, _)| *at);
@@ -35,10 +35,10 @@ pub fn timeline(expected: &Happening, seen: &Timed, ruler: &Ruler) -> Vec<String
 }
 
 /// What the schedule and the claim have due, with their names.
-fn due(expected: &Happening, ruler: &Ruler) -> Vec<(Moment, String)> {
+fn due(expected: &TimedExpectation, tolerance: &Tolerance) -> Vec<(Moment, String)> {
     let probes = expected.probes.or(expected.probes_at_least);
     let probes = probes
-        .or(ruler.schedule.count.map(|count| count as usize))
+        .or(tolerance.schedule.count.map(|count| count as usize))
         .unwrap_or(0);
     let mut due: Vec<_> = (1..=u32::try_from(probes).unwrap_or(u32::MAX).min(16))
         .map(|number| {
@@ -53,7 +53,7 @@ fn due(expected: &Happening, ruler: &Ruler) -> Vec<(Moment, String)> {
             due.push((moment, moment.to_string()));
         }
     }
-    due.retain(|(moment, _)| ruler.bounds(*moment).is_some());
+    due.retain(|(moment, _)| tolerance.bounds(*moment).is_some());
     due
 }
 
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_and_what_is_too_much_stand_on_their_own_lines() {
-        let ruler = Ruler {
+        let tolerance = Tolerance {
             timing: Timing {
                 tick_us: 4000,
                 timers: Timers::Wheel,
@@ -97,17 +97,17 @@ mod tests {
             origin_late_us: 0,
             exact: false,
         };
-        let expected = Happening {
+        let expected = TimedExpectation {
             outcome: Some("ETIMEDOUT".to_owned()),
             at: Some(Moment::ScheduleEnd),
-            ..Happening::default()
+            ..TimedExpectation::default()
         };
         let seen = Timed {
             outcome: "alive".to_owned(),
             probes_us: vec![1_027_000, 1_500_000],
             ..Timed::default()
         };
-        insta::assert_snapshot!(timeline(&expected, &seen, &ruler).join("\n"), @r"
+        insta::assert_snapshot!(timeline(&expected, &seen, &tolerance).join("\n"), @r"
          seconds  expected            seen
            1.027  probe 1, idle-end   probe 1 at 1.027
            1.500                      probe 2 at 1.500

@@ -17,7 +17,7 @@ use super::fault::{self, HttpFault};
 use super::handlers;
 use super::head::Head;
 use super::input::Input;
-use super::refusal::{Refusal, Stop};
+use super::refusal::{ReadError, Refusal};
 use super::reply::{self, Announced};
 use super::settings::Settings;
 use super::shared::{Mode, Shared};
@@ -194,9 +194,9 @@ impl Connection {
         match outcome {
             Ok(()) => Ok(persists || (is_last && self.shared.has(HttpFault::CloseSaidNotDone))),
             // The reply is out or cut: closing is all that is left to say.
-            Err(Stop::Refused(_)) if exchange.has_started() => Ok(false),
-            Err(Stop::Refused(refusal)) => self.refuse(refusal).await,
-            Err(Stop::Gone(error)) => Err(error),
+            Err(ReadError::Refused(_)) if exchange.has_started() => Ok(false),
+            Err(ReadError::Refused(refusal)) => self.refuse(refusal).await,
+            Err(ReadError::Gone(error)) => Err(error),
         }
     }
 

@@ -15,7 +15,7 @@ use super::head::{Expect, Head};
 use super::input::Input;
 use super::persistence::Version;
 use super::query::Query;
-use super::refusal::{Refusal, Stop};
+use super::refusal::{ReadError, Refusal};
 use super::reply::{self, Announced, ReplyFraming};
 use super::shared::{Mode, Shared};
 
@@ -86,7 +86,7 @@ impl<'c> Exchange<'c> {
     }
 
     /// All of the content; refused past `body_bytes_max`.
-    pub(super) async fn collect(&mut self) -> Result<Vec<u8>, Stop> {
+    pub(super) async fn collect(&mut self) -> Result<Vec<u8>, ReadError> {
         let max = self.shared.settings.body_bytes_max;
         if matches!(self.body, Body::Length { left } if left > max) {
             return Err(Refusal::Content.into());
@@ -101,7 +101,7 @@ impl<'c> Exchange<'c> {
     }
 
     /// Reads the content away; refused past `body_bytes_max`.
-    pub(super) async fn discard(&mut self) -> Result<(), Stop> {
+    pub(super) async fn discard(&mut self) -> Result<(), ReadError> {
         let mut content = Vec::new();
         let mut total = 0;
         while !self.advance(&mut content).await? {
@@ -115,7 +115,7 @@ impl<'c> Exchange<'c> {
     }
 
     /// Takes what has arrived; waits for more where the content is not complete. True once it is.
-    async fn advance(&mut self, content: &mut Vec<u8>) -> Result<bool, Stop> {
+    async fn advance(&mut self, content: &mut Vec<u8>) -> Result<bool, ReadError> {
         let taken = self.body.take(self.input.bytes(), content, self.shared)?;
         self.input.consume(taken);
         // A client that sends content at once does not wait for the 100 (RFC 9110 §10.1.1).
@@ -143,7 +143,7 @@ impl<'c> Exchange<'c> {
         }
     }
 
-    async fn send_continue(&mut self) -> Result<(), Stop> {
+    async fn send_continue(&mut self) -> Result<(), ReadError> {
         let due = std::mem::take(&mut self.expects_continue) && self.reply.is_none();
         if !due || self.shared.has(HttpFault::ContinueNeverSent) {
             return Ok(());
@@ -160,13 +160,13 @@ impl<'c> Exchange<'c> {
     }
 
     /// A reply whose content is at hand.
-    pub(super) async fn reply(&mut self, status: u16, content: &[u8]) -> Result<(), Stop> {
+    pub(super) async fn reply(&mut self, status: u16, content: &[u8]) -> Result<(), ReadError> {
         self.start(status, Some(content.len() as u64), "")?;
         self.write(content).await
     }
 
     /// Begins a reply: `length` of its content where it is known, further field lines with their CRLF.
-    pub(super) fn start(&mut self, status: u16, length: Option<u64>, fields: &str) -> Result<(), Stop> {
+    pub(super) fn start(&mut self, status: u16, length: Option<u64>, fields: &str) -> Result<(), ReadError> {
         self.fail_as_some_do()?;
         let framing = self.reply_framing(status, length);
         let persists = self.may_persist(framing);
@@ -246,7 +246,7 @@ impl<'c> Exchange<'c> {
     }
 
     /// Content of a reply that has been started.
-    pub(super) async fn write(&mut self, content: &[u8]) -> Result<(), Stop> {
+    pub(super) async fn write(&mut self, content: &[u8]) -> Result<(), ReadError> {
         let reply = self.reply.as_mut().expect("start() comes before write()");
         if reply.muted || content.is_empty() {
             return Ok(());
@@ -271,7 +271,7 @@ impl<'c> Exchange<'c> {
     }
 
     /// Puts on the wire what has been written.
-    pub(super) async fn flush(&mut self) -> Result<(), Stop> {
+    pub(super) async fn flush(&mut self) -> Result<(), ReadError> {
         self.input
             .write(&self.out, self.shared.settings.write_timeout)
             .await?;
@@ -280,7 +280,7 @@ impl<'c> Exchange<'c> {
     }
 
     /// Ends the reply and reads away what is left of the request; whether the connection goes on.
-    pub(super) async fn finish(&mut self) -> Result<bool, Stop> {
+    pub(super) async fn finish(&mut self) -> Result<bool, ReadError> {
         let reply = self.reply.as_ref().expect("every handler starts a reply");
         if reply.framing == ReplyFraming::Chunked && !reply.muted {
             self.out.extend_from_slice(b"0\r\n\r\n");

@@ -6,14 +6,14 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
 use super::exchange::Exchange;
-use super::refusal::Stop;
+use super::refusal::ReadError;
 use super::reply::ALLOW;
 
 /// The longest a handler waits, milliseconds.
 const WAIT_MS_MAX: u64 = 60_000;
 
 /// Answers one request by its path.
-pub(super) async fn handle(exchange: &mut Exchange<'_>) -> Result<(), Stop> {
+pub(super) async fn handle(exchange: &mut Exchange<'_>) -> Result<(), ReadError> {
     let head = exchange.head;
     let query = exchange.query();
     match head.method.as_str() {
@@ -51,7 +51,7 @@ pub(super) async fn handle(exchange: &mut Exchange<'_>) -> Result<(), Stop> {
     }
 }
 
-async fn echo(exchange: &mut Exchange<'_>) -> Result<(), Stop> {
+async fn echo(exchange: &mut Exchange<'_>) -> Result<(), ReadError> {
     let content = exchange.collect().await?;
     let text = exchange.query().get("text").unwrap_or("");
     exchange
@@ -66,19 +66,19 @@ async fn echo(exchange: &mut Exchange<'_>) -> Result<(), Stop> {
         .await
 }
 
-async fn early(exchange: &mut Exchange<'_>) -> Result<(), Stop> {
+async fn early(exchange: &mut Exchange<'_>) -> Result<(), ReadError> {
     exchange.reply(200, b"early").await?;
     exchange.flush().await?;
     exchange.discard().await
 }
 
-async fn slow(exchange: &mut Exchange<'_>) -> Result<(), Stop> {
+async fn slow(exchange: &mut Exchange<'_>) -> Result<(), ReadError> {
     exchange.discard().await?;
     wait(exchange, 100).await;
     exchange.reply(200, b"slow").await
 }
 
-async fn stream(exchange: &mut Exchange<'_>) -> Result<(), Stop> {
+async fn stream(exchange: &mut Exchange<'_>) -> Result<(), ReadError> {
     exchange.discard().await?;
     let query = exchange.query();
     let chunks = query.number("chunks", 3, 10_000);
@@ -94,7 +94,7 @@ async fn stream(exchange: &mut Exchange<'_>) -> Result<(), Stop> {
     Ok(())
 }
 
-async fn short(exchange: &mut Exchange<'_>) -> Result<(), Stop> {
+async fn short(exchange: &mut Exchange<'_>) -> Result<(), ReadError> {
     exchange.discard().await?;
     let query = exchange.query();
     let declared = query.number("declared", 10, 1 << 20);
@@ -103,7 +103,7 @@ async fn short(exchange: &mut Exchange<'_>) -> Result<(), Stop> {
     exchange.write(&vec![b'x'; sent as usize]).await
 }
 
-async fn big(exchange: &mut Exchange<'_>) -> Result<(), Stop> {
+async fn big(exchange: &mut Exchange<'_>) -> Result<(), ReadError> {
     exchange.discard().await?;
     let block = [b'x'; 32 << 10];
     let mut left = exchange.query().number("size", 1 << 20, 1 << 32);
@@ -116,7 +116,7 @@ async fn big(exchange: &mut Exchange<'_>) -> Result<(), Stop> {
     Ok(())
 }
 
-async fn count(exchange: &mut Exchange<'_>, key: &str) -> Result<(), Stop> {
+async fn count(exchange: &mut Exchange<'_>, key: &str) -> Result<(), ReadError> {
     exchange.discard().await?;
     let value = match exchange.head.method.as_str() {
         "POST" => exchange.shared.count(key),
@@ -125,7 +125,7 @@ async fn count(exchange: &mut Exchange<'_>, key: &str) -> Result<(), Stop> {
     exchange.reply(200, value.to_string().as_bytes()).await
 }
 
-async fn switch(exchange: &mut Exchange<'_>, enabled: bool) -> Result<(), Stop> {
+async fn switch(exchange: &mut Exchange<'_>, enabled: bool) -> Result<(), ReadError> {
     exchange.discard().await?;
     exchange.shared.set_keep_alives_enabled(enabled);
     exchange.reply(200, if enabled { b"on" } else { b"off" }).await

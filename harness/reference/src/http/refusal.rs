@@ -53,7 +53,7 @@ impl Refusal {
 
 /// Why an exchange cannot go on.
 #[derive(Debug, Error)]
-pub(super) enum Stop {
+pub(super) enum ReadError {
     /// The request turned out bad while its content was read.
     #[error(transparent)]
     Refused(#[from] Refusal),

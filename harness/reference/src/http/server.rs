@@ -121,7 +121,7 @@ async fn run(listener: TcpListener, shared: Arc<Shared>) {
 
 async fn accept(listener: &TcpListener, shared: &Arc<Shared>, connections: &mut JoinSet<()>) {
     let mut mode = shared.watch_mode();
-    while *mode.borrow_and_update() != Mode::Stop || shared.has(HttpFault::StopKeepsListening) {
+    while *mode.borrow_and_update() != Mode::ReadError || shared.has(HttpFault::StopKeepsListening) {
         let room = connections.len() < shared.settings.connections_max;
         tokio::select! {
             changed = mode.changed() => changed.expect("shared outlives its watchers"),

@@ -22,7 +22,7 @@ pub(super) enum Mode {
     /// Every reply is the last on its connection.
     Close,
     /// The same, and nothing is accepted any more. There is no way back.
-    Stop,
+    ReadError,
 }
 
 #[derive(Debug)]
@@ -66,7 +66,7 @@ impl Shared {
         }
         let wanted = if enabled { Mode::Persist } else { Mode::Close };
         self.mode.send_if_modified(|mode| {
-            let change = *mode != Mode::Stop && *mode != wanted;
+            let change = *mode != Mode::ReadError && *mode != wanted;
             if change {
                 *mode = wanted;
             }
@@ -75,7 +75,7 @@ impl Shared {
     }
 
     pub(super) fn stop(&self) {
-        self.mode.send_replace(Mode::Stop);
+        self.mode.send_replace(Mode::ReadError);
     }
 
     /// Adds one and returns the new value.

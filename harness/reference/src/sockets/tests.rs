@@ -83,11 +83,11 @@ mod on_linux {
     use std::net::{SocketAddr, TcpListener, TcpStream};
 
     fn reserved_port() -> (Socket, SocketAddr) {
-        let keeper = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        keeper.set_reuse_address(true).unwrap();
-        keeper.bind(&SockAddr::from(LOOPBACK)).unwrap();
-        let reserved = address(&keeper);
-        (keeper, reserved)
+        let handle = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        handle.set_reuse_address(true).unwrap();
+        handle.bind(&SockAddr::from(LOOPBACK)).unwrap();
+        let reserved = address(&handle);
+        (handle, reserved)
     }
 
     /// Serves one connection, closes it from the server's side and stops listening.

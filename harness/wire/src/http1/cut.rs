@@ -7,7 +7,7 @@ use thiserror::Error;
 
 /// A place between two bytes of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum CutPoint {
     /// That many bytes from the start.
     Offset(usize),
     /// That many bytes from the end.
@@ -26,7 +26,7 @@ pub enum Cut {
     /// A piece for each byte.
     ByteByByte,
     /// At these places, in any order; the same place twice is one cut.
-    At(Vec<Place>),
+    At(Vec<CutPoint>),
 }
 
 /// A place that the message does not have.
@@ -72,7 +72,7 @@ impl Cut {
     }
 }
 
-impl Place {
+impl CutPoint {
     fn find(&self, bytes: &[u8]) -> Result<usize, CutError> {
         let outside = |&offset: &usize| CutError::Outside {
             offset,

@@ -19,7 +19,7 @@ mod rules;
 mod transcript;
 
 pub use body::Body;
-pub use cut::{Cut, CutError, Place};
+pub use cut::{Cut, CutError, CutPoint};
 pub use ended::{Closing, Ended, ReplyPoint, RequestPoint};
 pub use field::{FieldLine, elements, has_element};
 pub use outcome::{Limits, ReadError, Tail};

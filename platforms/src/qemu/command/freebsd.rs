@@ -4,7 +4,7 @@
 //! faults until the TSC is known to be invariant or a timecounter is attached; most of this keeps it from being called
 //! before. Words the kernel does not know become its environment, which the agent reads with kenv(2).
 
-use crate::profile::{Clock, Profile};
+use crate::profile::{Clock, PlatformProfile};
 use crate::root_image::INPUT;
 
 /// A machine without what would call `DELAY()` early, and without disks and buses nothing uses.
@@ -50,7 +50,7 @@ pub(super) const WORDS: [(&str, &str); 14] = [
 ];
 
 /// The kernel's command line.
-pub(super) fn command_line(profile: &Profile, input: bool) -> String {
+pub(super) fn command_line(profile: &PlatformProfile, input: bool) -> String {
     let mut words: Vec<_> = WORDS.iter().map(|(word, _)| (*word).to_owned()).collect();
     words.extend(profile.qemu().command_line.iter().cloned());
     words.push(format!("REUSESPEC_CHANNEL={CHANNEL}"));
@@ -61,7 +61,7 @@ pub(super) fn command_line(profile: &Profile, input: bool) -> String {
 }
 
 /// The board, by the clock.
-pub(super) fn machine(profile: &Profile) -> &'static str {
+pub(super) fn machine(profile: &PlatformProfile) -> &'static str {
     match profile.clock {
         Clock::Real => MACHINE,
         Clock::Virtual => MACHINE_VIRTUAL,

@@ -1,7 +1,7 @@
 //! What a Linux kernel is started with, directly and with an archive as its first root file system.
 
 use super::{Channel, Choice};
-use crate::profile::{Board, Profile};
+use crate::profile::{MachineType, PlatformProfile};
 use crate::root_image::INPUT;
 
 /// One instruction a nanosecond: a guest's clock and its work keep the proportion they have on a fast machine.
@@ -13,22 +13,27 @@ use crate::root_image::INPUT;
 pub(super) const ICOUNT: &str = "shift=0,sleep=off,rr=record,rrfile=/dev/null";
 
 /// The board as QEMU is told it.
-pub(super) fn machine(board: Board) -> &'static str {
-    match board {
+pub(super) fn machine(machine_type: MachineType) -> &'static str {
+    match machine_type {
         // With acpi=on a PVH kernel does not start; the PIT, the PIC and the RTC then stand in for ACPI's devices.
-        Board::Microvm => "microvm,x-option-roms=off,isa-serial=on,acpi=off,pit=on,pic=on,rtc=on",
+        MachineType::Microvm => "microvm,x-option-roms=off,isa-serial=on,acpi=off,pit=on,pic=on,rtc=on",
         // The HPET is what slows virtual time down: QEMU wakes at each of its ticks.
-        Board::Q35 => "q35,hpet=off,i8042=off,sata=off,smbus=off",
-        Board::Virt => "virt",
-        Board::S390 => "s390-ccw-virtio",
+        MachineType::Q35 => "q35,hpet=off,i8042=off,sata=off,smbus=off",
+        MachineType::Virt => "virt",
+        MachineType::S390 => "s390-ccw-virtio",
     }
 }
 
 /// The kernel's command line.
-pub(super) fn command_line(profile: &Profile, board: Board, channel: Channel, choice: Choice<'_>) -> String {
-    let console = match (board, profile.machine.as_str()) {
-        (Board::S390, _) => "ttysclp0",
-        (Board::Virt, "aarch64") => "ttyAMA0",
+pub(super) fn command_line(
+    profile: &PlatformProfile,
+    machine_type: MachineType,
+    channel: Channel,
+    choice: Choice<'_>,
+) -> String {
+    let console = match (machine_type, profile.machine.as_str()) {
+        (MachineType::S390, _) => "ttysclp0",
+        (MachineType::Virt, "aarch64") => "ttyAMA0",
         _ => "ttyS0",
     };
     let mut words = vec![format!("console={console}")];
@@ -45,7 +50,7 @@ pub(super) fn command_line(profile: &Profile, board: Board, channel: Channel, ch
         ]
         .map(String::from),
     );
-    if matches!(board, Board::Microvm | Board::Q35) {
+    if matches!(machine_type, MachineType::Microvm | MachineType::Q35) {
         // Without ACPI only a triple fault restarts; and no watchdog has to check this TSC.
         words.extend(["reboot=t", "mitigations=off", "tsc=reliable"].map(String::from));
     }

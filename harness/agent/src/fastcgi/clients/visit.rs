@@ -10,7 +10,7 @@ use reusespec_wire::http1::{Asked, Limits, Reader, ReplyPoint, Response, Tail};
 use socket2::Socket;
 
 use super::answer::BODY;
-use crate::place::{Connected, Place};
+use crate::listen_addr::{Connected, ListenAddr};
 use crate::stop::Stop;
 
 /// How long a web server may take for anything.
@@ -21,7 +21,7 @@ const BODY_KEPT_MAX: usize = 1 << 20;
 const POLL: Duration = Duration::from_millis(1);
 
 /// Makes a request. Returns the status and whether the application's body came, or what happened instead.
-pub(super) fn visit(at: &Place, step: &Visit, has_arrived: impl Fn() -> bool) -> Result<String, Stop> {
+pub(super) fn visit(at: &ListenAddr, step: &Visit, has_arrived: impl Fn() -> bool) -> Result<String, Stop> {
     let Connected { mut socket, is_reset } = at.connect(WITHIN)?;
     if is_reset {
         return Ok("ECONNRESET".to_owned());

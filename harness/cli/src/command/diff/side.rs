@@ -2,7 +2,7 @@
 
 use reusespec_core::protocol::{Hello, Implementation};
 use reusespec_core::system::{KNOWN_SYSTEMS, System, kernel_names};
-use reusespec_platforms::profile::{Profile, ProfileError};
+use reusespec_platforms::profile::{PlatformProfile, ProfileError};
 
 use crate::implementations;
 use crate::plan::{KERNEL, REFERENCE};
@@ -31,7 +31,7 @@ pub(super) enum SideError {
     )]
     Unknown(String),
     #[error(transparent)]
-    Profile(#[from] ProfileError),
+    PlatformProfile(#[from] ProfileError),
     #[error(transparent)]
     Platform(#[from] PlatformError),
     #[error("this machine does not say what it is: {0}")]
@@ -73,7 +73,7 @@ fn kernel(name: &str) -> Result<Option<(System, String)>, SideError> {
     if name == HOST {
         return this_machine().map(Some);
     }
-    match Profile::find(name) {
+    match PlatformProfile::find(name) {
         Ok(profile) => {
             let system = System {
                 name: profile.system.name().to_owned(),
@@ -83,7 +83,7 @@ fn kernel(name: &str) -> Result<Option<(System, String)>, SideError> {
         }
         // It may be a kernel or an implementation.
         Err(ProfileError::Unknown { .. }) => {}
-        Err(error) => return Err(SideError::Profile(error)),
+        Err(error) => return Err(SideError::PlatformProfile(error)),
     }
     let mut parts = name.splitn(3, '-');
     let (Some(system), Some(release)) = (parts.next(), parts.next()) else {

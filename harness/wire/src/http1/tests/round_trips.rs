@@ -50,7 +50,7 @@ proptest! {
         places in vec(any::<prop::sample::Index>(), 0..6),
     ) {
         let bytes: Vec<u8> = messages.iter().flat_map(|(code, fields, content)| encode(*code, fields, content)).collect();
-        let places = places.iter().map(|place| Place::Offset(place.index(bytes.len() + 1))).collect();
+        let places = places.iter().map(|place| CutPoint::Offset(place.index(bytes.len() + 1))).collect();
         let (responses, tail) = read(Limits::default(), &[], &Cut::At(places).segments(&bytes).unwrap());
         prop_assert_eq!(tail, Tail::Nothing);
         prop_assert_eq!(responses.len(), messages.len());

@@ -56,14 +56,18 @@ fn both_framings_and_a_false_length_can_be_sent() {
 fn cuts_fall_where_they_are_asked_for() {
     let bytes = b"GET / HTTP/1.1\r\n\r\nrest";
     let after_head = Cut::At(vec![
-        Place::After(b"\r\n\r\n".to_vec()),
-        Place::Before(b"HTTP".to_vec()),
+        CutPoint::After(b"\r\n\r\n".to_vec()),
+        CutPoint::Before(b"HTTP".to_vec()),
     ]);
     assert_eq!(
         after_head.segments(bytes).unwrap(),
         [&b"GET / "[..], b"HTTP/1.1\r\n\r\n", b"rest"]
     );
-    let ends = Cut::At(vec![Place::Offset(0), Place::FromEnd(1), Place::FromEnd(1)]);
+    let ends = Cut::At(vec![
+        CutPoint::Offset(0),
+        CutPoint::FromEnd(1),
+        CutPoint::FromEnd(1),
+    ]);
     assert_eq!(ends.segments(bytes).unwrap(), [&bytes[..21], b"t"]);
     assert_eq!(Cut::Whole.segments(bytes).unwrap(), [bytes]);
     assert_eq!(Cut::ByteByByte.segments(bytes).unwrap().len(), bytes.len());
@@ -74,19 +78,19 @@ fn cuts_fall_where_they_are_asked_for() {
 fn a_place_the_message_does_not_have_is_an_error() {
     let cut = |place| Cut::At(vec![place]).segments(b"abc").unwrap_err().to_string();
     assert_eq!(
-        cut(Place::Offset(4)),
+        cut(CutPoint::Offset(4)),
         "cannot cut at 4 from one end: the message has 3 bytes"
     );
     assert_eq!(
-        cut(Place::FromEnd(4)),
+        cut(CutPoint::FromEnd(4)),
         "cannot cut at 4 from one end: the message has 3 bytes"
     );
     assert_eq!(
-        cut(Place::After(b"\r\n".to_vec())),
+        cut(CutPoint::After(b"\r\n".to_vec())),
         "cannot cut at `\\r\\n`: it is not in the message"
     );
     assert_eq!(
-        cut(Place::Before(Vec::new())),
+        cut(CutPoint::Before(Vec::new())),
         "cannot cut at ``: it is not in the message"
     );
 }

@@ -21,8 +21,9 @@ use crate::agents::{self, NoAgent};
 use crate::command::AgentCommand;
 use crate::guest::A_FEW;
 use crate::handshake;
-use crate::link::{Errand, Link, Manner, StartError, Starter};
-use crate::profile::{Deviation, Profile, ProfileError};
+use crate::link::{LaunchRequest, Link, PlatformTraits, StartError, Starter};
+use crate::profile::{PlatformProfile, ProfileError};
+use reusespec_core::Deviation;
 
 /// The emulated CPUs that come with the program: name and text.
 const BUILT_IN: &[(&str, &str)] = &[("user-aarch64", include_str!("../user-aarch64.toml"))];
@@ -32,7 +33,7 @@ const BY_SSH: &str = "ssh:";
 /// A platform that is started by a command.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Elsewhere {
+pub struct RemotePlatform {
     /// What `--platform` calls it; not in the file.
     #[serde(skip)]
     pub name: String,
@@ -120,7 +121,7 @@ pub enum ElsewhereError {
     },
 }
 
-impl Elsewhere {
+impl RemotePlatform {
     /// The platform called `name`, if it is one of these: built in, `ssh:HOST`, or a file with one of the tables above.
     /// `None`: it is none, and may be a guest.
     ///
@@ -194,8 +195,8 @@ impl Elsewhere {
     }
 }
 
-impl Starter for Elsewhere {
-    fn start(&self, _: &Errand<'_>, _: &mut dyn FnMut(String)) -> Result<Link, StartError> {
+impl Starter for RemotePlatform {
+    fn start(&self, _: &LaunchRequest<'_>, _: &mut dyn FnMut(String)) -> Result<Link, StartError> {
         let link = self.command()?.start()?;
         Ok(match &self.boot {
             // It may be a machine that somebody else boots from an image of ours.
@@ -204,12 +205,12 @@ impl Starter for Elsewhere {
         })
     }
 
-    fn manner(&self) -> Manner {
-        Manner {
+    fn traits(&self) -> PlatformTraits {
+        PlatformTraits {
             slower: self.slower,
             ahead: matches!(self.boot, Boot::Command { .. }).then_some(A_FEW),
             capabilities: self.capabilities.clone(),
-            ..Manner::default()
+            ..PlatformTraits::default()
         }
     }
 }
@@ -259,7 +260,7 @@ fn by_ssh(host: &str, options: &[String]) -> Result<AgentCommand, ElsewhereError
 fn target_of(what: &str) -> Option<String> {
     let (system, machine) = what.split_once(' ')?;
     let system = system.to_lowercase();
-    Profile::all()
+    PlatformProfile::all()
         .find(|profile| profile.system.name() == system && profile.machine == machine)
         .map(|profile| profile.target)
 }
@@ -268,13 +269,13 @@ fn target_of(what: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn find(name: &str) -> Elsewhere {
-        Elsewhere::find(name).unwrap().unwrap()
+    fn find(name: &str) -> RemotePlatform {
+        RemotePlatform::find(name).unwrap().unwrap()
     }
 
     #[test]
     fn a_name_a_file_and_an_ssh_host_are_told_from_guests() {
-        assert!(Elsewhere::find("linux-6.12").is_none());
+        assert!(RemotePlatform::find("linux-6.12").is_none());
         assert!(matches!(find("ssh:me@box").boot, Boot::Ssh { host, .. } if host == "me@box"));
         assert!(matches!(find("user-aarch64").boot, Boot::User { .. }));
         let folder = tempfile::TempDir::new().unwrap();
@@ -287,13 +288,13 @@ mod tests {
             ("mine", Some("agent"))
         );
         fs::write(&file, include_str!("../linux-6.1.toml")).unwrap();
-        assert!(Elsewhere::find(&file.to_string_lossy()).is_none());
+        assert!(RemotePlatform::find(&file.to_string_lossy()).is_none());
     }
 
     #[test]
     fn what_cannot_be_started_is_said_with_the_way_out() {
         let said = |text: &str| {
-            let platform = Elsewhere::parse("mine.toml", "mine", text).unwrap();
+            let platform = RemotePlatform::parse("mine.toml", "mine", text).unwrap();
             platform.command().unwrap_err().to_string()
         };
         assert_eq!(

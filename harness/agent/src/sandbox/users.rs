@@ -34,7 +34,7 @@ impl Users {
     pub(crate) fn lacks(&self, user: User) -> Option<String> {
         match (self, user) {
             (Self::Many, _) | (_, User::Root | User::Unprivileged) => None,
-            (Self::One(because), User::Alice | User::Bob) => Some(because.clone()),
+            (Self::One(reason), User::Alice | User::Bob) => Some(reason.clone()),
         }
     }
 }

@@ -10,7 +10,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 
 /// A place to listen at or to connect to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum ListenAddr {
     Tcp(SocketAddr),
     Unix(PathBuf),
 }
@@ -22,7 +22,7 @@ pub(crate) struct Connected {
     pub(crate) is_reset: bool,
 }
 
-impl Place {
+impl ListenAddr {
     /// A connection, made within the time.
     pub(crate) fn connect(&self, within: std::time::Duration) -> io::Result<Connected> {
         let mut is_reset = false;
@@ -50,7 +50,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for ListenAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(address) => address.fmt(f),
@@ -60,7 +60,7 @@ impl fmt::Display for Place {
 }
 
 /// `127.0.0.1:9000`, `[::1]:9000`, or `unix:/run/app.sock`.
-impl FromStr for Place {
+impl FromStr for ListenAddr {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {

@@ -76,7 +76,7 @@ pub(crate) fn run<'s>(
         .collect();
     let why = || {
         let first = ran.first().and_then(|ran| ran.judgements.first());
-        first.and_then(|judgement| judgement.because.as_deref())
+        first.and_then(|judgement| judgement.reason.as_deref())
     };
     let kernel = kernel.unwrap_or_else(|| panic!("broken: {}", why().unwrap_or("no case has an outcome")));
     (kernel, ran)

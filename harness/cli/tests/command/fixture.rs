@@ -48,20 +48,20 @@ pub(crate) fn left_out(what: &str, why: &str) {
     let _ = io::stderr().write_all(line.as_bytes());
 }
 
-pub(crate) struct Ground {
+pub(crate) struct Fixture {
     folder: TempDir,
 }
 
-impl Ground {
+impl Fixture {
     /// A folder with scenarios, each a name in `port-reuse` and a text.
     pub(crate) fn with(scenarios: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let ground = Self { folder };
-        fs::create_dir_all(ground.family()).unwrap();
+        let fixture = Self { folder };
+        fs::create_dir_all(fixture.family()).unwrap();
         for (name, text) in scenarios {
-            ground.write(name, text);
+            fixture.write(name, text);
         }
-        ground
+        fixture
     }
 
     pub(crate) fn path(&self) -> &Path {

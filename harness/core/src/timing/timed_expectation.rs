@@ -5,12 +5,12 @@
 
 use serde::Deserialize;
 
-use super::{Bounds, Moment, Ruler, Timed};
+use super::{Bounds, Moment, Timed, Tolerance};
 
 /// Conditions on what was seen; all of them must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub struct Happening {
+pub struct TimedExpectation {
     /// The outcome: `ETIMEDOUT`, `alive`, `nothing`.
     pub outcome: Option<String>,
     /// When it is seen, within the platform's bounds.
@@ -80,14 +80,14 @@ impl Finding {
     }
 }
 
-impl Happening {
+impl TimedExpectation {
     /// Holds what was seen against the conditions.
-    pub fn find(&self, seen: &Timed, ruler: &Ruler) -> Finding {
+    pub fn find(&self, seen: &Timed, tolerance: &Tolerance) -> Finding {
         let mut finding = Finding::default();
         let first_probe = seen.probes_us.first().copied();
         let event = seen.at_us.or(first_probe);
         let within = |moment: Moment, at: Option<i64>, margin: fn(&Bounds, i64) -> i64| {
-            Some(margin(&ruler.bounds(moment)?, at?))
+            Some(margin(&tolerance.bounds(moment)?, at?))
         };
         finding.must(
             self.outcome
@@ -112,8 +112,8 @@ impl Happening {
                 .is_none_or(|least| least <= seen.probes_us.len()),
         );
         match self.on_schedule {
-            Some(true) => finding.time(seen.worst_probe_margin_us(ruler)),
-            Some(false) => finding.must(!seen.is_on_schedule(ruler)),
+            Some(true) => finding.time(seen.worst_probe_margin_us(tolerance)),
+            Some(false) => finding.must(!seen.is_on_schedule(tolerance)),
             None => {}
         }
         if let Some(form) = &self.form {
@@ -127,9 +127,9 @@ impl Happening {
     }
 
     /// The conditions in words, with the times they stand for.
-    pub fn wording(&self, ruler: Option<&Ruler>) -> String {
+    pub fn wording(&self, tolerance: Option<&Tolerance>) -> String {
         let moment = |moment: Moment| {
-            let due = ruler.and_then(|ruler| ruler.schedule.due(moment));
+            let due = tolerance.and_then(|tolerance| tolerance.schedule.due(moment));
             match due {
                 Some(due) if !matches!(moment, Moment::After(_)) => {
                     format!("{moment} ({:.3} s)", due.as_secs_f64())
@@ -200,8 +200,8 @@ mod tests {
     use super::super::{Lateness, Schedule, Timers, Timing};
     use super::*;
 
-    fn ruler() -> Ruler {
-        Ruler {
+    fn tolerance() -> Tolerance {
+        Tolerance {
             timing: Timing {
                 tick_us: 4000,
                 timers: Timers::Wheel,
@@ -225,12 +225,14 @@ mod tests {
             reset_us: Some(3_075_000),
             ..Timed::default()
         };
-        seen.normalise(&ruler()).unwrap();
+        seen.normalise(&tolerance()).unwrap();
         seen
     }
 
     fn find(text: &str) -> Finding {
-        toml::from_str::<Happening>(text).unwrap().find(&seen(), &ruler())
+        toml::from_str::<TimedExpectation>(text)
+            .unwrap()
+            .find(&seen(), &tolerance())
     }
 
     #[test]
@@ -248,7 +250,7 @@ mod tests {
             at_us: Some(2_440_000),
             ..Timed::default()
         };
-        late.normalise(&ruler()).unwrap();
+        late.normalise(&tolerance()).unwrap();
         assert_eq!(late.cell, "ETIMEDOUT at about 2.5 s, no probe");
     }
 
@@ -261,7 +263,7 @@ mod tests {
             },
             ..seen()
         };
-        late.normalise(&ruler()).unwrap();
+        late.normalise(&tolerance()).unwrap();
         assert_eq!(late.cell, seen().cell);
     }
 
@@ -276,7 +278,7 @@ mod tests {
             },
             ..Timed::default()
         };
-        assert_eq!(late.normalise(&ruler()), Err(crate::timing::TooLate(300_000)));
+        assert_eq!(late.normalise(&tolerance()), Err(crate::timing::TooLate(300_000)));
     }
 
     #[test]
@@ -298,7 +300,7 @@ mod tests {
     fn the_keys_are_those_of_the_type() {
         for key in KEYS {
             let known = format!("{key} = 'x'");
-            let error = toml::from_str::<Happening>(&known)
+            let error = toml::from_str::<TimedExpectation>(&known)
                 .err()
                 .map(|error| error.to_string());
             assert!(

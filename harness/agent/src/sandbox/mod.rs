@@ -52,7 +52,7 @@ pub(crate) enum Isolation {
     /// The machine's loopback, with ports leased to the case.
     Shared {
         /// Why there are no namespaces.
-        because: String,
+        reason: String,
         /// The case's ports.
         ports: [u16; 2],
     },
@@ -60,7 +60,7 @@ pub(crate) enum Isolation {
 
 /// What an isolated case stands on.
 #[derive(Clone, Debug)]
-pub(crate) struct Ground {
+pub(crate) struct Sandbox {
     /// `$port` and `$port2`.
     pub(crate) ports: [u16; 2],
     /// Who it can act as.
@@ -69,12 +69,12 @@ pub(crate) struct Ground {
     pub(crate) shared: Option<String>,
 }
 
-impl Ground {
+impl Sandbox {
     /// Refuses what would leak into a machine that is not the case's own.
     pub(crate) fn must_be_own(&self, what: &str) -> Result<(), String> {
         match &self.shared {
             None => Ok(()),
-            Some(because) => Err(format!("{what} needs a network namespace of its own: {because}")),
+            Some(reason) => Err(format!("{what} needs a network namespace of its own: {reason}")),
         }
     }
 
@@ -92,8 +92,8 @@ impl Isolation {
             Err(_) if BSD && crate::init::in_guest() => Self::Guest {
                 ports: [LEASED[0]; 2],
             },
-            Err(because) => Self::Shared {
-                because,
+            Err(reason) => Self::Shared {
+                reason,
                 ports: OWN_PORTS,
             },
         }
@@ -103,7 +103,7 @@ impl Isolation {
     pub(crate) fn shared_because(&self) -> Option<&str> {
         match self {
             Self::Namespaces(_) | Self::Guest { .. } => None,
-            Self::Shared { because, .. } => Some(because),
+            Self::Shared { reason, .. } => Some(reason),
         }
     }
 
@@ -127,7 +127,7 @@ impl Isolation {
     pub(crate) fn none(self) -> Self {
         match self {
             Self::Namespaces(_) => Self::Shared {
-                because: "what is tested runs in this network".to_owned(),
+                reason: "what is tested runs in this network".to_owned(),
                 ports: OWN_PORTS,
             },
             other @ (Self::Shared { .. } | Self::Guest { .. }) => other,
@@ -135,18 +135,18 @@ impl Isolation {
     }
 
     /// Enters it; the process is the case's own from here on.
-    pub(crate) fn enter(self, reporter: &mut Reporter, requires: &[String]) -> Result<Ground, Outcome> {
+    pub(crate) fn enter(self, reporter: &mut Reporter, requires: &[String]) -> Result<Sandbox, Outcome> {
         match self {
             Self::Namespaces(users) => enter_namespaces(users, reporter, requires),
-            Self::Guest { ports } => Ok(Ground {
+            Self::Guest { ports } => Ok(Sandbox {
                 ports,
                 users: Users::of_this_process(),
                 shared: None,
             }),
-            Self::Shared { because, ports } => Ok(Ground {
+            Self::Shared { reason, ports } => Ok(Sandbox {
                 ports,
                 users: Users::of_this_process(),
-                shared: Some(because),
+                shared: Some(reason),
             }),
         }
     }
@@ -163,13 +163,13 @@ fn probe_namespaces() -> Result<Users, String> {
 }
 
 #[cfg(target_os = "linux")]
-fn enter_namespaces(users: Users, reporter: &mut Reporter, requires: &[String]) -> Result<Ground, Outcome> {
+fn enter_namespaces(users: Users, reporter: &mut Reporter, requires: &[String]) -> Result<Sandbox, Outcome> {
     let broken = |error: std::io::Error| Outcome::Broken(format!("entering a namespace failed: {error}"));
     linux::enter(&users, reporter).map_err(broken)?;
     let ipv6 = requires.iter().any(|word| word == "ipv6");
     loopback::bring_up(ipv6)
         .map_err(|error| Outcome::Broken(format!("bringing the loopback interface up failed: {error}")))?;
-    Ok(Ground {
+    Ok(Sandbox {
         ports: OWN_PORTS,
         users,
         shared: None,
@@ -177,7 +177,7 @@ fn enter_namespaces(users: Users, reporter: &mut Reporter, requires: &[String]) 
 }
 
 #[cfg(not(target_os = "linux"))]
-fn enter_namespaces(_: Users, _: &mut Reporter, _: &[String]) -> Result<Ground, Outcome> {
+fn enter_namespaces(_: Users, _: &mut Reporter, _: &[String]) -> Result<Sandbox, Outcome> {
     Err(Outcome::Broken(
         "this system has no network namespaces".to_owned(),
     ))

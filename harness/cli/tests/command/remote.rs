@@ -7,11 +7,11 @@ use std::process::{Child, Command};
 use std::time::Duration;
 
 use crate::deaths::wait_for;
-use crate::ground::{Ground, SHARING, left_out};
+use crate::fixture::{Fixture, SHARING, left_out};
 
 #[test]
 fn any_command_whose_streams_are_an_agent_is_a_platform() {
-    let ground = Ground::with(&[("sharing", SHARING)]);
+    let fixture = Fixture::with(&[("sharing", SHARING)]);
     let program = env!("CARGO_BIN_EXE_reusespec");
     let own = tempfile::tempdir().unwrap();
     let file = own.path().join("box.toml");
@@ -20,7 +20,7 @@ fn any_command_whose_streams_are_an_agent_is_a_platform() {
         format!("[boot.command]\nprogram = [{program:?}, \"agent\"]\n"),
     )
     .unwrap();
-    let answer = ground.run(&["run", "--platform", &file.to_string_lossy(), "--format", "json"]);
+    let answer = fixture.run(&["run", "--platform", &file.to_string_lossy(), "--format", "json"]);
     assert_eq!(answer.summary()["cases"], 2, "{answer:?}");
     assert!(
         answer.json().iter().any(|line| line["platform"] == "box"),
@@ -32,12 +32,12 @@ fn any_command_whose_streams_are_an_agent_is_a_platform() {
 
 #[test]
 fn a_command_that_is_no_agent_breaks_the_cases_and_its_last_words_are_told() {
-    let ground = Ground::with(&[("sharing", SHARING)]);
+    let fixture = Fixture::with(&[("sharing", SHARING)]);
     let own = tempfile::tempdir().unwrap();
     let file = own.path().join("box.toml");
     let text = "[boot.command]\nprogram = [\"sh\", \"-c\", \"echo no such box >&2; exit 7\"]\n";
     fs::write(&file, text).unwrap();
-    let answer = ground.run(&["run", "--platform", &file.to_string_lossy(), "--format", "json"]);
+    let answer = fixture.run(&["run", "--platform", &file.to_string_lossy(), "--format", "json"]);
     assert_eq!(answer.status, 69, "{answer:?}");
     assert_eq!(answer.summary()["broken"], 2);
     assert!(answer.stdout.contains("no such box"), "{}", answer.stdout);
@@ -128,7 +128,7 @@ impl Drop for Server {
 
 #[test]
 fn an_agent_travels_by_ssh_and_leaves_nothing_behind() {
-    let ground = Ground::with(&[("sharing", SHARING)]);
+    let fixture = Fixture::with(&[("sharing", SHARING)]);
     let needed =
         reusespec_platforms::agents::find("x86_64-unknown-linux-musl").map_err(|error| error.to_string());
     let own = tempfile::tempdir().unwrap();
@@ -156,7 +156,7 @@ fn an_agent_travels_by_ssh_and_leaves_nothing_behind() {
         format!("[boot.ssh]\nhost = \"127.0.0.1\"\noptions = {options:?}\n"),
     )
     .unwrap();
-    let answer = ground.run(&["run", "--platform", &file.to_string_lossy(), "--format", "json"]);
+    let answer = fixture.run(&["run", "--platform", &file.to_string_lossy(), "--format", "json"]);
     assert_eq!(answer.summary()["cases"], 2, "{answer:?}");
     assert_eq!(answer.summary()["broken"], 0, "{answer:?}");
     // The remote shell ends with its connection, and takes its folder with it.
@@ -171,7 +171,7 @@ fn an_agent_travels_by_ssh_and_leaves_nothing_behind() {
 
 #[test]
 fn a_machine_that_somebody_else_boots_is_told_the_time_of_day() {
-    let ground = Ground::with(&[("sharing", SHARING)]);
+    let fixture = Fixture::with(&[("sharing", SHARING)]);
     let program = env!("CARGO_BIN_EXE_reusespec");
     let own = tempfile::tempdir().unwrap();
     // What a guest's first process says before it serves, and the host's answer, kept.
@@ -186,7 +186,7 @@ fn a_machine_that_somebody_else_boots_is_told_the_time_of_day() {
         format!("[boot.command]\nprogram = [\"sh\", \"-c\", {script:?}]\n"),
     )
     .unwrap();
-    let run = ground.run(&["run", "--platform", &file.to_string_lossy(), "--format", "json"]);
+    let run = fixture.run(&["run", "--platform", &file.to_string_lossy(), "--format", "json"]);
     assert_eq!(run.summary()["cases"], 2, "{run:?}");
     assert_eq!(run.summary()["broken"], 0, "{run:?}");
     let go = fs::read_to_string(answer).unwrap();
