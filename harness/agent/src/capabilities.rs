@@ -45,7 +45,7 @@ fn loopback(domain: Domain, address: &str) -> Option<String> {
 /// A fresh namespace takes over the machine's choice to disable IPv6, so the machine decides.
 fn ipv6() -> Option<String> {
     let disabled =
-        crate::socket::sysctl::get("net.ipv6.conf.default.disable_ipv6").is_ok_and(|value| value == "1");
+        crate::sandbox::sysctl::get("net.ipv6.conf.default.disable_ipv6").is_ok_and(|value| value == "1");
     if disabled {
         return Some("IPv6 is disabled: net.ipv6.conf.default.disable_ipv6 is 1".to_owned());
     }

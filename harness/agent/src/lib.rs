@@ -7,7 +7,7 @@
 //! | module | owns |
 //! |---|---|
 //! | [`serve`] | the loop: which case starts when, what happens to one that dies or takes too long |
-//! | [`case`] | the process of a case, and what it tells the loop |
+//! | [`case_run`] | the process of a case, and what it tells the loop |
 //! | [`sandbox`] | namespaces, loopback, users; and what to do where the system refuses them |
 //! | [`init`] | the agent as the first process of a guest |
 //! | [`capabilities`] | what scenarios may require here, found by trying |
@@ -26,22 +26,19 @@
 //! [`Reply`]: reusespec_core::protocol::Reply
 
 mod capabilities;
-mod case;
+mod case_run;
 mod clocks;
 mod errno;
 mod exec;
-mod fastcgi;
-mod http;
+mod family;
 pub mod init;
 #[cfg(any(target_os = "freebsd", target_os = "dragonfly"))]
 mod interface;
-mod keepalive;
 mod listen_addr;
 pub mod peer;
 mod program;
 mod sandbox;
 mod serve;
-mod socket;
 mod stop;
 mod system;
 

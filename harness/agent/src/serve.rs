@@ -18,10 +18,11 @@ use reusespec_core::protocol::{
 };
 use reusespec_core::{Case, Outcome};
 
-use crate::case::Terms;
-use crate::keepalive::LatenessLog;
+use crate::case_run::Terms;
+use crate::family::keepalive;
+use crate::sandbox::lateness::LatenessLog;
 use crate::sandbox::{Isolation, Kept};
-use crate::{capabilities, clocks, exec, init, keepalive, system};
+use crate::{capabilities, clocks, exec, init, system};
 use child::Child;
 use lines::Lines;
 

@@ -2,7 +2,7 @@
 
 use reusespec_core::System;
 
-use crate::socket::sysctl;
+use crate::sandbox::sysctl;
 
 /// System controls that are recorded with every run because they decide rows.
 const DECIDING: [&str; 9] = [

@@ -9,7 +9,8 @@ use reusespec_core::step::keepalive::KeepaliveStep;
 use reusespec_core::step::socket::SocketStep;
 use reusespec_core::{Case, System};
 
-use crate::socket::{CHOSEN_PORTS, sysctl};
+use super::sysctl;
+use crate::family::socket::CHOSEN_PORTS;
 
 /// The names of the controls that the case's steps set on this system.
 pub(super) fn changed_by(case: &Case) -> Vec<String> {

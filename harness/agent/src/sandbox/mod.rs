@@ -8,10 +8,12 @@
 //! The price is that what only a reboot would undo must not be in a case.
 
 mod controls;
+pub(crate) mod lateness;
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
 mod loopback;
+pub(crate) mod sysctl;
 mod users;
 
 use std::net::Ipv6Addr;
@@ -25,7 +27,7 @@ pub(crate) use users::{Users, act_as};
 #[cfg(target_os = "linux")]
 pub(crate) use linux::map_users;
 
-use crate::case::Reporter;
+use crate::case_run::Reporter;
 
 /// The second IPv6 address of the loopback interface; IPv4 has 127.0.0.2.
 pub(crate) const SECOND_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 2);

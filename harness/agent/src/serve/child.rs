@@ -13,7 +13,7 @@ use reusespec_core::{Case, CaseKey, Outcome};
 
 use super::GRACE;
 use super::lines::Lines;
-use crate::case::{self, Note, Terms};
+use crate::case_run::{self, Note, Terms};
 
 pub(super) struct Child {
     key: CaseKey,
@@ -45,7 +45,7 @@ impl Child {
             ForkResult::Child => {
                 drop(ours);
                 die_with(parent);
-                case::run_and_exit(case, terms, theirs)
+                case_run::run_and_exit(case, terms, theirs)
             }
             ForkResult::Parent { child } => {
                 let budget = Duration::from_millis(case.budget_ms);
@@ -117,7 +117,7 @@ impl Child {
         #[cfg(not(target_os = "linux"))]
         let result = Err(io::Error::other("this system has no user namespaces"));
         // A case that cannot be answered is gone, and its end of the stream says so next.
-        let _ = nix::unistd::write(&self.stream, case::answer_mapped(result).as_bytes());
+        let _ = nix::unistd::write(&self.stream, case_run::answer_mapped(result).as_bytes());
     }
 
     fn cause_of_death(&mut self) -> String {

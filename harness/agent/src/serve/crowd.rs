@@ -11,8 +11,8 @@
 
 use std::time::Duration;
 
-use crate::keepalive::WITNESS_WAKES_EVERY;
 use crate::peer;
+use crate::sandbox::lateness::WAIT as PROBE_WAKES_EVERY;
 
 /// Each case holds a network namespace or a tunnel, on whatever machine.
 const MOST: usize = peer::MOST_WIRES;
@@ -24,7 +24,7 @@ pub(super) fn most_alive(processors: usize, wake_up: Duration, virtual_time: boo
     if virtual_time {
         return 1;
     }
-    let share = WITNESS_WAKES_EVERY / PART;
+    let share = PROBE_WAKES_EVERY / PART;
     let of_each = share.as_nanos() / wake_up.as_nanos().max(1);
     let of_all = usize::try_from(of_each)
         .unwrap_or(MOST)

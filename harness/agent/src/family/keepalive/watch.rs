@@ -214,7 +214,7 @@ impl Connections<'_, '_> {
     }
 
     pub(super) fn quiet(&mut self, step: &Quiet) -> Answer {
-        let lateness_log = self.scene.lateness_log;
+        let lateness_log = self.run.lateness_log;
         let Some(name) = &step.socket else {
             self.pause(step.r#for.0)?;
             return Ok(Observed::ok());
@@ -246,7 +246,7 @@ impl Connections<'_, '_> {
     /// Waits on purpose for so long, and notes what it took.
     fn pause(&mut self, time: Duration) -> Result<(), Stop> {
         let begun = Instant::now();
-        self.scene.reporter.waiting(|| std::thread::sleep(time))?;
+        self.run.reporter.waiting(|| std::thread::sleep(time))?;
         self.note_wait();
         if let Some(wire) = &mut self.wire {
             wire.waits.over += begun.elapsed().saturating_sub(time);
@@ -262,11 +262,11 @@ impl Connections<'_, '_> {
     }
 
     pub(super) fn await_probes(&mut self, step: &AwaitProbes) -> Answer {
-        let lateness_log = self.scene.lateness_log;
+        let lateness_log = self.run.lateness_log;
         let mut origin = self.origin(&step.socket)?;
         let number = (step.count as usize).saturating_sub(1);
         let wire = self.wire.as_ref().expect("an origin is on a wire");
-        let found = self.scene.reporter.waiting(|| {
+        let found = self.run.reporter.waiting(|| {
             wire.peer.await_segment(step.within.0, |recording| {
                 let mut probes = origin.segments(recording).filter(|each| is_probe(each));
                 probes.nth(number).map(|probe| probe.at)
@@ -291,12 +291,12 @@ impl Connections<'_, '_> {
     }
 
     pub(super) fn await_close(&mut self, step: &AwaitClose) -> Answer {
-        let lateness_log = self.scene.lateness_log;
+        let lateness_log = self.run.lateness_log;
         let mut origin = self.origin(&step.socket)?;
         let begun = self.wire()?.peer.elapsed();
         let socket = self.socket(&step.socket)?.try_clone()?;
         let end = self
-            .scene
+            .run
             .reporter
             .waiting(|| end(&socket, step.via, step.within.0))??;
         let wire = self.wire.as_ref().expect("an origin is on a wire");
@@ -305,7 +305,7 @@ impl Connections<'_, '_> {
             let caused = |recording: &Recording| cause(end, origin.segments(recording)).map(|_| ());
             // Not every end has a segment for a cause: then the application's time is all there is.
             let _ = self
-                .scene
+                .run
                 .reporter
                 .waiting(|| wire.peer.await_segment(RESET_WITHIN, caused))?;
         } else {

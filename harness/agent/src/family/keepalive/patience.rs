@@ -67,7 +67,7 @@ fn wait_for_a_multiple_of(period: Duration) {
 
 impl Connections<'_, '_> {
     pub(super) fn await_connect(&mut self, step: &AwaitConnect) -> Answer {
-        let lateness_log = self.scene.lateness_log;
+        let lateness_log = self.run.lateness_log;
         let peer = self.wire()?.peer.addresses().peer(any(step.family));
         let peer = SocketAddr::new(peer, PEER_PORT);
         let socket = raw(step.family)?;
@@ -78,7 +78,7 @@ impl Connections<'_, '_> {
             Ok(()) => Some("ok".to_owned()),
             Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {
                 let ended = || ready(&socket, PollFlags::POLLOUT, deadline);
-                if self.scene.reporter.waiting(ended)??.is_empty() {
+                if self.run.reporter.waiting(ended)??.is_empty() {
                     None
                 } else {
                     Some(pending_error(&socket)?.unwrap_or_else(|| "ok".to_owned()))
@@ -110,7 +110,7 @@ impl Connections<'_, '_> {
     }
 
     pub(super) fn await_free(&mut self, step: &AwaitFree) -> Answer {
-        let lateness_log = self.scene.lateness_log;
+        let lateness_log = self.run.lateness_log;
         let origin = self.origin(&step.socket)?;
         let wire = self.wire.as_ref().expect("an origin is on a wire");
         // Whole looks since the origin.
@@ -118,7 +118,7 @@ impl Connections<'_, '_> {
             |time: Duration| u32::try_from(time.as_millis() / LOOK_EVERY.as_millis()).unwrap_or(u32::MAX);
         let first = looks_in(wire.peer.elapsed().saturating_sub(origin.at));
         let looks = first..=first.saturating_add(looks_in(step.within.0));
-        let taken = self.scene.reporter.waiting(|| {
+        let taken = self.run.reporter.waiting(|| {
             let mut last = None;
             for look in looks {
                 let due = origin.at + LOOK_EVERY * look;

@@ -8,7 +8,7 @@ use reusespec_core::step::keepalive::{GetRaw, RawOption, SetRaw, Sysctl};
 use socket2::Socket;
 
 use super::{Answer, Connections, Stop};
-use crate::socket::sysctl;
+use crate::sandbox::sysctl;
 
 /// Level and number of an option on this system.
 fn number(option: RawOption) -> Option<(libc::c_int, libc::c_int)> {
@@ -113,7 +113,7 @@ impl Connections<'_, '_> {
     }
 
     pub(super) fn sysctl(&mut self, step: &Sysctl) -> Answer {
-        let own = self.scene.sandbox.must_be_own("a system control");
+        let own = self.run.sandbox.must_be_own("a system control");
         own.map_err(Stop::Unsupported)?;
         match sysctl::set(&step.name, &step.value) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {

@@ -33,7 +33,7 @@ enum Fate {
 
 impl Sockets<'_, '_> {
     pub(super) fn connect_many(&mut self, step: &ConnectMany) -> Answer {
-        let to = step.to.resolve(&self.scene.sandbox.ports);
+        let to = step.to.resolve(&self.run.sandbox.ports);
         let receivers = step
             .receivers
             .iter()
@@ -67,11 +67,11 @@ impl Sockets<'_, '_> {
     }
 
     pub(super) fn send_to_group(&mut self, step: &SendToGroup) -> Answer {
-        self.scene
+        self.run
             .sandbox
             .must_be_own("a multicast group")
             .map_err(Stop::Unsupported)?;
-        let to = step.to.resolve(&self.scene.sandbox.ports);
+        let to = step.to.resolve(&self.run.sandbox.ports);
         let receivers = step
             .receivers
             .iter()

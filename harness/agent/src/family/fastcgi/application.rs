@@ -10,7 +10,7 @@ use reusespec_core::step::fastcgi::{Serve, Transport};
 use reusespec_reference::fastcgi::{At, Background, FastCgiFault, Settings, web_server_addrs};
 use reusespec_wire::fastcgi::Role;
 
-use crate::case::Scene;
+use crate::case_run::CaseRun;
 use crate::listen_addr::ListenAddr;
 use crate::program::{Directory, Program};
 use crate::stop::{Stop, with_source};
@@ -31,8 +31,8 @@ pub(super) struct Application {
 
 impl Application {
     /// Starts what the case tests.
-    pub(super) fn start(step: &Serve, scene: &Scene<'_>) -> Result<Self, Stop> {
-        if let Implementation::Target(target) = &scene.implementation {
+    pub(super) fn start(step: &Serve, run: &CaseRun<'_>) -> Result<Self, Stop> {
+        if let Implementation::Target(target) = &run.implementation {
             return Ok(Self {
                 place: target.at.parse().map_err(Stop::Broken)?,
                 script_filename: target.script_filename.clone(),
@@ -41,7 +41,7 @@ impl Application {
                 _directory: None,
             });
         }
-        let (place, directory) = place(step.transport, scene)?;
+        let (place, directory) = place(step.transport, run)?;
         let mut application = Self {
             place: place.clone(),
             script_filename: None,
@@ -53,7 +53,7 @@ impl Application {
             (Transport::Inherited, ListenAddr::Tcp(address)) => Some(listen(*address)?),
             _ => None,
         };
-        match (&scene.implementation, inherited) {
+        match (&run.implementation, inherited) {
             (Implementation::External(external), Some(listener)) => {
                 let program = Program::start_inherited(external, listener, &place)?;
                 application.script_filename.clone_from(&external.script_filename);
@@ -88,10 +88,10 @@ impl Application {
     }
 }
 
-fn place(transport: Transport, scene: &Scene<'_>) -> Result<(ListenAddr, Option<Directory>), Stop> {
+fn place(transport: Transport, run: &CaseRun<'_>) -> Result<(ListenAddr, Option<Directory>), Stop> {
     match transport {
         Transport::Tcp | Transport::Inherited => {
-            let address = ([127, 0, 0, 1], scene.sandbox.ports[0]).into();
+            let address = ([127, 0, 0, 1], run.sandbox.ports[0]).into();
             Ok((ListenAddr::Tcp(address), None))
         }
         Transport::Unix => {

@@ -10,7 +10,7 @@ mod options;
 mod pcblist;
 mod state;
 mod stream;
-pub(crate) mod sysctl;
+mod sysctl;
 mod time_wait;
 
 use std::io;
@@ -21,7 +21,7 @@ use reusespec_core::{Observation, Observed, Outcome};
 use reusespec_reference::sockets::Sockets as Reference;
 use socket2::Socket;
 
-use crate::case::Scene;
+use crate::case_run::CaseRun;
 use crate::sandbox::act_as;
 pub(crate) use crate::stop::{Answer, Stop};
 #[cfg(any(target_os = "freebsd", target_os = "dragonfly"))]
@@ -39,17 +39,17 @@ pub(crate) struct Named {
 
 /// The sockets of a case and where it runs.
 pub(crate) struct Sockets<'s, 'r> {
-    scene: &'s mut Scene<'r>,
+    run: &'s mut CaseRun<'r>,
     named: Vec<Named>,
     /// Sockets that only have to stay open until the case ends.
     kept: Vec<Socket>,
 }
 
 /// Executes the steps of a case.
-pub(crate) fn execute(steps: &[Step<SocketStep>], scene: &mut Scene<'_>) -> Outcome {
+pub(crate) fn execute(steps: &[Step<SocketStep>], run: &mut CaseRun<'_>) -> Outcome {
     let (system, _) = crate::system::identify();
     let mut sockets = Sockets {
-        scene,
+        run,
         named: Vec::new(),
         kept: Vec::new(),
     };
@@ -129,7 +129,7 @@ impl Sockets<'_, '_> {
     /// Runs something on a socket as the user it belongs to.
     fn as_owner<T>(&self, name: &str, act: impl FnOnce(&Socket) -> io::Result<T>) -> Result<T, Stop> {
         let named = self.named(name)?;
-        let users = &self.scene.sandbox.users;
+        let users = &self.run.sandbox.users;
         Ok(act_as(users, named.user, || act(&named.socket))
             .map_err(|error| Stop::Broken(format!("becoming {:?} failed: {error}", named.user)))??)
     }

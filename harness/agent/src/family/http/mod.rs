@@ -17,7 +17,7 @@ use reusespec_core::step::Step;
 use reusespec_core::step::http::{HttpStep, Receive, Send, Until};
 use reusespec_core::{Observation, Observed, Outcome};
 
-use crate::case::Scene;
+use crate::case_run::CaseRun;
 use crate::errno;
 use crate::stop::Stop;
 use connection::Connection;
@@ -33,14 +33,14 @@ const SILENT_LOOK: Duration = Duration::from_millis(10);
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 
 struct Client<'s, 'r> {
-    scene: &'s mut Scene<'r>,
+    run: &'s mut CaseRun<'r>,
     server: Server,
     connections: Vec<(String, Connection)>,
 }
 
 /// Executes the steps of a case.
-pub(crate) fn execute(steps: &[Step<HttpStep>], scene: &mut Scene<'_>) -> Outcome {
-    match execute_all(steps, scene) {
+pub(crate) fn execute(steps: &[Step<HttpStep>], run: &mut CaseRun<'_>) -> Outcome {
+    match execute_all(steps, run) {
         Ok(observations) => Outcome::Observed(observations),
         Err(Stop::Unsupported(reason)) => Outcome::Unsupported(reason),
         Err(Stop::Broken(reason)) => Outcome::Broken(reason),
@@ -49,12 +49,12 @@ pub(crate) fn execute(steps: &[Step<HttpStep>], scene: &mut Scene<'_>) -> Outcom
     }
 }
 
-fn execute_all(steps: &[Step<HttpStep>], scene: &mut Scene<'_>) -> Result<Vec<Observation>, Stop> {
+fn execute_all(steps: &[Step<HttpStep>], run: &mut CaseRun<'_>) -> Result<Vec<Observation>, Stop> {
     let (system, _) = crate::system::identify();
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, scene.sandbox.ports[0]));
-    let server = Server::start(&scene.implementation, address, steps)?;
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, run.sandbox.ports[0]));
+    let server = Server::start(&run.implementation, address, steps)?;
     let mut client = Client {
-        scene,
+        run,
         server,
         connections: Vec::new(),
     };
@@ -145,11 +145,11 @@ impl Client<'_, '_> {
     }
 
     fn receive(&mut self, step: &Receive, is_labelled: bool) -> Result<Observed, Stop> {
-        let within = HAPPENS_WITHIN.min(self.scene.left());
+        let within = HAPPENS_WITHIN.min(self.run.left());
         let index = self.index(&step.connection)?;
         let connection = &mut self.connections[index].1;
         let replies = step.responses.unwrap_or(u32::from(step.until.is_none()));
-        self.scene.reporter.waiting(|| {
+        self.run.reporter.waiting(|| {
             connection.receive(replies, within);
             match step.until {
                 None => {}
@@ -167,7 +167,7 @@ impl Client<'_, '_> {
     }
 
     fn await_counter(&mut self, key: &str) -> Result<Observed, Stop> {
-        let until = Instant::now() + HAPPENS_WITHIN.min(self.scene.left());
+        let until = Instant::now() + HAPPENS_WITHIN.min(self.run.left());
         while self.server.counted(key)? == 0 {
             if Instant::now() >= until {
                 return Err(Stop::Broken(format!("no handler has raised the counter `{key}`")));
@@ -178,7 +178,7 @@ impl Client<'_, '_> {
     }
 
     fn await_refusal(&mut self) -> Result<Observed, Stop> {
-        let until = Instant::now() + HAPPENS_WITHIN.min(self.scene.left());
+        let until = Instant::now() + HAPPENS_WITHIN.min(self.run.left());
         loop {
             match Connection::open(self.server.address) {
                 Ok(_) if Instant::now() >= until => return Ok(Observed::ok()),

@@ -46,7 +46,7 @@ pub(super) fn connect_within(socket: &Socket, to: &SockAddr, time: Duration) -> 
 impl Sockets<'_, '_> {
     pub(super) fn connect(&mut self, step: &Connect) -> Answer {
         let to = self.address(&step.to);
-        let left = self.scene.left();
+        let left = self.run.left();
         self.as_owner(&step.socket, |socket| {
             connect_within(socket, &to, left.max(Duration::from_millis(1)))
         })?;
@@ -56,7 +56,7 @@ impl Sockets<'_, '_> {
     pub(super) fn accept(&mut self, step: &Accept) -> Answer {
         let listener = self.named(&step.socket)?;
         let (kind, user) = (listener.kind, listener.user);
-        if !readable_within(&listener.socket, self.scene.left())? {
+        if !readable_within(&listener.socket, self.run.left())? {
             return Err(Stop::Broken(format!("no connection came to `{}`", step.socket)));
         }
         let (socket, _) = self.as_owner(&step.socket, Socket::accept)?;
@@ -79,7 +79,7 @@ impl Sockets<'_, '_> {
             // The rest only waits, so another case may work meanwhile.
             let socket = named.socket.try_clone()?;
             if !self
-                .scene
+                .run
                 .reporter
                 .waiting(|| readable_within(&socket, NOTHING_AFTER))??
             {

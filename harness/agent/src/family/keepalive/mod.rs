@@ -5,7 +5,6 @@
 
 mod connection;
 mod end;
-mod lateness;
 mod option;
 mod patience;
 mod resent;
@@ -22,10 +21,9 @@ use reusespec_core::{Observation, Observed, Outcome};
 use reusespec_wire::segment::{Behaviour, Pair, pcapng};
 use socket2::Socket;
 
-use crate::case::Scene;
+use crate::case_run::CaseRun;
 use crate::peer::{Config, PeerError, WirePeer};
-use lateness::LatenessProbe;
-pub(crate) use lateness::{LatenessLog, WAIT as WITNESS_WAKES_EVERY};
+use crate::sandbox::lateness::{LatenessLog, LatenessProbe};
 pub(crate) use patience::turn;
 
 /// Why a step has no result.
@@ -92,7 +90,7 @@ struct Mark {
 }
 
 struct Connections<'s, 'r> {
-    scene: &'s mut Scene<'r>,
+    run: &'s mut CaseRun<'r>,
     ipv6: bool,
     wire: Option<Wire>,
     named: Vec<Named>,
@@ -104,7 +102,7 @@ struct Connections<'s, 'r> {
 }
 
 /// Executes the steps of a case.
-pub(crate) fn execute(steps: &[Step<KeepaliveStep>], scene: &mut Scene<'_>) -> Outcome {
+pub(crate) fn execute(steps: &[Step<KeepaliveStep>], run: &mut CaseRun<'_>) -> Outcome {
     let v6 = |step: &Step<KeepaliveStep>| match &step.action {
         KeepaliveStep::Connect(step) | KeepaliveStep::Listen(step) => step.family == IpVersion::Ipv6,
         KeepaliveStep::Open(step) => step.family == IpVersion::Ipv6,
@@ -113,7 +111,7 @@ pub(crate) fn execute(steps: &[Step<KeepaliveStep>], scene: &mut Scene<'_>) -> O
     };
     let mut connections = Connections {
         ipv6: steps.iter().any(v6),
-        scene,
+        run,
         wire: None,
         named: Vec::new(),
         poisoned: Vec::new(),
@@ -157,7 +155,7 @@ impl Connections<'_, '_> {
     }
 
     fn step(&mut self, step: &KeepaliveStep) -> Answer {
-        if self.scene.virtual_time && self.wire.is_some() {
+        if self.run.virtual_time && self.wire.is_some() {
             patience::wait_for_a_spoke();
         }
         match step {
@@ -215,7 +213,7 @@ impl Connections<'_, '_> {
     /// The wire, made when it is first needed.
     fn wire(&mut self) -> Result<&mut Wire, Stop> {
         if self.wire.is_none() {
-            self.scene
+            self.run
                 .sandbox
                 .must_be_own("a wire")
                 .map_err(Stop::Unsupported)?;
@@ -224,12 +222,12 @@ impl Connections<'_, '_> {
                 ..Config::default()
             };
             let peer = WirePeer::start(config)?;
-            if self.scene.virtual_time {
+            if self.run.virtual_time {
                 patience::wait_for_a_whole_turn()?;
             }
             self.wire = Some(Wire {
                 peer,
-                _witness: LatenessProbe::start(self.scene.lateness_log, self.scene.left())?,
+                _witness: LatenessProbe::start(self.run.lateness_log, self.run.left())?,
                 mark: Mark::default(),
                 switched: None,
                 waits: Waits::default(),
@@ -283,12 +281,12 @@ impl Connections<'_, '_> {
     }
 
     fn hand_over_capture(&mut self) {
-        let (true, Some(wire)) = (self.scene.capture, &self.wire) else {
+        let (true, Some(wire)) = (self.run.capture, &self.wire) else {
             return;
         };
         if let Ok(recording) = wire.peer.recording() {
             // A loop that is gone hears nothing any more.
-            let _ = self.scene.reporter.capture(&pcapng::encode(&recording));
+            let _ = self.run.reporter.capture(&pcapng::encode(&recording));
         }
     }
 }

@@ -18,7 +18,7 @@ use reusespec_core::step::Step;
 use reusespec_core::step::fastcgi::{FastcgiStep, Receive, Serve};
 use reusespec_core::{Observation, Observed, Outcome};
 
-use crate::case::Scene;
+use crate::case_run::CaseRun;
 use crate::stop::{Answer, Stop};
 use application::{Application, CONNECT_WITHIN};
 use bytes::Writer;
@@ -32,7 +32,7 @@ const SOON: Duration = Duration::from_millis(10);
 
 /// A web server with its connections.
 struct Probe<'s, 'r> {
-    scene: &'s mut Scene<'r>,
+    run: &'s mut CaseRun<'r>,
     application: Option<Application>,
     connections: BTreeMap<String, Connection>,
     /// The web server, where one is tested.
@@ -40,13 +40,13 @@ struct Probe<'s, 'r> {
 }
 
 /// Executes the steps of a case.
-pub(crate) fn execute(steps: &[Step<FastcgiStep>], scene: &mut Scene<'_>) -> Outcome {
-    if let Some(reason) = lacking(steps, &scene.implementation) {
+pub(crate) fn execute(steps: &[Step<FastcgiStep>], run: &mut CaseRun<'_>) -> Outcome {
+    if let Some(reason) = lacking(steps, &run.implementation) {
         return Outcome::Unsupported(reason);
     }
     let (system, _) = crate::system::identify();
     let mut probe = Probe {
-        scene,
+        run,
         application: None,
         connections: BTreeMap::new(),
         proxy: None,
@@ -97,7 +97,7 @@ impl Probe<'_, '_> {
     fn step(&mut self, step: &FastcgiStep) -> Answer {
         match step {
             FastcgiStep::Serve(step) => {
-                self.application = Some(Application::start(step, self.scene)?);
+                self.application = Some(Application::start(step, self.run)?);
                 Ok(Observed::ok())
             }
             FastcgiStep::Connect(step) => self.connect(&step.connection),
@@ -119,13 +119,13 @@ impl Probe<'_, '_> {
             FastcgiStep::Repeat(step) => self.repeat(step),
             FastcgiStep::BeginMany(step) => self.begin_many(step),
             FastcgiStep::WebServer(step) => {
-                self.proxy = Some(ReverseProxy::start(step, self.scene)?);
+                self.proxy = Some(ReverseProxy::start(step, self.run)?);
                 Ok(Observed::ok())
             }
             FastcgiStep::Visit(step) => self.proxy()?.visit(step).map(Observed::Transcript),
             FastcgiStep::Recorded(step) => {
                 let proxy = self.proxy.as_ref().ok_or_else(no_front)?;
-                let lines = self.scene.reporter.waiting(|| proxy.recorded(step))?;
+                let lines = self.run.reporter.waiting(|| proxy.recorded(step))?;
                 Ok(Observed::Transcript(lines))
             }
         }
@@ -166,10 +166,7 @@ impl Probe<'_, '_> {
         }
         // What comes soon is worth no message to the loop.
         connection.peek(SOON.min(connection.budget(step)));
-        let lines = self
-            .scene
-            .reporter
-            .waiting(|| connection.receive(step, deadline))?;
+        let lines = self.run.reporter.waiting(|| connection.receive(step, deadline))?;
         Ok(lines)
     }
 
@@ -178,13 +175,13 @@ impl Probe<'_, '_> {
     }
 
     fn is_target(&self) -> bool {
-        matches!(self.scene.implementation, Implementation::Target(_))
+        matches!(self.run.implementation, Implementation::Target(_))
     }
 
     fn application(&mut self) -> Result<&mut Application, Stop> {
         if self.application.is_none() {
             let defaults: Serve = serde_json::from_str("{}").expect("every key of `serve` has a default");
-            self.application = Some(Application::start(&defaults, self.scene)?);
+            self.application = Some(Application::start(&defaults, self.run)?);
         }
         self.application.as_mut().ok_or(Stop::Poisoned)
     }
@@ -195,10 +192,10 @@ impl Probe<'_, '_> {
     }
 
     fn deadline(&self) -> Instant {
-        self.scene
+        self.run
             .deadline
             .checked_sub(RESERVE)
-            .unwrap_or(self.scene.deadline)
+            .unwrap_or(self.run.deadline)
     }
 }
 

@@ -15,8 +15,8 @@ const CHANGES_WITHIN: Duration = Duration::from_secs(2);
 
 impl Sockets<'_, '_> {
     pub(super) fn await_state(&mut self, local: &Endpoint, state: TcpState) -> Answer {
-        let local = local.resolve(&self.scene.sandbox.ports);
-        let deadline = Instant::now() + CHANGES_WITHIN.min(self.scene.left());
+        let local = local.resolve(&self.run.sandbox.ports);
+        let deadline = Instant::now() + CHANGES_WITHIN.min(self.run.left());
         loop {
             let states = states(local).map_err(|error| Stop::Unsupported(format!("{error}")))?;
             if states.contains(&state) {

@@ -23,7 +23,7 @@ thread_local! {
 ///
 /// # Errors
 /// When the kernel refuses its table, or nothing in it follows the states of a connection of ours.
-pub(in crate::socket) fn states(local: SocketAddr) -> io::Result<Vec<TcpState>> {
+pub(in crate::family::socket) fn states(local: SocketAddr) -> io::Result<Vec<TcpState>> {
     let layout = LAYOUT.with(|known| match known.get() {
         Some(layout) => Ok(*layout),
         None => learn().map(|layout| *known.get_or_init(|| layout)),

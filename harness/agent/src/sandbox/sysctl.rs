@@ -2,27 +2,6 @@
 
 use std::io;
 
-use reusespec_core::Observed;
-use reusespec_core::step::socket::Sysctl;
-
-use super::{Answer, Sockets, Stop};
-
-impl Sockets<'_, '_> {
-    pub(super) fn sysctl(&mut self, step: &Sysctl) -> Answer {
-        self.scene
-            .sandbox
-            .must_be_own("a system control")
-            .map_err(Stop::Unsupported)?;
-        match set(&step.name, &step.value) {
-            Ok(()) => Ok(Observed::ok()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Err(Stop::Unsupported(format!("this kernel has no {}", step.name)))
-            }
-            Err(error) => Err(error.into()),
-        }
-    }
-}
-
 /// Reads a control.
 ///
 /// # Errors

@@ -10,7 +10,7 @@ use super::{Answer, Connections, Stop};
 
 impl Connections<'_, '_> {
     pub(super) fn implementation(&self) -> Result<Keepalive, Stop> {
-        match &self.scene.implementation {
+        match &self.run.implementation {
             Implementation::Kernel => Err(Stop::Unsupported(
                 "the kernel has no interface of its own to test".to_owned(),
             )),

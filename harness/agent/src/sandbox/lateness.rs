@@ -87,7 +87,7 @@ impl LatenessLog {
     }
 
     /// How late the machine was at the worst moment between two times of day.
-    pub(super) fn lateness(self, from: Duration, to: Duration) -> Lateness {
+    pub(crate) fn lateness(self, from: Duration, to: Duration) -> Lateness {
         let (first, last) = (stretch(from), stretch(to));
         let first = first.max(last.saturating_sub(STRETCHES as u64 - 1));
         let shown = |entries: &[AtomicU64], us: fn(u64) -> u64| {
@@ -150,14 +150,14 @@ fn wait(case: Duration) -> Duration {
 
 /// The running witnesses of a case. They end when this is dropped, at the end of their waits.
 #[derive(Debug)]
-pub(super) struct LatenessProbe {
+pub(crate) struct LatenessProbe {
     /// Ends the threads by its end.
     _alive: Arc<()>,
 }
 
 impl LatenessProbe {
     /// Starts them for a case that may take so long: the more there are, the longer each waits.
-    pub(super) fn start(lateness_log: LatenessLog, case: Duration) -> io::Result<Self> {
+    pub(crate) fn start(lateness_log: LatenessLog, case: Duration) -> io::Result<Self> {
         let processors = thread::available_parallelism().map_or(1, usize::from);
         let witnesses = processors.min(WATCHED);
         let wait = wait(case) * witnesses as u32;

@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use reusespec_core::Observed;
 use reusespec_core::step::socket::{BindMany, FillEphemeral, Options};
 
-use super::{Answer, Sockets, Stop, open, sysctl};
+use super::{Answer, Sockets, Stop, open};
+use crate::sandbox::sysctl;
 
 /// The controls of the range.
 pub(crate) const CHOSEN_PORTS: &[&str] = if cfg!(target_os = "linux") {
@@ -19,7 +20,7 @@ const FIRST: u16 = 41_000;
 
 impl Sockets<'_, '_> {
     pub(super) fn fill_ephemeral(&mut self, step: &FillEphemeral) -> Answer {
-        self.scene
+        self.run
             .sandbox
             .must_be_own("a narrowed ephemeral range")
             .map_err(Stop::Unsupported)?;

@@ -29,12 +29,12 @@ pub(super) fn raw(kind: Kind, options: Options) -> Result<Socket, Stop> {
 
 impl Sockets<'_, '_> {
     pub(super) fn address(&self, endpoint: &Endpoint) -> SockAddr {
-        endpoint.resolve(&self.scene.sandbox.ports).into()
+        endpoint.resolve(&self.run.sandbox.ports).into()
     }
 
     pub(super) fn open(&mut self, step: &Open) -> Answer {
         let user = step.user.unwrap_or(User::Root);
-        self.scene.sandbox.must_have(user).map_err(Stop::Unsupported)?;
+        self.run.sandbox.must_have(user).map_err(Stop::Unsupported)?;
         let make = || -> Result<Socket, Stop> {
             let socket = raw(step.kind, step.options)?;
             if let Some(only) = step.v6only {
@@ -42,7 +42,7 @@ impl Sockets<'_, '_> {
             }
             Ok(socket)
         };
-        let socket = act_as(&self.scene.sandbox.users, user, make)
+        let socket = act_as(&self.run.sandbox.users, user, make)
             .map_err(|error| Stop::Broken(format!("becoming {user:?} failed: {error}")))??;
         self.add(&step.socket, socket, step.kind, user)
     }
@@ -59,7 +59,7 @@ impl Sockets<'_, '_> {
     }
 
     pub(super) fn join(&mut self, step: &Join) -> Answer {
-        self.scene
+        self.run
             .sandbox
             .must_be_own("a multicast group")
             .map_err(Stop::Unsupported)?;
@@ -76,7 +76,7 @@ impl Sockets<'_, '_> {
         open: impl FnOnce(reference::Sockets, SocketAddr) -> Result<Socket, SocketError>,
         step: &Listener,
     ) -> Answer {
-        let at = step.at.resolve(&self.scene.sandbox.ports);
+        let at = step.at.resolve(&self.run.sandbox.ports);
         let socket = open(self.implementation()?, at).map_err(|error| Stop::Refused(error.source))?;
         let tcp = socket.r#type()? == Type::STREAM;
         let kind = match (tcp, at.is_ipv6()) {
@@ -89,11 +89,11 @@ impl Sockets<'_, '_> {
     }
 
     pub(super) fn listen_multicast(&mut self, step: &MulticastListener) -> Answer {
-        self.scene
+        self.run
             .sandbox
             .must_be_own("a multicast group")
             .map_err(Stop::Unsupported)?;
-        let at = step.at.resolve(&self.scene.sandbox.ports);
+        let at = step.at.resolve(&self.run.sandbox.ports);
         let socket = self
             .implementation()?
             .listen_multicast_udp(at, step.group)
@@ -103,7 +103,7 @@ impl Sockets<'_, '_> {
     }
 
     fn implementation(&self) -> Result<reference::Sockets, Stop> {
-        match &self.scene.implementation {
+        match &self.run.implementation {
             Implementation::Kernel => Err(Stop::Unsupported(
                 "the kernel has no defaults of its own to test".to_owned(),
             )),

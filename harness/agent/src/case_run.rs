@@ -11,12 +11,12 @@ use reusespec_core::{Case, Outcome, Steps};
 
 pub(crate) use report::{Note, Reporter, answer_mapped};
 
-use crate::keepalive::LatenessLog;
+use crate::family::{fastcgi, http, keepalive, socket};
+use crate::sandbox::lateness::LatenessLog;
 use crate::sandbox::{Isolation, Sandbox};
-use crate::{fastcgi, http, keepalive, socket};
 
 /// What a case may lean on while it executes.
-pub(crate) struct Scene<'r> {
+pub(crate) struct CaseRun<'r> {
     /// Where it runs: ports it owns, what is isolated.
     pub(crate) sandbox: Sandbox,
     /// Which implementation answers its implementation steps.
@@ -47,7 +47,7 @@ pub(crate) struct Terms {
     pub(crate) virtual_time: bool,
 }
 
-impl Scene<'_> {
+impl CaseRun<'_> {
     /// Time left, for a wait on something that may never come.
     pub(crate) fn left(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
@@ -99,7 +99,7 @@ fn execute(case: &Case, terms: Terms, reporter: &mut Reporter) -> Outcome {
         Err(outcome) => return outcome,
     };
     let deadline = Instant::now() + Duration::from_millis(case.budget_ms);
-    let mut scene = Scene {
+    let mut run = CaseRun {
         sandbox,
         implementation,
         deadline,
@@ -109,9 +109,9 @@ fn execute(case: &Case, terms: Terms, reporter: &mut Reporter) -> Outcome {
         reporter,
     };
     match &case.steps {
-        Steps::PortReuse(steps) => socket::execute(steps, &mut scene),
-        Steps::Http(steps) => http::execute(steps, &mut scene),
-        Steps::Fastcgi(steps) => fastcgi::execute(steps, &mut scene),
-        Steps::Keepalive(steps) => keepalive::execute(steps, &mut scene),
+        Steps::PortReuse(steps) => socket::execute(steps, &mut run),
+        Steps::Http(steps) => http::execute(steps, &mut run),
+        Steps::Fastcgi(steps) => fastcgi::execute(steps, &mut run),
+        Steps::Keepalive(steps) => keepalive::execute(steps, &mut run),
     }
 }

@@ -12,7 +12,7 @@ use reusespec_core::protocol::Implementation;
 use reusespec_core::step::fastcgi::{Recorded, Visit, WebServer};
 
 use super::connection::QUIET;
-use crate::case::Scene;
+use crate::case_run::CaseRun;
 use crate::listen_addr::ListenAddr;
 use crate::program::Program;
 use crate::stop::Stop;
@@ -36,13 +36,13 @@ pub(super) struct ReverseProxy {
 
 impl ReverseProxy {
     /// Starts both.
-    pub(super) fn start(step: &WebServer, scene: &Scene<'_>) -> Result<Self, Stop> {
-        let [port, upstream_port] = scene.sandbox.ports;
+    pub(super) fn start(step: &WebServer, run: &CaseRun<'_>) -> Result<Self, Stop> {
+        let [port, upstream_port] = run.sandbox.ports;
         let place = ListenAddr::Tcp(([127, 0, 0, 1], port).into());
         let upstream = Upstream::start(([127, 0, 0, 1], upstream_port).into(), step.answer)?;
         let at = format!("127.0.0.1:{upstream_port}");
         let port_text = upstream_port.to_string();
-        let external = web_server(&scene.implementation)?;
+        let external = web_server(&run.implementation)?;
         let keep_conn = if step.keep_conn { "on" } else { "off" };
         let no_keep_conn = if step.keep_conn { "" } else { "no " };
         let more = [
