@@ -1,15 +1,14 @@
-//! The agent for every machine it is sent to: `target/agents/<target>/reusespec-agent`.
+//! Builds the agent for other machines: `target/agents/<target>/reusespec-agent`.
 //!
 //! | module | owns |
 //! |---|---|
-//! | [`recipe`] | how each target is linked, and the limit of its size |
-//! | [`tools`] | what that needs on this machine, and how to get it |
-//! | [`dragonfly`] | start file and libraries to link against, for a system nobody ships a sysroot of |
+//! | [`recipe`] | how each target is linked, and what is checked of the result |
+//! | [`tools`] | the tools that a build needs, and the commands that install them |
+//! | [`dragonfly`] | a start file and stub libraries to link DragonFly programs against |
 //!
-//! Cargo is started once a target instead of once for all: targets differ in toolchain and linker, and one that
-//! cannot be built here must not cost the others. What is missing is said with the command that gets it, and the exit
-//! status is that of a failure only if the target was asked for by name: without names everything that can be built
-//! here is.
+//! Cargo runs once per target: targets differ in toolchain and linker, and one that cannot be built here must not stop
+//! the others. A missing tool is reported with the command that installs it. The task fails only if a target that was
+//! named on the command line is missing; without names it builds what this machine can build.
 
 mod dragonfly;
 mod recipe;
@@ -23,10 +22,11 @@ use std::process::Command;
 use recipe::{Linker, Recipe};
 use reusespec_platforms::executable::Executable;
 
-/// The program's name, in cargo's folder and in ours.
+/// The file name of the program.
 const PROGRAM: &str = "reusespec-agent";
 
-/// Builds the agents of the named targets, or of all that can be built here. True if nothing asked for is missing.
+/// Builds the agents of the named targets, or of all that this machine can build. Returns whether none that was named
+/// is missing.
 ///
 /// # Errors
 /// When a target is unknown or a folder cannot be written.
@@ -59,7 +59,7 @@ pub(crate) fn build(names: &[String], install: bool) -> io::Result<bool> {
     Ok(complete)
 }
 
-/// Builds one, looks at what came out, and puts it in its place.
+/// Builds one agent, checks it, and copies it to `folder`.
 fn build_one(recipe: &Recipe, root: &Path) -> io::Result<String> {
     let folder = root.join("target/agents").join(recipe.target);
     fs::create_dir_all(&folder)?;
@@ -77,17 +77,17 @@ fn build_one(recipe: &Recipe, root: &Path) -> io::Result<String> {
     Ok(format!("{:>9} bytes  {executable}", bytes.len()))
 }
 
-/// By a name of its own first: a run that looks for an agent meanwhile finds the old one or the new one, whole.
-fn install(built: &Path, place: &Path) -> io::Result<()> {
-    let new = place.with_extension("new");
+/// Copies to a temporary name and renames, so that a concurrent run finds a complete file.
+fn install(built: &Path, target: &Path) -> io::Result<()> {
+    let new = target.with_extension("new");
     fs::copy(built, &new)?;
-    fs::rename(new, place)
+    fs::rename(new, target)
 }
 
 fn command(recipe: &Recipe, root: &Path, folder: &Path) -> io::Result<Command> {
     let mut command = match recipe.standard_library {
         recipe::StandardLibrary::Shipped => Command::new("cargo"),
-        // Not `cargo +nightly`: below `cargo run` the name `cargo` may already be one toolchain's own.
+        // Not `cargo +nightly`: below `cargo run`, PATH may name the `cargo` of one toolchain, which knows no `+`.
         recipe::StandardLibrary::Built => {
             let mut command = Command::new("rustup");
             command.args(["run", tools::NIGHTLY, "cargo"]);
@@ -106,11 +106,11 @@ fn command(recipe: &Recipe, root: &Path, folder: &Path) -> io::Result<Command> {
     command.args(["--package", "reusespec-agent", "--bin", PROGRAM]);
     command.args(["--profile", "agent", "--target", recipe.target]);
     if recipe.standard_library == recipe::StandardLibrary::Built {
-        // Built without unwinding and backtraces: nothing of an agent that aborts reads them.
+        // Without unwinding and backtraces: an agent that aborts uses neither.
         command.args(["-Zbuild-std=std,panic_abort", "-Zbuild-std-features="]);
     }
     match recipe.linker {
-        // It brings its own start files and libc.a; the linker that comes with Rust does the rest.
+        // The target ships start files and libc.a, so the linker that comes with Rust is enough.
         Linker::Lld => {
             command.env(recipe.variable("LINKER"), "rust-lld");
         }
@@ -125,7 +125,7 @@ fn command(recipe: &Recipe, root: &Path, folder: &Path) -> io::Result<Command> {
     Ok(command)
 }
 
-/// The folder of compilers' own files, of the toolchain called `toolchain` or else the one of this repository.
+/// The sysroot of the toolchain called `toolchain`, or of the one of this repository.
 fn sysroot(toolchain: Option<&str>) -> Option<PathBuf> {
     let mut command = match toolchain {
         Some(name) => {

@@ -1,4 +1,5 @@
-//! Figures, as ratios against a floor measured in the same run: machines are noisy, ratios less so.
+//! Benchmarks. Each prints a ratio to a floor or a peer that is measured in the same run, because a noisy machine
+//! changes both.
 
 mod fastcgi;
 mod http;
@@ -13,13 +14,13 @@ use clap::ValueEnum;
 /// What can be measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Figure {
-    /// What a port-reuse case costs beside an empty namespace.
+    /// The time of a port-reuse case, relative to an empty namespace.
     KernelCases,
-    /// How soon keepalive cases end after their schedule, and their times beside tcpdump's.
+    /// How long after its schedule a keepalive case ends, and its time stamps relative to tcpdump's.
     Keepalive,
-    /// Requests per second of the FastCGI reference beside Go's library.
+    /// Requests per second of the FastCGI reference, relative to Go's net/http/fcgi.
     Fastcgi,
-    /// Requests per second of the HTTP reference beside bare hyper.
+    /// Requests per second of the HTTP reference, relative to hyper.
     Http,
 }
 

@@ -1,3 +1,3 @@
-//! What automation and tests share: the rules of the repository.
+//! The part of the automation that tests use too: the rules of the repository.
 
 pub mod rules;

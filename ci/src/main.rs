@@ -27,67 +27,67 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Write the JSON Schema of scenario files anew.
+    /// Generate the JSON Schemas of scenario files and results.
     Schema,
-    /// Build the agent for other machines, into target/agents.
+    /// Build the agent for other machines into target/agents.
     Agents {
-        /// Rust targets; all that can be built here if left out.
+        /// Rust targets. Without any: every target that this machine can build.
         targets: Vec<String>,
-        /// Get what is missing first, by the commands that are otherwise only printed.
+        /// Install what is missing first. Without it the commands are only printed.
         #[arg(long)]
         install: bool,
     },
-    /// Print the jobs of a night: every platform by every shard.
+    /// Print the jobs of the nightly workflow: every platform with every shard.
     Matrix,
-    /// Print Debian's packages that the jobs of a night need, a line each.
+    /// Print the Debian packages that tests and nightly jobs use, one per line.
     Packages,
-    /// Run one job of the matrix, or with --local all this machine has everything for, and leave results in
+    /// Run one job of the matrix, or with --local every job that this machine can run. Results go to
     /// target/nightly.
     Nightly {
-        /// Every job that can be done here, and one table.
+        /// Run every job that this machine can run, and print one table.
         #[arg(long, conflicts_with_all = ["platform", "shard"])]
         local: bool,
-        /// The job's platform.
+        /// The platform of the job.
         #[arg(long, required_unless_present = "local", requires = "shard")]
         platform: Option<String>,
-        /// The job's shard.
+        /// The shard of the job.
         #[arg(long, requires = "platform")]
         shard: Option<String>,
     },
     /// Print the results of many runs as one table in Markdown.
     Merge {
-        /// Files of `run --format json`, or folders with them.
+        /// Files written by `run --format json`, or folders of them.
         #[arg(required = true)]
         results: Vec<PathBuf>,
     },
-    /// Open a change with the snapshots that results give.
+    /// Open a pull request with the snapshots that the results propose.
     Propose {
-        /// Files of `run --format json`, or folders with them.
+        /// Files written by `run --format json`, or folders of them.
         #[arg(required = true)]
         results: Vec<PathBuf>,
     },
     /// Measure, and print ratios. Needs `cargo build --release` first.
     Bench {
-        /// What to measure; everything if left out.
+        /// What to measure. Without any: everything.
         figures: Vec<bench::Figure>,
     },
-    /// Serve what `bench` measures, until standard input ends.
+    /// Serve one of the servers that `bench` measures, until standard input ends.
     #[command(hide = true)]
     Serve {
-        /// Which.
+        /// Which server.
         what: bench::serve::Served,
     },
-    /// Run scenarios again and again and show every answer that flips.
+    /// Run scenarios repeatedly and print every answer that flips.
     Flakes {
-        /// Scenarios whose id contains one of these; all if left out.
+        /// Scenarios whose id contains one of these words. Without any: all.
         filters: Vec<String>,
-        /// Only this implementation; each scenario's own if left out.
+        /// Run against this implementation instead of each scenario's default.
         #[arg(long)]
         implementation: Option<String>,
         /// How many times.
         #[arg(long, default_value_t = 10)]
         runs: usize,
-        /// How many of them, the last ones, beside busy processes.
+        /// How many of the runs, the last ones, share the machine with busy processes.
         #[arg(long, default_value_t = 2)]
         loaded: usize,
     },

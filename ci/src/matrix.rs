@@ -1,7 +1,7 @@
-//! Which jobs a night has: every platform, by shard. Printed as GitHub's `matrix`, walked through by `nightly`.
+//! The jobs of the nightly workflow: every platform with every shard. `ci matrix` prints them as GitHub's `matrix`.
 //!
-//! A shard is a filter of scenarios, so a job can be repeated by hand with the same word. Families whose cases run
-//! programs of the host have no place in a guest.
+//! A shard is a filter of scenarios, so a job can be repeated by hand with the same words. Guests run only the families
+//! whose cases need no program of the host.
 
 use std::collections::BTreeSet;
 
@@ -9,26 +9,26 @@ use reusespec_platforms::profile::PlatformProfile;
 use reusespec_platforms::qemu::debian_package;
 use serde_json::{Value, json};
 
-/// Where the runner itself is the platform.
+/// The platform that is the runner itself.
 pub(crate) const HOST: &str = "host";
 
-/// A job.
+/// One job of the matrix.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Job {
-    /// What `--platform` takes.
+    /// The name that `--platform` takes.
     pub(crate) platform: String,
-    /// The scenarios: what `run` takes as filters, separated by spaces.
+    /// The scenarios: filters of `run`, separated by spaces.
     pub(crate) shard: &'static str,
-    /// The agent it needs; none on the host.
+    /// The Rust target of the agent; none on the host.
     pub(crate) target: Option<String>,
-    /// Debian's packages it needs.
+    /// The Debian package that has the emulator; empty on the host.
     pub(crate) packages: &'static str,
 }
 
 const GUEST_SHARDS: [&str; 2] = ["port-reuse", "keepalive"];
 const HOST_SHARDS: [&str; 4] = ["port-reuse", "keepalive", "fastcgi", "http"];
 
-/// Every job, platforms in their own order.
+/// Returns every job, the host first.
 pub(crate) fn jobs() -> Vec<Job> {
     let host = HOST_SHARDS.iter().map(|shard| Job {
         platform: HOST.to_owned(),
@@ -47,13 +47,13 @@ pub(crate) fn jobs() -> Vec<Job> {
     host.chain(guests).collect()
 }
 
-/// Debian's packages for every job, each once.
+/// Returns the Debian packages of all emulators, each once.
 pub(crate) fn packages() -> BTreeSet<&'static str> {
     let named = |job: Job| (!job.packages.is_empty()).then_some(job.packages);
     jobs().into_iter().filter_map(named).collect()
 }
 
-/// What GitHub reads with `fromJSON`.
+/// The matrix as GitHub reads it with `fromJSON`.
 pub(crate) fn as_json(jobs: &[Job]) -> Value {
     let entry = |job: &Job| {
         json!({
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn the_workflow_expects_what_the_matrix_has() {
+    fn the_workflow_uses_the_keys_that_the_matrix_prints() {
         let text = workflow("nightly.yml");
         let wanted: BTreeSet<_> = text
             .split("matrix.")
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn workflows_only_call_tasks_and_actions_that_cannot_change() {
+    fn workflows_call_only_tasks_and_actions_pinned_by_commit() {
         let ours = [
             ".ci/run",
             "cargo run ",
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_night_is_every_platform_by_every_shard_it_has() {
+    fn the_matrix_is_every_platform_with_every_shard() {
         let lines: Vec<_> = jobs()
             .iter()
             .map(|job| format!("{:12} {:10} {}", job.platform, job.shard, job.packages))

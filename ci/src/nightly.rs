@@ -1,7 +1,7 @@
-//! A night's runs: one job of the matrix, or with `--local` every job that this machine has everything for.
+//! Runs one job of the matrix, or with `--local` every job that this machine can run.
 //!
-//! Results are files of `target/nightly`, named after platform and shard, so that a job on GitHub and a run at home leave
-//! the same. A job's own exit status is not the night's: `merge` decides that from the files.
+//! Results are files in `target/nightly`, named after platform and shard, the same on GitHub and at home. The exit
+//! status of a single run is ignored: `merge` decides from the files whether the night was good.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -18,12 +18,12 @@ use crate::matrix::{self, HOST, Job};
 use crate::merge::{self, Row};
 use crate::suite;
 
-/// Where results are left.
+/// The folder of the results.
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/nightly")
 }
 
-/// One job: what the workflow starts. True if it left its results.
+/// Runs one job, as the workflow does. Returns whether it wrote results.
 pub(crate) fn one(platform: &str, shard: &str) -> io::Result<bool> {
     let job = matrix::jobs()
         .into_iter()
@@ -33,7 +33,7 @@ pub(crate) fn one(platform: &str, shard: &str) -> io::Result<bool> {
     Ok(file.metadata()?.len() > 0)
 }
 
-/// Every job this machine can do, one after the other, and the table.
+/// Runs every job that this machine can run, one after the other, and prints the table.
 pub(crate) fn local() -> io::Result<bool> {
     let mut out = io::stdout();
     let (mut files, mut left_out) = (Vec::new(), Vec::new());
@@ -53,7 +53,7 @@ pub(crate) fn local() -> io::Result<bool> {
     Ok(good)
 }
 
-/// Why this machine cannot do a job; nothing is fetched or built for it.
+/// Why this machine cannot run a job. Nothing is fetched or built to find out.
 fn lacks(job: &Job) -> Option<String> {
     if job.platform == HOST {
         return None;

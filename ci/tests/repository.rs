@@ -1,4 +1,4 @@
-//! The repository keeps its own rules.
+//! Runs the rules of `ci::rules` on the repository.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use std::path::Path;
 fn the_repository_keeps_its_rules() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let root = std::fs::canonicalize(root).unwrap();
-    let breaches = ci::rules::check(&root).unwrap();
-    let lines: Vec<_> = breaches.iter().map(ToString::to_string).collect();
+    let violations = ci::rules::check(&root).unwrap();
+    let lines: Vec<_> = violations.iter().map(ToString::to_string).collect();
     assert!(lines.is_empty(), "\n{}", lines.join("\n"));
 }

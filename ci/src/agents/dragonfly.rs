@@ -1,32 +1,32 @@
-//! What a DragonFly program is linked against where there is no DragonFly: a start file and two stub libraries.
+//! Makes what a DragonFly program is linked against without DragonFly: a start file and two stub libraries.
 //!
-//! A shared library is only its names to a linker. So `libc.so` and `libpthread.so` are made here from a list of names
-//! (`dragonfly/exports.txt`), with the file names of the real ones inside; on the real system the run-time linker finds
-//! the real ones. The list is not made from whatever the program happens to need, which would link anything: each name
-//! in it was looked up in DragonFly's own Symbol.map files, and a new one has to be.
+//! A linker needs only the symbols of a shared library. So the stub `libc.so` and `libpthread.so` define the names of
+//! `dragonfly/exports.txt` and carry the SONAMEs of the real libraries, which the run-time linker loads on DragonFly.
+//! The list is not generated from what the agent needs, because then a missing function would link. Each name was
+//! looked up in DragonFly's Symbol.map files, and each new one must be.
 //!
-//! Everything is assembled by the Rust compiler for [`ASSEMBLER`] and linked by `rust-lld`, so no C toolchain is
-//! needed. The price: functions added to libc after 5.6 cannot be used, which is what running on 5.6 means anyway.
+//! The Rust compiler assembles everything for [`ASSEMBLER`] and `rust-lld` links it, so no C toolchain is needed. The
+//! agent cannot use functions that libc gained after 5.6, the oldest release it runs on.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The target whose assembler and linker make the files: any x86_64 ELF target that rustup ships.
+/// The target that the files are assembled for: any x86_64 ELF target that rustup ships.
 pub(super) const ASSEMBLER: &str = "x86_64-unknown-linux-musl";
 
 const START: &str = include_str!("dragonfly/crt1.rs");
 const NEWER: &str = include_str!("dragonfly/newer.rs");
 const EXPORTS: &str = include_str!("dragonfly/exports.txt");
 
-/// The libraries with names in them: for the linker, and in the program.
+/// The stub libraries: the name for the linker, and the SONAME.
 const LIBRARIES: [(&str, &str); 2] = [("c", "libc.so.8"), ("pthread", "libpthread.so.0")];
 
-/// Named by the standard library's link attributes, used by nothing that is left of it when a panic aborts.
+/// Empty libraries: the standard library names them in link attributes, and with `panic = "abort"` uses none.
 const EMPTY: [&str; 6] = ["execinfo", "gcc_pic", "kvm", "m", "rt", "util"];
 
-/// Makes the files in `folder` and returns the compiler's flags that use them.
+/// Writes the files to `folder` and returns the compiler flags that use them.
 pub(super) fn prepare(folder: &Path) -> io::Result<String> {
     fs::create_dir_all(folder)?;
     let start = folder.join("crt1.o");
@@ -44,23 +44,22 @@ pub(super) fn prepare(folder: &Path) -> io::Result<String> {
     for name in EMPTY {
         fs::write(folder.join(format!("lib{name}.a")), "!<arch>\n")?;
     }
-    let place = folder.display();
     let flags = [
         "-Clinker-flavor=ld.lld".to_owned(),
-        format!("-Lnative={place}"),
+        format!("-Lnative={}", folder.display()),
         format!("-Clink-arg={}", start.display()),
         format!("-Clink-arg={}", newer.display()),
         "-Clink-arg=--dynamic-linker=/usr/libexec/ld-elf.so.2".to_owned(),
-        // libc reads these two in the program, and the linker does not see that it does.
+        // libc reads these two symbols of the program at run time, which the linker cannot see.
         "-Clink-arg=--export-dynamic-symbol=environ".to_owned(),
         "-Clink-arg=--export-dynamic-symbol=__progname".to_owned(),
-        // Every name that is not in the list at once.
+        // Report all missing names at once.
         "-Clink-arg=--error-limit=0".to_owned(),
     ];
     Ok(flags.join(" "))
 }
 
-/// The names of one library as assembly.
+/// The source of one stub library: assembly that defines its names.
 fn stubs(library: &str) -> String {
     let mut text = String::new();
     for line in EXPORTS.lines().filter(|line| !line.starts_with('#')) {
@@ -70,7 +69,7 @@ fn stubs(library: &str) -> String {
         }
         let name = words.next().unwrap_or_default();
         match words.next() {
-            // A thread-local name has its own relocations, so the linker must know that it is one.
+            // References to thread-local symbols have relocations of their own, so the type must be right.
             Some("thread-local") => {
                 text += &format!(".section .tbss,\"awT\",@nobits\n.globl {name}\n.type {name},@tls_object\n");
                 text += &format!(".size {name},8\n{name}: .zero 8\n.text\n");
@@ -102,7 +101,7 @@ fn assemble(source: &str, object: &Path) -> io::Result<()> {
 }
 
 fn linker() -> io::Result<PathBuf> {
-    let root = super::sysroot(None).ok_or_else(|| io::Error::other("rustc does not answer"))?;
+    let root = super::sysroot(None).ok_or_else(|| io::Error::other("rustc printed no sysroot"))?;
     let bin = format!("lib/rustlib/{}/bin/rust-lld", super::tools::host());
     Ok(root.join(bin))
 }

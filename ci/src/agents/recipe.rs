@@ -1,8 +1,8 @@
-//! How each target's agent is linked, and what must be true of the result.
+//! How the agent of each target is linked, and what is checked of the result.
 //!
-//! Measured for each: which linker and which standard library lead to a program that runs on that system without
-//! anything of the system being here. A static program is preferred where a libc can be linked into it; the BSDs
-//! promise their system call interface only below libc.
+//! Each recipe was tried: it names the linker and the standard library that build a program for that system without
+//! any file of that system. Linux agents are static. Agents of the BSDs link to libc dynamically, because the BSDs
+//! guarantee compatibility only at the interface of libc, not of system calls.
 
 use std::io;
 
@@ -13,18 +13,18 @@ use reusespec_platforms::executable::Executable;
 pub(super) enum StandardLibrary {
     /// `rustup target add`.
     Shipped,
-    /// From its source by a nightly compiler: rustup ships none that does not need a C toolchain.
+    /// Built from source by a nightly compiler: rustup ships none for the target, or one that needs a C toolchain.
     Built,
 }
 
-/// Who links.
+/// The linker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Linker {
     /// `rust-lld` alone.
     Lld,
-    /// `cargo zigbuild`: zig has start files and libc of many systems.
+    /// `cargo zigbuild`: zig ships start files and libc for many systems.
     Zig,
-    /// `rust-lld` with a start file and stub libraries of our own; or the linker named by cargo's own variable.
+    /// `rust-lld` with a start file and stub libraries of this crate, or the linker that cargo's variable names.
     Stubs,
 }
 
@@ -35,7 +35,7 @@ pub(super) struct Recipe {
     pub(super) standard_library: StandardLibrary,
     pub(super) linker: Linker,
     most_bytes: usize,
-    /// The interpreter and the libraries it may need; none for a static program.
+    /// The run-time linker and the libraries it may load; none for a static program.
     dynamic: Option<Dynamic>,
 }
 
@@ -43,7 +43,7 @@ pub(super) struct Recipe {
 struct Dynamic {
     interpreter: &'static str,
     libraries: &'static [&'static str],
-    /// The vendor in the ELF note by which the kernel knows its own programs.
+    /// The vendor in the ELF note by which the kernel recognises its programs.
     vendor: &'static str,
 }
 
@@ -60,7 +60,7 @@ const fn linux(target: &'static str, standard_library: StandardLibrary, linker: 
     }
 }
 
-/// In the order in which they are wanted most.
+/// The targets that are used most come first.
 pub(super) const RECIPES: [Recipe; 7] = [
     linux("x86_64-unknown-linux-musl", StandardLibrary::Shipped, Linker::Lld),
     linux(
@@ -99,7 +99,7 @@ pub(super) const RECIPES: [Recipe; 7] = [
     linux("i686-unknown-linux-musl", StandardLibrary::Shipped, Linker::Lld),
 ];
 
-/// The recipes of the named targets; all without names.
+/// The recipes of the named targets, or all recipes without a name.
 pub(super) fn chosen(names: &[String]) -> io::Result<Vec<&'static Recipe>> {
     if names.is_empty() {
         return Ok(RECIPES.iter().collect());
@@ -117,13 +117,13 @@ pub(super) fn chosen(names: &[String]) -> io::Result<Vec<&'static Recipe>> {
 }
 
 impl Recipe {
-    /// Cargo's environment variable for this target.
+    /// The name of cargo's environment variable `what` for this target.
     pub(super) fn variable(&self, what: &str) -> String {
         let target = self.target.to_uppercase().replace('-', "_");
         format!("CARGO_TARGET_{target}_{what}")
     }
 
-    /// Whether what was built is what was meant.
+    /// Checks that the program is for this target, small enough, and linked as intended.
     pub(super) fn check(&self, executable: &Executable, bytes: usize) -> Result<(), String> {
         let machine = self.target.split('-').next().unwrap_or_default();
         if !machine.starts_with(&executable.machine) {
@@ -203,9 +203,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_meant_for_the_target_is_refused_in_words() {
+    fn a_program_of_another_kind_is_refused_with_the_reason() {
         let good = dragonfly();
-        let said = |target: &str, executable: &Executable, bytes| {
+        let refusal = |target: &str, executable: &Executable, bytes| {
             recipe(target)
                 .check(executable, bytes)
                 .err()
@@ -218,19 +218,19 @@ mod tests {
             executable
         };
         let lines = [
-            said(target, &good, 4_000_000),
-            said(target, &good, 4_000_001),
-            said(target, &with(|it| it.vendor = None), 1),
-            said(
+            refusal(target, &good, 4_000_000),
+            refusal(target, &good, 4_000_001),
+            refusal(target, &with(|it| it.vendor = None), 1),
+            refusal(
                 target,
                 &with(|it| it.interpreter = Some("/libexec/ld-elf.so.1".into())),
                 1,
             ),
-            said(target, &with(|it| it.libraries.push("libssl.so.1".into())), 1),
-            said(target, &with(|it| it.os_abi = 3), 1),
-            said(target, &with(|it| it.constructors = true), 1),
-            said("aarch64-unknown-linux-musl", &good, 1),
-            said("x86_64-unknown-linux-musl", &good, 1),
+            refusal(target, &with(|it| it.libraries.push("libssl.so.1".into())), 1),
+            refusal(target, &with(|it| it.os_abi = 3), 1),
+            refusal(target, &with(|it| it.constructors = true), 1),
+            refusal("aarch64-unknown-linux-musl", &good, 1),
+            refusal("x86_64-unknown-linux-musl", &good, 1),
         ];
         insta::assert_snapshot!(lines.join("\n"));
     }

@@ -1,4 +1,4 @@
-//! What building an agent needs on this machine, and how to get what is missing.
+//! The tools that building an agent needs, and the commands that install them.
 
 use std::io;
 use std::process::{Command, Stdio};
@@ -6,16 +6,16 @@ use std::process::{Command, Stdio};
 use super::recipe::{Linker, Recipe, StandardLibrary};
 use super::sysroot;
 
-/// The toolchain that may build the standard library.
+/// The toolchain that can build the standard library.
 pub(super) const NIGHTLY: &str = "nightly";
 
-/// What is missing for `recipe`, each with the command that gets it.
+/// The commands that install what `recipe` needs and this machine lacks.
 pub(super) fn missing(recipe: &Recipe) -> Vec<String> {
     let mut missing = Vec::new();
     match recipe.standard_library {
         StandardLibrary::Shipped => {
-            let there = has_target(recipe.target);
-            missing.extend((!there).then(|| format!("rustup target add {}", recipe.target)));
+            let is_present = has_target(recipe.target);
+            missing.extend((!is_present).then(|| format!("rustup target add {}", recipe.target)));
         }
         StandardLibrary::Built => {
             let source = sysroot(Some(NIGHTLY)).map(|root| root.join("lib/rustlib/src/rust/library"));
@@ -31,9 +31,9 @@ pub(super) fn missing(recipe: &Recipe) -> Vec<String> {
         }
     }
     if recipe.linker == Linker::Zig {
-        let there = answers("cargo", &["zigbuild", "--help"])
-            && (answers("zig", &["version"]) || answers("python3", &["-m", "ziglang", "version"]));
-        missing.extend((!there).then(|| "pip install ziglang cargo-zigbuild".to_owned()));
+        let is_present = succeeds("cargo", &["zigbuild", "--help"])
+            && (succeeds("zig", &["version"]) || succeeds("python3", &["-m", "ziglang", "version"]));
+        missing.extend((!is_present).then(|| "pip install ziglang cargo-zigbuild".to_owned()));
     }
     if recipe.linker == Linker::Stubs && !has_target(super::dragonfly::ASSEMBLER) {
         missing.push(format!("rustup target add {}", super::dragonfly::ASSEMBLER));
@@ -41,12 +41,14 @@ pub(super) fn missing(recipe: &Recipe) -> Vec<String> {
     missing
 }
 
-/// Runs those commands. A toolchain may show what else is missing, so it looks again after each.
+/// Runs these commands. It looks again after each, because a new toolchain may lack a component.
 pub(super) fn install(recipe: &Recipe) -> io::Result<()> {
     let mut last = None;
     while let Some(command) = missing(recipe).into_iter().next() {
         if last.as_ref() == Some(&command) {
-            return Err(io::Error::other(format!("`{command}` did not help")));
+            return Err(io::Error::other(format!(
+                "`{command}` succeeded, but what it installs is still missing"
+            )));
         }
         let mut words = command.split(' ');
         let program = words.next().unwrap_or_default();
@@ -59,7 +61,7 @@ pub(super) fn install(recipe: &Recipe) -> io::Result<()> {
     Ok(())
 }
 
-/// The target this machine's own programs are built for.
+/// The Rust target of this machine.
 pub(super) fn host() -> String {
     let output = Command::new("rustc").args(["--print", "host-tuple"]).output();
     output.map_or_else(
@@ -72,7 +74,7 @@ fn has_target(target: &str) -> bool {
     sysroot(None).is_some_and(|root| root.join("lib/rustlib").join(target).join("lib").is_dir())
 }
 
-fn answers(program: &str, arguments: &[&str]) -> bool {
+fn succeeds(program: &str, arguments: &[&str]) -> bool {
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null());
     command.stdout(Stdio::null()).stderr(Stdio::null());

@@ -1,4 +1,4 @@
-//! Requests per second of the FastCGI reference beside Go's net/http/fcgi, on kept connections.
+//! Requests per second of the FastCGI reference, relative to Go's net/http/fcgi, on persistent connections.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -33,7 +33,7 @@ pub(super) fn measure() -> io::Result<()> {
     Ok(())
 }
 
-/// Sends requests on one connection, each when the one before has ended. Returns how many were answered in time.
+/// Sends requests on one connection until the deadline. Returns how many were answered.
 fn visit(at: SocketAddr, deadline: Instant) -> io::Result<u32> {
     let request = request();
     let mut socket = TcpStream::connect(at)?;
@@ -80,7 +80,7 @@ fn request() -> Vec<u8> {
     bytes
 }
 
-/// The adapter for Go, serving.
+/// Starts the Go adapter as a server.
 fn go(at: SocketAddr) -> io::Result<Process> {
     let scenarios = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
     let broken = |error: ImplementationError| io::Error::other(with_causes(&error));

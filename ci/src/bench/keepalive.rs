@@ -1,8 +1,8 @@
-//! Keepalive on the wire: how soon a case is done after its schedule, how well waits overlap, and how far the
-//! recorded times are from tcpdump(1)'s for the same segments.
+//! Keepalive on the wire: the time that a case takes beyond its schedule, how far the waits of the family overlap, and
+//! the difference between the recorded times and tcpdump(1)'s for the same segments.
 //!
-//! tcpdump runs in the namespace of the case, on the kernel's end of the wire, and needs root and nsenter(1):
-//! without them that figure is left out, and says so.
+//! tcpdump runs in the network namespace of the case, on the kernel's end of the wire. That needs root and nsenter(1);
+//! without them the benchmark prints that this figure was not measured.
 
 use std::fs;
 use std::io::{self, Write};
@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::suite;
 
 const ROUNDS: usize = 5;
-/// Idle 1, interval 1, count 2: over after 3 s.
+/// Idle 1 s, interval 1 s, count 2: ends after 3 s.
 const CASE: [&str; 3] = [
     "keepalive/silent-peer",
     "--case",
@@ -67,7 +67,7 @@ pub(crate) fn measure() -> io::Result<()> {
     }
 }
 
-/// Milliseconds between the two times of each probe and RST.
+/// The differences in milliseconds, one per probe and RST; `None` where tcpdump cannot run.
 fn differences() -> io::Result<Option<Vec<f64>>> {
     let folder = std::env::temp_dir().join(format!("reusespec-bench-{}", std::process::id()));
     fs::create_dir_all(&folder)?;
@@ -79,7 +79,7 @@ fn differences() -> io::Result<Option<Vec<f64>>> {
         };
         let ours = folder.join("keepalive/silent-peer/schedule=1-1-2,family=ipv4,side=connected.pcapng");
         let [ours, theirs] = [times(&ours)?, times(&theirs)?];
-        // From the end: tcpdump may have missed the handshake.
+        // Counted from the end: tcpdump may have missed the handshake.
         let pairs = ours.iter().rev().zip(theirs.iter().rev()).take(3);
         differences.extend(pairs.map(|(one, other)| (one - other).abs() * 1e3));
     }
@@ -101,7 +101,7 @@ fn run_beside_tcpdump(folder: &Path) -> io::Result<Option<std::path::PathBuf>> {
     run.wait()?;
     match tcpdump {
         Some(mut tcpdump) => {
-            // The end of its interface ends it; if it is gone already there is nothing to kill.
+            // tcpdump ends when its interface goes, so it may have ended already.
             thread::sleep(Duration::from_millis(100));
             let _ = tcpdump.kill();
             tcpdump.wait()?;
@@ -111,7 +111,7 @@ fn run_beside_tcpdump(folder: &Path) -> io::Result<Option<std::path::PathBuf>> {
     }
 }
 
-/// Starts tcpdump in the first namespace that a descendant of the process has and we have not.
+/// Starts tcpdump in the first network namespace of a descendant of process `run` that is not this one.
 fn beside(run: u32, file: &Path) -> Option<Child> {
     let own = fs::read_link("/proc/self/ns/net").ok()?;
     let deadline = Instant::now() + Duration::from_secs(2);
@@ -125,7 +125,7 @@ fn beside(run: u32, file: &Path) -> Option<Child> {
         if let Some(process) = other.filter(wire) {
             return Command::new("nsenter")
                 .arg(format!("--net=/proc/{process}/ns/net"))
-                // Without the immediate mode the last segments are still in its ring when the interface goes.
+                // Without the immediate mode the last segments stay in its ring buffer when the interface goes.
                 .args(["tcpdump", "--immediate-mode", "-i", "wire0", "-U", "-w"])
                 .arg(file)
                 .args(["--time-stamp-precision=nano", "-Z", "root"])
@@ -153,7 +153,7 @@ fn descendants(process: u32) -> Vec<u32> {
     children.into_iter().chain(deeper).collect()
 }
 
-/// The times of what the kernel sent without data, in seconds since the epoch.
+/// The times of the segments that the kernel sent, in seconds since the epoch.
 fn times(file: &Path) -> io::Result<Vec<f64>> {
     let output = Command::new("tcpdump")
         .args(["-tt", "-n", "--time-stamp-precision=nano", "-r"])

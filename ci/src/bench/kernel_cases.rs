@@ -1,4 +1,4 @@
-//! The cost of a kernel case. Floor: a process that enters a user and a network namespace and ends.
+//! The time of a port-reuse case. The floor is a process that enters a user and a network namespace and exits.
 
 use std::io::{self, Write};
 use std::process::{Command, Stdio};

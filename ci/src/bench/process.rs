@@ -1,4 +1,4 @@
-//! A server in a process of its own: a line in, a line out, killed when dropped.
+//! A server in a child process, controlled by lines on its standard streams and killed when dropped.
 
 use std::io::{self, BufRead, BufReader, Lines, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use super::serve::Served;
 
-/// A process that is spoken to in lines.
+/// A child process that answers each line with a line.
 pub(super) struct Process {
     child: Child,
     input: ChildStdin,
@@ -23,7 +23,7 @@ impl Process {
         Ok(Self { child, input, output })
     }
 
-    /// One of ours, listening.
+    /// Starts this program as one of the servers, and returns its address.
     pub(super) fn serving(what: Served) -> io::Result<(Self, SocketAddr)> {
         let mut ours = Self::start(Command::new(std::env::current_exe()?).args(["serve", what.name()]))?;
         let address = ours.line()?;
@@ -31,7 +31,7 @@ impl Process {
         Ok((ours, address.map_err(io::Error::other)?))
     }
 
-    /// Says a line and waits for the answer.
+    /// Sends a line and waits for the answer.
     pub(super) fn ask(&mut self, line: &str) -> io::Result<String> {
         writeln!(self.input, "{line}")?;
         self.line()
@@ -50,7 +50,7 @@ impl Drop for Process {
     }
 }
 
-/// An address for a server that has to be told one.
+/// A free address, for a server that cannot choose one.
 pub(super) fn free_address() -> io::Result<SocketAddr> {
     TcpListener::bind("127.0.0.1:0")?.local_addr()
 }

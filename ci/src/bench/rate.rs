@@ -1,20 +1,20 @@
-//! Requests a second: a thread a connection, each sending its next request when the one before has been answered.
+//! Requests per second: one thread per connection, each sends its next request when the previous one was answered.
 //!
-//! The visitors need processors themselves. They are the same for both sides of a ratio, and the sides are processes of
-//! their own, so the ratio flatters neither.
+//! The clients use processor time too. They are the same for all servers that are compared, and the servers are separate
+//! processes, so the ratio favours none.
 
 use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
 const ROUNDS: usize = 3;
-/// How long a round lasts.
+/// The duration of a round.
 pub(super) const ROUND: Duration = Duration::from_secs(1);
 
-/// Requests a second of each of the sides, over so many connections: the medians of rounds in which they take turns, so
-/// that other work on the machine is in the way of all.
+/// Returns the median requests per second of each server in `sides`. The servers take turns in each round, so that other
+/// work on the machine affects all of them.
 ///
-/// `visit` sends requests to a side on one connection until the time is over, and returns how many were answered.
+/// `visit` sends requests to one server on one connection until the deadline and returns how many were answered.
 pub(super) fn medians<const SIDES: usize, S: Copy + Sync>(
     sides: [S; SIDES],
     connections: usize,
@@ -29,7 +29,10 @@ pub(super) fn medians<const SIDES: usize, S: Copy + Sync>(
     Ok(rates.map(median))
 }
 
-/// Requests a second, all connections together; none at all is no rate.
+/// Requests per second of all connections together.
+///
+/// # Errors
+/// When no request was answered.
 fn rate(connections: usize, visit: impl Fn() -> io::Result<u32> + Sync) -> io::Result<f64> {
     let count: u32 = thread::scope(|scope| {
         let visitors: Vec<_> = (0..connections).map(|_| scope.spawn(&visit)).collect();

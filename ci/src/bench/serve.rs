@@ -1,7 +1,7 @@
-//! What the benchmarks measure, served until standard input ends; its address is the first line of output.
+//! The servers that the benchmarks measure. Each prints its address and serves until standard input ends.
 //!
-//! hyper is bare: the default builder and a constant reply. It and our HTTP server run on the same kind of runtime, with
-//! a thread a processor.
+//! hyper has its default settings and a constant reply. It and the HTTP reference run on the same kind of runtime, with
+//! one thread per processor.
 
 use std::convert::Infallible;
 use std::io::{self, Read, Write};
@@ -20,19 +20,19 @@ use tokio::net::TcpListener;
 
 use super::process::free_address;
 
-/// What can be served.
+/// A server to measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Served {
     /// The FastCGI reference.
     Fastcgi,
     /// The HTTP reference.
     Http,
-    /// hyper with nothing around it.
+    /// hyper with a constant reply.
     Hyper,
 }
 
 impl Served {
-    /// As it is said on the command line.
+    /// The name on the command line.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Fastcgi => "fastcgi",
@@ -48,7 +48,7 @@ pub(crate) fn serve(what: Served) -> io::Result<()> {
         Served::Fastcgi => {
             let at = free_address()?;
             let _serving = Background::start(At::Tcp(at), Settings::default()).map_err(io::Error::other)?;
-            until_told(at)
+            until_input_ends(at)
         }
         Served::Http | Served::Hyper => {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -57,16 +57,16 @@ pub(crate) fn serve(what: Served) -> io::Result<()> {
             let at = listener.local_addr()?;
             if what == Served::Http {
                 let _serving = http::Server::start(listener, http::Settings::default(), None)?;
-                return until_told(at);
+                return until_input_ends(at);
             }
             listener.set_nonblocking(true)?;
             tokio::spawn(accept(TcpListener::from_std(listener)?));
-            until_told(at)
+            until_input_ends(at)
         }
     }
 }
 
-fn until_told(at: SocketAddr) -> io::Result<()> {
+fn until_input_ends(at: SocketAddr) -> io::Result<()> {
     writeln!(io::stdout(), "{at}")?;
     io::stdin().read_to_end(&mut Vec::new()).map(|_| ())
 }

@@ -1,11 +1,11 @@
-//! The start of a DragonFly program: what the run-time linker jumps to, and the note by which the kernel knows it.
+//! The start file of a DragonFly program: the entry point, and the ELF note by which the kernel recognises it.
 //!
-//! No toolchain but DragonFly's own ships this file. It does what lib/csu/x86_64 of that system documents: the first
-//! argument points to the argument count, the second is the run-time linker's farewell. It is compiled for Linux, as
-//! an object without any system's calls or thread-local data is the same for both.
+//! Only DragonFly's own toolchain ships such a file. It follows lib/csu/x86_64: the first argument points to the
+//! argument count, the second is a function of the run-time linker for atexit(3). It is compiled for Linux: an object
+//! without system calls and thread-local data is the same for both systems.
 //!
-//! Constructors are not run: the run-time linker of newer systems does it and that of older ones does not, so the
-//! task that builds agents refuses one that has any.
+//! It runs no constructors. Run-time linkers before 6.0 do not run them either, so the task that builds agents refuses
+//! a program that has any.
 
 #![no_std]
 #![expect(non_upper_case_globals, reason = "libc wrote the names")]
@@ -18,14 +18,14 @@ type Strings = *const *const c_char;
 unsafe extern "C" {
     fn main(count: c_int, arguments: Strings, environment: Strings) -> c_int;
     fn exit(status: c_int) -> !;
-    fn atexit(farewell: Farewell) -> c_int;
-    /// libc: thread-local storage of the first thread; before it there is no `errno`.
+    fn atexit(cleanup: Cleanup) -> c_int;
+    /// libc: sets up thread-local storage of the first thread, which `errno` needs.
     fn _init_tls();
-    /// The run-time linker: initialises the libraries, which needs that storage.
+    /// The run-time linker: initialises the libraries, which need that storage.
     fn _rtld_call_init();
 }
 
-type Farewell = unsafe extern "C" fn();
+type Cleanup = unsafe extern "C" fn();
 
 /// libc reads both by these names.
 #[unsafe(no_mangle)]
@@ -34,20 +34,20 @@ static mut environ: Strings = ptr::null();
 static mut __progname: *const c_char = c"reusespec-agent".as_ptr();
 
 #[unsafe(no_mangle)]
-unsafe extern "C" fn _start(count: *const isize, farewell: Farewell) -> ! {
+unsafe extern "C" fn _start(count: *const isize, cleanup: Cleanup) -> ! {
     // SAFETY: the kernel has put the count, that many arguments, a null, and the environment there.
     unsafe {
         let arguments: Strings = count.add(1).cast();
         environ = arguments.offset(*count + 1);
         _init_tls();
         _rtld_call_init();
-        atexit(farewell);
+        atexit(cleanup);
         exit(main(*count as c_int, arguments, environ))
     }
 }
 
-// Type 1 is the ABI's version: 6.0.4, older than any system this is meant for refuses. Not a `#[used]` static: the flag
-// that keeps one is GNU's, and marks the whole program as one for Linux.
+// A note of type 1 is the ABI version, 6.0.4 here. It is no `#[used]` static: that needs a section flag of GNU's, which
+// marks the program as one for Linux.
 core::arch::global_asm!(
     ".section .note.ABI-tag,\"a\",@note",
     ".long 10, 4, 1",

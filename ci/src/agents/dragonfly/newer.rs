@@ -1,7 +1,8 @@
-//! Functions the standard library calls and DragonFly 5.6 does not have, made from what it has.
+//! Functions that the standard library calls and DragonFly 5.6 lacks, written with functions that it has.
 //!
-//! They are in the program, so they are used on newer systems too: one program, one behaviour. Compiled for Linux like
-//! the start file, so nothing here may depend on a system's structures but for what is said where it does.
+//! Newer systems use these too, because they are in the program: one program behaves the same everywhere. They are
+//! compiled for Linux, as the start file is, so they must not depend on the layout of a system's structures. The two
+//! exceptions are marked.
 
 #![no_std]
 
@@ -12,7 +13,8 @@ unsafe extern "C" {
     fn __errno_location() -> *mut c_int;
 }
 
-// Since 5.8. The variable is thread-local: its place is the thread's own area plus what the run-time linker found out.
+// DragonFly has it since 5.8. `errno` is thread-local: its address is the thread's base plus the offset that the
+// run-time linker stored in the GOT.
 core::arch::global_asm!(
     ".globl __errno_location",
     ".type __errno_location,@function",
@@ -23,7 +25,7 @@ core::arch::global_asm!(
     options(att_syntax)
 );
 
-/// Since 6.0. The time to a moment is not offered: only the length of a sleep is asked for by `std::thread::sleep`.
+/// DragonFly has it since 6.0. Absolute times are refused: `std::thread::sleep` passes only durations.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn clock_nanosleep(
     _clock: c_int,
@@ -31,27 +33,27 @@ unsafe extern "C" fn clock_nanosleep(
     time: *const c_void,
     left: *mut c_void,
 ) -> c_int {
-    /// On every system.
+    /// The same value on every system.
     const EINVAL: c_int = 22;
     if flags != 0 {
         return EINVAL;
     }
-    // SAFETY: the caller's pointers are passed on as they are.
+    // SAFETY: the pointers are the caller's.
     match unsafe { nanosleep(time, left) } {
         0 => 0,
-        // SAFETY: always points to this thread's variable.
+        // SAFETY: it points to the `errno` of this thread.
         _ => unsafe { *__errno_location() },
     }
 }
 
-/// A macro in dirent.h at first, which reads the first member.
+/// A macro in dirent.h before 6.0, which reads the first member.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn dirfd(stream: *const c_int) -> c_int {
-    // SAFETY: the caller has it from opendir.
+    // SAFETY: the caller got the stream from opendir(3).
     unsafe { *stream }
 }
 
-/// Under another name at first. Nobody reads the names of an agent's threads.
+/// Has another name before 6.0. It does nothing: the names of the agent's threads are not used.
 #[unsafe(no_mangle)]
 extern "C" fn pthread_setname_np(_thread: *mut c_void, _name: *const c_char) -> c_int {
     0
