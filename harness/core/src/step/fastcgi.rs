@@ -14,7 +14,6 @@ mod records;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Vocabulary;
 pub use clients::{Answering, Recorded, Visit, WebServer};
 pub use records::{
     Begin, Body, GetValues, OnId, Params, RawBytes, RawRecord, Record, RoleName, StreamRecord, Unknown,
@@ -56,16 +55,6 @@ pub enum FastcgiStep {
     Recorded(Recorded),
 }
 
-macro_rules! step {
-    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-        #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-        pub struct $name { $($(#[$field_doc])* pub $field: $type,)* }
-    };
-}
-use step;
-
 step! {
     /// Keys of `serve`. An implementation that cannot be told a setting is `unsupported`.
     Serve {
@@ -88,24 +77,18 @@ step! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         web_server_addrs: Option<String>,
     }
-}
-step! {
     /// Keys of `connect`.
     Connect {
         /// What later steps call it.
         #[serde(default = "main")]
         connection: String,
     }
-}
-step! {
     /// Keys of a step that only names a connection.
     On {
         /// Which connection.
         #[serde(default = "main")]
         connection: String,
     }
-}
-step! {
     /// Keys of `send`.
     Send {
         /// On which connection.
@@ -123,8 +106,6 @@ step! {
         #[serde(default = "once")]
         times: u32,
     }
-}
-step! {
     /// Keys of `receive`.
     Receive {
         /// On which connection.
@@ -144,8 +125,6 @@ step! {
         #[serde(default)]
         show: Show,
     }
-}
-step! {
     /// Keys of `repeat`.
     Repeat {
         /// On which connection.
@@ -156,8 +135,6 @@ step! {
         /// The records of one round.
         records: Vec<Record>,
     }
-}
-step! {
     /// Keys of `begin-many`.
     BeginMany {
         /// On which connection.
@@ -221,20 +198,6 @@ pub enum Show {
     /// As `body`, but the lines `part 1`, `part 2`, … of `/stream` are one `part …`: how many come is a question of
     /// time.
     Once,
-}
-
-impl Vocabulary for FastcgiStep {
-    /// There is no FastCGI in a kernel.
-    fn needs_implementation(&self) -> bool {
-        true
-    }
-}
-
-impl FastcgiStep {
-    /// Whether what is tested is a web server: then we are the application.
-    pub fn needs_web_server(&self) -> bool {
-        matches!(self, Self::WebServer(_) | Self::Visit(_) | Self::Recorded(_))
-    }
 }
 
 fn main() -> String {

@@ -10,8 +10,6 @@ mod needs;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Vocabulary;
-
 /// One step of an HTTP exchange.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -38,15 +36,6 @@ pub enum HttpStep {
     AwaitRefusal(Nothing),
 }
 
-macro_rules! step {
-    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-        #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-        pub struct $name { $($(#[$field_doc])* pub $field: $type,)* }
-    };
-}
-
 step! {
     /// Keys of `serve`.
     Serve {
@@ -60,16 +49,12 @@ step! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         requests_max: Option<u32>,
     }
-}
-step! {
     /// Keys of `connect`, `half-close` and `reset`.
     On {
         /// Which connection.
         #[serde(default = "client", skip_serializing_if = "is_client")]
         connection: String,
     }
-}
-step! {
     /// Keys of `send`: the request, the requests, the raw bytes, what is behind them, all in one write unless cut.
     Send {
         /// Which connection.
@@ -91,8 +76,6 @@ step! {
         #[serde(default, skip_serializing_if = "Cut::is_whole")]
         cut: Cut,
     }
-}
-step! {
     /// A request, by its parts. Nothing is checked: a wrong one goes out as it stands.
     Request {
         /// `GET` if left out.
@@ -123,8 +106,6 @@ step! {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         chunks: Vec<String>,
     }
-}
-step! {
     /// Keys of `receive`: first the replies, then the rest.
     Receive {
         /// Which connection.
@@ -137,15 +118,11 @@ step! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<Until>,
     }
-}
-step! {
     /// Keys of `await` and `count`.
     Counter {
         /// The name that requests have in `count=…`.
         counter: String,
     }
-}
-step! {
     /// A step without keys of its own.
     Nothing {}
 }
@@ -289,11 +266,4 @@ fn http_1_1() -> String {
 
 fn is_http_1_1(version: &str) -> bool {
     version == "HTTP/1.1"
-}
-
-/// Every step talks to a server, and servers are implementations.
-impl Vocabulary for HttpStep {
-    fn needs_implementation(&self) -> bool {
-        true
-    }
 }

@@ -10,14 +10,13 @@
 
 mod words;
 
-use std::time::Duration;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use super::socket::Direction;
-use super::{Step, Vocabulary};
-pub use words::{Behaviour, By, IpVersion, Over, RawOption, Time, Via};
+use super::{Action, Properties, Subject};
+pub use crate::duration::Time;
+pub use words::{Behaviour, By, IpVersion, Over, RawOption, Via};
 
 /// One step on connections.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -74,15 +73,6 @@ pub enum KeepaliveStep {
     Close(On),
 }
 
-macro_rules! step {
-    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-        #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-        pub struct $name { $($(#[$field_doc])* pub $field: $type,)* }
-    };
-}
-
 step! {
     /// Keys of `open`.
     Open {
@@ -92,8 +82,6 @@ step! {
         #[serde(default)]
         family: IpVersion,
     }
-}
-step! {
     /// Keys of `connect` and `listen`.
     Connect {
         /// Which socket, or the name of a new one.
@@ -105,15 +93,11 @@ step! {
         #[serde(default)]
         over: Over,
     }
-}
-step! {
     /// Keys of steps that only name a socket.
     On {
         /// Which socket.
         socket: String,
     }
-}
-step! {
     /// Keys of `accept`.
     Accept {
         /// The listener.
@@ -124,8 +108,6 @@ step! {
         #[serde(default)]
         by: By,
     }
-}
-step! {
     /// Keys of `keepalive`.
     Schedule {
         /// Which socket.
@@ -140,8 +122,6 @@ step! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         count: Option<u32>,
     }
-}
-step! {
     /// Keys of `keepalive-period`.
     Period {
         /// Which socket.
@@ -149,8 +129,6 @@ step! {
         /// Quiet time before the first probe.
         period: Time,
     }
-}
-step! {
     /// Keys of `set-raw`.
     SetRaw {
         /// Which socket.
@@ -163,8 +141,6 @@ step! {
         #[serde(default = "length_of_int")]
         length: u8,
     }
-}
-step! {
     /// Keys of `get-raw`.
     GetRaw {
         /// Which socket.
@@ -175,8 +151,6 @@ step! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         compare: Option<i64>,
     }
-}
-step! {
     /// Keys of `sysctl`.
     Sysctl {
         /// The name, with dots.
@@ -184,8 +158,6 @@ step! {
         /// The value.
         value: String,
     }
-}
-step! {
     /// Keys of `peer`.
     PeerStep {
         /// How it behaves from now on.
@@ -194,19 +166,13 @@ step! {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         pattern: Vec<bool>,
     }
-}
-step! {
     /// Keys of `peer-send`.
     PeerSend {
         /// The bytes.
         text: String,
     }
-}
-step! {
     /// Keys of `mark`: none.
     Mark {}
-}
-step! {
     /// Keys of `quiet`.
     Quiet {
         /// Which connection is watched meanwhile; needed with a label.
@@ -215,8 +181,6 @@ step! {
         /// How long.
         r#for: Time,
     }
-}
-step! {
     /// Keys of `await-probes`.
     AwaitProbes {
         /// Which connection.
@@ -226,8 +190,6 @@ step! {
         /// The longest wait for them.
         within: Time,
     }
-}
-step! {
     /// Keys of `await-close`.
     AwaitClose {
         /// Which connection.
@@ -241,8 +203,6 @@ step! {
         #[serde(default)]
         resent: bool,
     }
-}
-step! {
     /// Keys of `await-connect`.
     AwaitConnect {
         /// The name of the new socket.
@@ -253,8 +213,6 @@ step! {
         /// The longest wait for it.
         within: Time,
     }
-}
-step! {
     /// Keys of `await-free`.
     AwaitFree {
         /// Which connection.
@@ -262,8 +220,6 @@ step! {
         /// The longest wait for it.
         within: Time,
     }
-}
-step! {
     /// Keys of `send`.
     Send {
         /// Which socket.
@@ -271,8 +227,6 @@ step! {
         /// The bytes.
         text: String,
     }
-}
-step! {
     /// Keys of `shutdown`.
     Shutdown {
         /// Which socket.
@@ -286,31 +240,64 @@ fn length_of_int() -> u8 {
     4
 }
 
-impl Vocabulary for KeepaliveStep {
-    fn needs_implementation(&self) -> bool {
+impl Action for KeepaliveStep {
+    fn properties(&self) -> Properties<'_> {
+        let kernel = Properties::of(Subject::Kernel);
+        let implementation = Properties::of(Subject::Implementation);
         match self {
-            Self::Keepalive(_) | Self::KeepalivePeriod(_) | Self::KeepaliveOff(_) => true,
-            Self::Accept(accept) => accept.by == By::Implementation,
-            _ => false,
+            Self::Open(step) => kernel.poisons(&step.socket),
+            Self::Connect(step) | Self::Listen(step) => kernel.poisons(&step.socket),
+            Self::Accept(step) => match step.by {
+                By::Kernel => kernel.poisons(&step.into),
+                By::Implementation => implementation.poisons(&step.into),
+            },
+            Self::Keepalive(_) | Self::KeepalivePeriod(_) | Self::KeepaliveOff(_) => implementation,
+            Self::Sysctl(step) => kernel.sets(vec![&step.name]),
+            Self::Quiet(step) => kernel.waits(step.r#for.0),
+            Self::AwaitProbes(step) => kernel.waits(step.within.0),
+            Self::AwaitClose(step) => kernel.waits(step.within.0),
+            Self::AwaitConnect(step) => kernel.waits(step.within.0).poisons(&step.socket),
+            Self::AwaitFree(step) => kernel.waits(step.within.0),
+            Self::Dial(_)
+            | Self::SetRaw(_)
+            | Self::GetRaw(_)
+            | Self::Peer(_)
+            | Self::PeerSend(_)
+            | Self::Mark(_)
+            | Self::Send(_)
+            | Self::Receive(_)
+            | Self::Shutdown(_)
+            | Self::Close(_) => kernel,
         }
     }
 }
 
 impl KeepaliveStep {
-    /// The longest the step waits for the clock, not for the machine.
-    fn wait(&self) -> Duration {
+    /// The address family of the socket that the step makes.
+    pub fn family(&self) -> Option<IpVersion> {
         match self {
-            Self::Quiet(step) => step.r#for.0,
-            Self::AwaitProbes(step) => step.within.0,
-            Self::AwaitClose(step) => step.within.0,
-            Self::AwaitConnect(step) => step.within.0,
-            Self::AwaitFree(step) => step.within.0,
-            _ => Duration::ZERO,
+            Self::Open(step) => Some(step.family),
+            Self::Connect(step) | Self::Listen(step) => Some(step.family),
+            Self::AwaitConnect(step) => Some(step.family),
+            Self::Dial(_)
+            | Self::Accept(_)
+            | Self::Keepalive(_)
+            | Self::KeepalivePeriod(_)
+            | Self::KeepaliveOff(_)
+            | Self::SetRaw(_)
+            | Self::GetRaw(_)
+            | Self::Sysctl(_)
+            | Self::Peer(_)
+            | Self::PeerSend(_)
+            | Self::Mark(_)
+            | Self::Quiet(_)
+            | Self::AwaitProbes(_)
+            | Self::AwaitClose(_)
+            | Self::AwaitFree(_)
+            | Self::Send(_)
+            | Self::Receive(_)
+            | Self::Shutdown(_)
+            | Self::Close(_) => None,
         }
     }
-}
-
-/// The longest that the steps wait for the clock, all together.
-pub fn scheduled_wait(steps: &[Step<KeepaliveStep>]) -> Duration {
-    steps.iter().map(|step| step.action.wait()).sum()
 }

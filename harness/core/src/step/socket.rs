@@ -10,8 +10,16 @@ mod words;
 
 pub use words::{Direction, Kind, OptionName, Options, Side, Sources, TcpState, User};
 
-use super::Vocabulary;
 use super::endpoint::Endpoint;
+use super::{Action, Properties, Subject};
+
+/// The system controls of the range from which the kernel chooses ports: Linux's, and both of the BSDs (first and last
+/// port). `fill-ephemeral` sets those that its system has.
+pub const EPHEMERAL_RANGE: [&str; 3] = [
+    "net.ipv4.ip_local_port_range",
+    "net.inet.ip.portrange.first",
+    "net.inet.ip.portrange.last",
+];
 
 /// One step on sockets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -65,15 +73,6 @@ pub enum SocketStep {
     ListenBalanced(Listener),
 }
 
-macro_rules! step {
-    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-        #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-        pub struct $name { $($(#[$field_doc])* pub $field: $type,)* }
-    };
-}
-
 step! {
     /// Keys of `open`.
     Open {
@@ -91,8 +90,6 @@ step! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         user: Option<User>,
     }
-}
-step! {
     /// Keys of `set`.
     SetOption {
         /// Which socket.
@@ -102,8 +99,6 @@ step! {
         /// To what.
         value: i32,
     }
-}
-step! {
     /// Keys of `get`.
     GetOption {
         /// Which socket.
@@ -111,8 +106,6 @@ step! {
         /// Which option.
         option: OptionName,
     }
-}
-step! {
     /// Keys of `bind`.
     Bind {
         /// Which socket.
@@ -120,8 +113,6 @@ step! {
         /// The local address.
         to: Endpoint,
     }
-}
-step! {
     /// Keys of `listen`.
     Listen {
         /// Which socket.
@@ -130,8 +121,6 @@ step! {
         #[serde(default = "default_backlog")]
         backlog: i32,
     }
-}
-step! {
     /// Keys of `connect`.
     Connect {
         /// Which socket.
@@ -139,8 +128,6 @@ step! {
         /// The remote address.
         to: Endpoint,
     }
-}
-step! {
     /// Keys of `accept`.
     Accept {
         /// The listener.
@@ -148,8 +135,6 @@ step! {
         /// The name of the accepted socket.
         into: String,
     }
-}
-step! {
     /// Keys of `send`.
     Send {
         /// Which socket.
@@ -160,15 +145,11 @@ step! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         to: Option<Endpoint>,
     }
-}
-step! {
     /// Keys of steps that only name a socket.
     On {
         /// Which socket.
         socket: String,
     }
-}
-step! {
     /// Keys of `shutdown`.
     Shutdown {
         /// Which socket.
@@ -176,8 +157,6 @@ step! {
         /// Which direction.
         how: Direction,
     }
-}
-step! {
     /// Keys of `close`.
     Close {
         /// Which socket.
@@ -186,8 +165,6 @@ step! {
         #[serde(default, skip_serializing_if = "is_false")]
         reset: bool,
     }
-}
-step! {
     /// Keys of `join`.
     Join {
         /// Which socket.
@@ -195,8 +172,6 @@ step! {
         /// The group.
         group: std::net::IpAddr,
     }
-}
-step! {
     /// Keys of `connect-many`.
     ConnectMany {
         /// Where to: connections for TCP receivers, datagrams for UDP ones.
@@ -209,8 +184,6 @@ step! {
         #[serde(default = "default_flows")]
         count: u32,
     }
-}
-step! {
     /// Keys of `send-to-group`.
     SendToGroup {
         /// The group and port.
@@ -218,8 +191,6 @@ step! {
         /// The sockets that may get a copy.
         receivers: Vec<String>,
     }
-}
-step! {
     /// Keys of `time-wait`.
     TimeWait {
         /// The address and port of the listener.
@@ -230,8 +201,6 @@ step! {
         /// Which side closes first and keeps the TIME_WAIT. The other side uses `$port2`.
         side: Side,
     }
-}
-step! {
     /// Keys of `await-state`.
     AwaitState {
         /// The local address of the socket.
@@ -239,8 +208,6 @@ step! {
         /// The state, as netstat(1) names it.
         state: TcpState,
     }
-}
-step! {
     /// Keys of `fill-ephemeral`.
     FillEphemeral {
         /// What kind of sockets.
@@ -251,8 +218,6 @@ step! {
         #[serde(default = "default_ephemeral_ports")]
         ports: u16,
     }
-}
-step! {
     /// Keys of `bind-many`.
     BindMany {
         /// What kind of sockets.
@@ -265,8 +230,6 @@ step! {
         /// How many.
         count: u32,
     }
-}
-step! {
     /// Keys of `sysctl`.
     Sysctl {
         /// The name, with dots.
@@ -274,8 +237,6 @@ step! {
         /// The value.
         value: String,
     }
-}
-step! {
     /// Keys of `listen-tcp`, `bind-udp` and `listen-balanced`.
     Listener {
         /// The name later steps use.
@@ -283,8 +244,6 @@ step! {
         /// Where.
         at: Endpoint,
     }
-}
-step! {
     /// Keys of `listen-multicast-udp`.
     MulticastListener {
         /// The name later steps use.
@@ -313,11 +272,34 @@ fn is_false(value: &bool) -> bool {
     !*value
 }
 
-impl Vocabulary for SocketStep {
-    fn needs_implementation(&self) -> bool {
-        matches!(
-            self,
-            Self::ListenTcp(_) | Self::BindUdp(_) | Self::ListenMulticastUdp(_) | Self::ListenBalanced(_)
-        )
+impl Action for SocketStep {
+    fn properties(&self) -> Properties<'_> {
+        let kernel = Properties::of(Subject::Kernel);
+        let implementation = Properties::of(Subject::Implementation);
+        match self {
+            Self::Open(step) => kernel.poisons(&step.socket),
+            Self::Bind(step) => kernel.poisons(&step.socket),
+            Self::Listen(step) => kernel.poisons(&step.socket),
+            Self::Connect(step) => kernel.poisons(&step.socket),
+            Self::Accept(step) => kernel.poisons(&step.into),
+            Self::Join(step) => kernel.poisons(&step.socket),
+            Self::ListenTcp(step) | Self::BindUdp(step) | Self::ListenBalanced(step) => {
+                implementation.poisons(&step.socket)
+            }
+            Self::ListenMulticastUdp(step) => implementation.poisons(&step.socket),
+            Self::Sysctl(step) => kernel.sets(vec![&step.name]),
+            Self::FillEphemeral(_) => kernel.sets(EPHEMERAL_RANGE.to_vec()),
+            Self::Set(_)
+            | Self::Get(_)
+            | Self::Send(_)
+            | Self::Receive(_)
+            | Self::Shutdown(_)
+            | Self::Close(_)
+            | Self::ConnectMany(_)
+            | Self::SendToGroup(_)
+            | Self::TimeWait(_)
+            | Self::AwaitState(_)
+            | Self::BindMany(_) => kernel,
+        }
     }
 }

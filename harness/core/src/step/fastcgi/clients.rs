@@ -6,7 +6,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{once, step};
+use super::once;
 
 step! {
     /// Keys of `web-server`.
@@ -18,8 +18,6 @@ step! {
         #[serde(default)]
         answer: Answering,
     }
-}
-step! {
     /// Keys of `visit`.
     Visit {
         /// How many times, one after the other, each on a connection of its own.
@@ -35,8 +33,6 @@ step! {
         #[serde(default)]
         leave: bool,
     }
-}
-step! {
     /// Keys of `recorded`.
     Recorded {
         /// Wait until a request has been given up, but not for ever.

@@ -7,8 +7,6 @@ use std::borrow::Cow;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::step;
-
 /// One or several records.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -115,8 +113,6 @@ step! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         data: Option<String>,
     }
-}
-step! {
     /// Keys of `begin`.
     Begin {
         /// Its id.
@@ -141,8 +137,6 @@ step! {
         #[serde(default)]
         padding: u8,
     }
-}
-step! {
     /// Keys of `params`.
     Params {
         /// Its id.
@@ -182,8 +176,6 @@ step! {
         #[serde(default)]
         end_padding: u8,
     }
-}
-step! {
     /// Keys of `stdin` and `data`.
     StreamRecord {
         /// Its id.
@@ -208,16 +200,12 @@ step! {
         #[serde(default)]
         end_padding: u8,
     }
-}
-step! {
     /// Keys of `abort`.
     OnId {
         /// Its id.
         #[serde(default = "one")]
         id: u16,
     }
-}
-step! {
     /// Keys of `get-values`.
     GetValues {
         /// The names asked for.
@@ -229,8 +217,6 @@ step! {
         #[serde(default)]
         padding: u8,
     }
-}
-step! {
     /// Keys of `unknown`.
     Unknown {
         /// The type's number.
@@ -243,8 +229,6 @@ step! {
         #[serde(default)]
         text: String,
     }
-}
-step! {
     /// Keys of `raw`: a header that need not be true, then the content.
     RawRecord {
         /// Protocol version.
@@ -269,8 +253,6 @@ step! {
         #[serde(default)]
         padding: u8,
     }
-}
-step! {
     /// Keys of `bytes`.
     RawBytes {
         /// Hexadecimal digits, with spaces where they help.

@@ -1,42 +1,7 @@
-//! The words of the keepalive vocabulary: times, families, options, and what peer and application do.
-
-use std::time::Duration;
+//! The words of the keepalive vocabulary: families, options, and what peer and application do.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use crate::scenario::parse_duration;
-
-/// A length of time with its unit: `1s`, `1.5s`, `999ms`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Time(pub Duration);
-
-impl TryFrom<String> for Time {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        parse_duration(&text)
-            .map(Self)
-            .ok_or_else(|| format!("bad time `{text}`, expected for example `15s` or `500ms`"))
-    }
-}
-
-impl From<Time> for String {
-    fn from(time: Time) -> Self {
-        format!("{}ms", time.0.as_secs_f64() * 1000.0)
-    }
-}
-
-impl JsonSchema for Time {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "KeepaliveTime".into()
-    }
-
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "string", "pattern": r"^([0-9]+(\.[0-9]+)?(ms|s)|\$.+)$" })
-    }
-}
 
 /// The address family of a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
