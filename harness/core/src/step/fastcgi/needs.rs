@@ -1,13 +1,13 @@
-//! What an application must have for a step: handlers, roles, settings.
+//! The properties of FastCGI steps, above all the handlers, roles and settings that an application must offer.
 //!
-//! Read off the steps, not written into scenarios: an author cannot forget one, and an application that lacks
-//! one handler is `unsupported` on exactly the cases that ask for it.
+//! They are derived from the steps and not written into each scenario, so that an author cannot forget one. An
+//! application that lacks a handler is `unsupported` exactly in the cases that use it.
 
 use super::{FastcgiStep, Record, RoleName, Serve, Transport};
 use crate::profile::INHERITED;
 use crate::step::{Action, Properties, Subject};
 
-/// The handlers of `HANDLERS.md`; every other SCRIPT_NAME is one that nobody serves.
+/// The handlers of `HANDLERS.md`. No application serves another SCRIPT_NAME.
 const HANDLERS: [&str; 9] = [
     "/echo",
     "/ignore-body",
@@ -65,7 +65,7 @@ impl Serve {
 }
 
 impl Record {
-    /// A role other than Responder has one handler, so the role is what is needed.
+    /// The handler of a Responder, or the role: a role other than Responder has only one handler.
     fn need(&self) -> Option<&'static str> {
         let (role, script) = match self {
             Self::Request(request) => (request.role, Some(&request.script)),

@@ -1,8 +1,8 @@
-//! What an implementation must offer for a step: handlers, controls, settings.
+//! The properties of HTTP steps, above all the handlers, controls and settings that a server must offer.
 //!
-//! Read off the steps instead of being written into each scenario: an author cannot forget one, and a server
-//! with two handlers of fifteen gets `unsupported` on exactly the cases that ask for more. The price is that
-//! request lines in raw bytes are looked for, too.
+//! They are derived from the steps and not written into each scenario, so that an author cannot forget one. A server
+//! with two of fifteen handlers is `unsupported` exactly in the cases that need another one. For that, request lines
+//! are also searched in raw bytes.
 
 use super::{HttpStep, Send};
 use crate::step::{Action, Properties, Subject};
@@ -43,7 +43,7 @@ impl Send {
     }
 }
 
-/// The handler's name, and `count` where the query has it.
+/// The handler's name, and `count` if the query has a counter.
 fn of_target(target: &str) -> impl Iterator<Item = &'static str> {
     const HANDLERS: [&str; 12] = [
         "/echo",
