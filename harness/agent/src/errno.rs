@@ -1,11 +1,11 @@
-//! Error numbers as the manual names them: 98 here is 48 there, `EADDRINUSE` is the same everywhere.
+//! Names of errors. The number of `EADDRINUSE` differs between systems (98 on Linux, 48 on the BSDs), its name does not.
 
-use std::fmt::Debug;
 use std::io;
 
 use nix::errno::Errno;
 
-/// `EADDRINUSE` for the error a system call returned.
+/// The name of a system call's error in the manual, such as `EADDRINUSE`. An error without a number has the name of its
+/// [`io::ErrorKind`].
 pub(crate) fn name(error: &io::Error) -> String {
     match error.raw_os_error() {
         Some(number) => format!("{:?}", Errno::from_raw(number)),
@@ -13,19 +13,12 @@ pub(crate) fn name(error: &io::Error) -> String {
     }
 }
 
-/// What is lacking where an error says that there is no such option, of those this system has: an older kernel says so,
-/// or an emulator of its CPU that does not pass the option on (qemu-user, for one, knows no IP_BIND_ADDRESS_NO_PORT).
-pub(crate) fn lacks_option(option: &impl Debug, error: &io::Error) -> Option<String> {
-    (error.raw_os_error() == Some(libc::ENOPROTOOPT))
-        .then(|| format!("{option:?} is not known to this kernel, or to what emulates its CPU"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn an_error_has_the_manual_s_name() {
+    fn an_error_has_its_name_in_the_manual() {
         assert_eq!(
             name(&io::Error::from_raw_os_error(libc::EADDRINUSE)),
             "EADDRINUSE"

@@ -6,18 +6,18 @@
 //!
 //! | module | owns |
 //! |---|---|
-//! | [`serve`] | the loop: which case starts when, what happens to one that dies or takes too long |
-//! | [`case_run`] | the process of a case, and what it tells the loop |
-//! | [`sandbox`] | namespaces, loopback, users; and what to do where the system refuses them |
+//! | [`serve`] | the agent loop: which case starts when, what happens to one that dies or takes too long |
+//! | [`process`] | the process of a case |
+//! | [`report`] | what the process of a case tells the agent loop |
+//! | [`case_run`] | what a case runs with |
+//! | [`execute`] | the step loop |
+//! | [`family`] | executes the steps, a module for each vocabulary |
+//! | [`sandbox`] | namespaces, loopback, users, system controls; and what to do where the system refuses them |
 //! | [`init`] | the agent as the first process of a guest |
 //! | [`capabilities`] | what scenarios may require here, found by trying |
 //! | [`clocks`] | how exactly time can be told here |
-//! | [`socket`] | executes the socket vocabulary |
-//! | [`http`] | executes the HTTP vocabulary |
-//! | [`fastcgi`] | executes the FastCGI vocabulary |
 //! | [`exec`] | runs somebody's program instead of cases, in a guest |
 //! | [`program`] | starts somebody's program for a case, and ends it |
-//! | [`keepalive`] | executes the keepalive vocabulary |
 //!
 //! The loop is single-threaded on purpose: only a process with one thread may enter a user namespace, and
 //! a fork of one thread is safe to run ordinary code in. The price is a hand-written `poll` loop.
@@ -30,13 +30,16 @@ mod case_run;
 mod clocks;
 mod errno;
 mod exec;
+mod execute;
 mod family;
 pub mod init;
 #[cfg(any(target_os = "freebsd", target_os = "dragonfly"))]
 mod interface;
 mod listen_addr;
 pub mod peer;
+mod process;
 mod program;
+mod report;
 mod sandbox;
 mod serve;
 mod stop;

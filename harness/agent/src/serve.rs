@@ -14,14 +14,13 @@ use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use reusespec_core::protocol::{
-    Ended, Exec, Finished, Hello, Implementation, LONGEST_LINE_BYTES, PROTOCOL, Reply, Request,
+    Ended, Exec, Finished, Hello, LONGEST_LINE_BYTES, PROTOCOL, Reply, Request, Start,
 };
 use reusespec_core::{Case, Outcome};
 
-use crate::case_run::Terms;
 use crate::family::keepalive;
 use crate::sandbox::lateness::LatenessLog;
-use crate::sandbox::{Isolation, Kept};
+use crate::sandbox::{Isolation, Kept, sysctl};
 use crate::{capabilities, clocks, exec, init, system};
 use child::Child;
 use lines::Lines;
@@ -32,12 +31,9 @@ const GRACE: Duration = Duration::from_secs(2);
 struct Loop<W> {
     output: W,
     isolation: Isolation,
-    implementation: Implementation,
-    capture: bool,
+    start: Start,
     lateness_log: LatenessLog,
-    jobs: usize,
     most_alive: usize,
-    virtual_time: bool,
     queue: VecDeque<Case>,
     children: Vec<Child>,
     /// What the case that runs alone is going to change.
@@ -56,7 +52,7 @@ pub fn serve<R: AsFd, W: Write>(input: &R, mut output: W) -> io::Result<()> {
     if !init::in_guest() {
         clocks::ask_for_precedence();
     }
-    let isolation = Isolation::probe();
+    let isolation = Isolation::probe(init::in_guest());
     let (system, machine) = system::identify();
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let (timing, wake_up) = clocks::calibrate();
@@ -67,7 +63,7 @@ pub fn serve<R: AsFd, W: Write>(input: &R, mut output: W) -> io::Result<()> {
         processors,
         timing,
         capabilities: capabilities::probe(&isolation),
-        settings: system::settings(),
+        settings: sysctl::settings(),
     };
     send(&mut output, &Reply::Hello(hello))?;
     let start = loop {
@@ -91,12 +87,9 @@ pub fn serve<R: AsFd, W: Write>(input: &R, mut output: W) -> io::Result<()> {
     let state = Loop {
         output,
         isolation,
-        implementation: start.implementation,
-        capture: start.capture,
-        lateness_log: LatenessLog::new()?,
-        jobs: start.jobs.max(1),
         most_alive: crowd::most_alive(processors, wake_up, start.virtual_time),
-        virtual_time: start.virtual_time,
+        start,
+        lateness_log: LatenessLog::new()?,
         queue: VecDeque::new(),
         children: Vec::new(),
         kept: None,
@@ -138,7 +131,7 @@ impl<W: Write> Loop<W> {
             while let Some(line) = lines.next() {
                 match serde_json::from_str(&line) {
                     Ok(Request::Run(mut case)) => {
-                        if self.virtual_time {
+                        if self.start.virtual_time {
                             // What it waits for before it begins.
                             case.budget_ms += keepalive::turn().as_millis() as u64;
                         }
@@ -164,7 +157,7 @@ impl<W: Write> Loop<W> {
     }
 
     fn start_cases(&mut self) -> io::Result<()> {
-        while self.children.iter().filter(|child| child.busy).count() < self.jobs
+        while self.children.iter().filter(|child| child.busy).count() < self.start.jobs.max(1)
             && self.children.len() < self.most_alive
         {
             let Some(controls) = self.queue.front().map(|case| self.isolation.controls_of(case)) else {
@@ -180,14 +173,8 @@ impl<W: Write> Loop<W> {
                 return Ok(());
             };
             send(&mut self.output, &Reply::Started(case.key.clone()))?;
-            let terms = Terms {
-                implementation: self.implementation.clone(),
-                isolation: self.isolation.for_next_case(),
-                capture: self.capture,
-                lateness_log: self.lateness_log,
-                virtual_time: self.virtual_time,
-            };
-            match Child::start(&case, terms) {
+            let isolation = self.isolation.for_next_case();
+            match Child::start(&case, isolation, &self.start, self.lateness_log) {
                 Ok(child) => self.children.push(child),
                 Err(error) => {
                     let reason = format!("the process of the case could not be started: {error}");

@@ -1,53 +1,99 @@
-//! Why a step has no result, for executors of every family.
+//! Why a step has no result.
 
 use std::io;
 
 use reusespec_core::Observed;
+use reusespec_reference::keepalive::KeepaliveError;
+use reusespec_reference::sockets::SocketError;
 
+use crate::errno;
+use crate::peer::PeerError;
 use crate::program::ProgramError;
+use crate::report::LoopGone;
 
-/// Why a step has no result.
+/// The result of a step.
+pub(crate) type Answer = Result<Observed, Stop>;
+
+/// Why a step has no result. [`crate::execute`] decides what that means for the case.
 #[derive(Debug)]
 pub(crate) enum Stop {
-    /// The system refused; the name of the error is the result.
-    Refused(io::Error),
-    /// The platform lacks something.
+    /// The system or the implementation refused the step. The word is the result: the error's name, or `refused`.
+    Refused(String),
+    /// The platform or the implementation lacks something that the step needs.
     Unsupported(String),
-    /// Nothing was found out.
+    /// The result could not be determined.
     Broken(String),
-    /// What the step works on is spent: an earlier labelled step on it failed.
+    /// An earlier labelled step on the same socket or connection failed.
     Poisoned,
 }
 
 impl From<io::Error> for Stop {
     fn from(error: io::Error) -> Self {
-        Self::Refused(error)
+        Self::Refused(errno::name(&error))
     }
 }
 
 impl From<nix::errno::Errno> for Stop {
     fn from(errno: nix::errno::Errno) -> Self {
-        Self::Refused(errno.into())
+        io::Error::from(errno).into()
     }
 }
 
-/// What a program's trouble means for a case.
-impl From<ProgramError> for Stop {
-    fn from(error: ProgramError) -> Self {
+impl From<SocketError> for Stop {
+    fn from(error: SocketError) -> Self {
+        error.source.into()
+    }
+}
+
+/// `refused` where the reference itself rejects a value, the kernel's error where it passes one on.
+impl From<KeepaliveError> for Stop {
+    fn from(error: KeepaliveError) -> Self {
         match error {
-            ProgramError::Unsupported(reason) => Self::Unsupported(reason),
-            other => Self::Broken(with_source(&other)),
+            KeepaliveError::Kernel { source, .. } => source.into(),
+            KeepaliveError::Period { .. } | KeepaliveError::Count { .. } => {
+                Self::Refused("refused".to_owned())
+            }
         }
     }
 }
 
-/// The error and what caused it, on one line.
-pub(crate) fn with_source(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
+impl From<ProgramError> for Stop {
+    fn from(error: ProgramError) -> Self {
+        match error {
+            ProgramError::Unsupported(reason) => Self::Unsupported(reason),
+            ProgramError::NotStarted { .. } | ProgramError::Failed { .. } => Self::broken(&error),
+        }
     }
 }
 
-/// What a step comes to.
-pub(crate) type Answer = Result<Observed, Stop>;
+impl From<PeerError> for Stop {
+    fn from(error: PeerError) -> Self {
+        Self::broken(&error)
+    }
+}
+
+impl From<LoopGone> for Stop {
+    fn from(error: LoopGone) -> Self {
+        Self::broken(&error)
+    }
+}
+
+impl Stop {
+    /// The system call on a socket option failed. ENOPROTOOPT means that an older kernel does not have the option, or
+    /// that an emulator of its CPU does not pass it on: qemu-user does not know IP_BIND_ADDRESS_NO_PORT, for example.
+    pub(crate) fn of_option(option: impl std::fmt::Debug, error: io::Error) -> Self {
+        if error.raw_os_error() == Some(libc::ENOPROTOOPT) {
+            let reason = format!("{option:?} is not known to this kernel, or to what emulates its CPU");
+            return Self::Unsupported(reason);
+        }
+        error.into()
+    }
+
+    /// [`Self::Broken`] with the error and its source on one line.
+    pub(crate) fn broken(error: &dyn std::error::Error) -> Self {
+        Self::Broken(match error.source() {
+            Some(source) => format!("{error}: {source}"),
+            None => error.to_string(),
+        })
+    }
+}

@@ -1,21 +1,6 @@
-//! Which kernel this is, and the settings of it that decide rows.
+//! Which kernel this is.
 
 use reusespec_core::System;
-
-use crate::sandbox::sysctl;
-
-/// System controls that are recorded with every run because they decide rows.
-const DECIDING: [&str; 9] = [
-    "net.ipv4.ip_autobind_reuse",
-    "net.ipv4.ip_local_port_range",
-    "net.ipv4.tcp_migrate_req",
-    "net.ipv4.tcp_tw_reuse",
-    "net.ipv6.bindv6only",
-    "net.ipv6.conf.lo.disable_ipv6",
-    "kern.ipc.soaccept_reuse",
-    "net.inet.tcp.nolocaltimewait",
-    "net.inet6.ip6.v6only",
-];
 
 /// The running kernel and its machine, as uname(2) tells.
 pub(crate) fn identify() -> (System, String) {
@@ -40,10 +25,4 @@ pub(crate) fn identify() -> (System, String) {
             (system, std::env::consts::ARCH.to_owned())
         }
     }
-}
-
-/// The deciding settings that exist here, as they are before any case.
-pub(crate) fn settings() -> Vec<(String, String)> {
-    let read = |name: &str| sysctl::get(name).ok().map(|value| (name.to_owned(), value));
-    DECIDING.iter().filter_map(|name| read(name)).collect()
 }

@@ -185,7 +185,7 @@ fn run_session(
         .flat_map(|portion| portion.cases.iter().copied())
         .collect();
     // The longest waits first, so that the run ends soon after the longest.
-    cases.sort_by_key(|case| Reverse(case.steps.scheduled_wait()));
+    cases.sort_by_key(|case| Reverse(case.steps.waits()));
     let answers = match subject {
         Ok((answers, _)) => answers.clone(),
         Err(reason) => {

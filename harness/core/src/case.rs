@@ -11,7 +11,7 @@ use crate::step::fastcgi::FastcgiStep;
 use crate::step::http::HttpStep;
 use crate::step::keepalive::KeepaliveStep;
 use crate::step::socket::SocketStep;
-use crate::step::{Step, Vocabulary};
+use crate::step::{Action, Step, Subject};
 
 /// Longest time a case may take where its scenario says nothing.
 pub const DEFAULT_BUDGET: Duration = Duration::from_secs(20);
@@ -90,29 +90,27 @@ impl Case {
 }
 
 impl Steps {
-    /// Whether some step goes through an implementation's own interface.
-    pub fn need_implementation(&self) -> bool {
+    /// The steps, without the type of their family's vocabulary.
+    pub fn iter(&self) -> Box<dyn Iterator<Item = &Step<dyn Action>> + '_> {
+        fn erased<A: Action + 'static>(step: &Step<A>) -> &Step<dyn Action> {
+            step
+        }
         match self {
-            Self::PortReuse(steps) => steps.iter().any(|step| step.action.needs_implementation()),
-            Self::Http(steps) => steps.iter().any(|step| step.action.needs_implementation()),
-            Self::Fastcgi(steps) => steps.iter().any(|step| step.action.needs_implementation()),
-            Self::Keepalive(steps) => steps.iter().any(|step| step.action.needs_implementation()),
+            Self::PortReuse(steps) => Box::new(steps.iter().map(erased)),
+            Self::Fastcgi(steps) => Box::new(steps.iter().map(erased)),
+            Self::Http(steps) => Box::new(steps.iter().map(erased)),
+            Self::Keepalive(steps) => Box::new(steps.iter().map(erased)),
         }
     }
 
-    /// Whether what is tested is a web server in front of a FastCGI application.
-    pub fn need_web_server(&self) -> bool {
-        match self {
-            Self::Fastcgi(steps) => steps.iter().any(|step| step.action.needs_web_server()),
-            _ => false,
-        }
+    /// The greatest subject of the steps.
+    pub fn subject(&self) -> Subject {
+        let subjects = self.iter().map(|step| step.action.properties().subject);
+        subjects.max().unwrap_or(Subject::Kernel)
     }
 
-    /// The longest that the case waits for the clock, not for the machine.
-    pub fn scheduled_wait(&self) -> Duration {
-        match self {
-            Self::Keepalive(steps) => crate::step::keepalive::scheduled_wait(steps),
-            _ => Duration::ZERO,
-        }
+    /// The longest time that the steps wait for timers, in total.
+    pub fn waits(&self) -> Duration {
+        self.iter().map(|step| step.action.properties().waits).sum()
     }
 }

@@ -24,7 +24,8 @@
 pub mod adapter;
 pub mod case;
 pub mod deviation;
-mod expand;
+mod duration;
+
 pub mod family;
 pub mod judge;
 pub mod observation;
@@ -42,6 +43,7 @@ pub use deviation::Deviation;
 pub use family::Family;
 pub use judge::{ClaimResult, Judgement, Verdict};
 pub use observation::{Observation, Observed, Outcome};
-pub use scenario::{Claim, Complaint, Level, Scenario, Subject};
+pub use scenario::{Claim, Complaint, Level, Scenario};
+pub use step::Subject;
 pub use system::{System, SystemRange};
 pub use timing::{Timed, Timing};

@@ -14,8 +14,7 @@ use std::{
 use super::InitError;
 use crate::{
     interface,
-    sandbox::SECOND_V6,
-    socket::{SOURCES, sysctl},
+    sandbox::{SECOND_V6, SOURCES, sysctl},
 };
 
 /// Mount, bring loopback up.

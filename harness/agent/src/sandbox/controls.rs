@@ -3,14 +3,11 @@
 //! Which ones is read off the case's steps before it runs, not noted while it does: a case that is killed could not put
 //! anything back, the loop that killed it can.
 
-use reusespec_core::case::Steps;
-use reusespec_core::step::Step;
-use reusespec_core::step::keepalive::KeepaliveStep;
-use reusespec_core::step::socket::SocketStep;
+use std::collections::BTreeSet;
+
 use reusespec_core::{Case, System};
 
 use super::sysctl;
-use crate::family::socket::CHOSEN_PORTS;
 
 /// The names of the controls that the case's steps set on this system.
 pub(super) fn changed_by(case: &Case) -> Vec<String> {
@@ -18,30 +15,10 @@ pub(super) fn changed_by(case: &Case) -> Vec<String> {
 }
 
 fn changed_on(case: &Case, system: &System) -> Vec<String> {
-    let mut names = match &case.steps {
-        Steps::PortReuse(steps) => names(steps, system, |step| match step {
-            SocketStep::Sysctl(step) => vec![step.name.clone()],
-            SocketStep::FillEphemeral(_) => CHOSEN_PORTS.iter().map(ToString::to_string).collect(),
-            _ => Vec::new(),
-        }),
-        Steps::Keepalive(steps) => names(steps, system, |step| match step {
-            KeepaliveStep::Sysctl(step) => vec![step.name.clone()],
-            _ => Vec::new(),
-        }),
-        Steps::Fastcgi(_) | Steps::Http(_) => Vec::new(),
-    };
-    names.sort();
-    names.dedup();
-    names
-}
-
-fn names<A>(steps: &[Step<A>], system: &System, of: impl Fn(&A) -> Vec<String>) -> Vec<String> {
-    let here = |step: &&Step<A>| step.on.is_empty() || step.on.iter().any(|range| range.contains(system));
-    steps
-        .iter()
-        .filter(here)
-        .flat_map(|step| of(&step.action))
-        .collect()
+    let steps = case.steps.iter().filter(|step| step.is_for(system));
+    let names = steps.flat_map(|step| step.action.properties().sysctls);
+    let names: BTreeSet<_> = names.map(str::to_owned).collect();
+    names.into_iter().collect()
 }
 
 /// The values of some controls, which they get again when this is dropped.
@@ -68,6 +45,8 @@ impl Drop for Kept {
 
 #[cfg(test)]
 mod tests {
+    use reusespec_core::step::socket::EPHEMERAL_RANGE;
+
     use super::*;
 
     fn case(steps: &str) -> Case {
@@ -96,6 +75,6 @@ mod tests {
     #[test]
     fn using_up_the_ports_narrows_their_range() {
         let case = case(r#"[{"action":{"fill-ephemeral":{"kind":"tcp4","at":"127.0.0.1:0","ports":16}}}]"#);
-        assert_eq!(on(&case, "freebsd"), CHOSEN_PORTS);
+        assert_eq!(on(&case, "freebsd"), EPHEMERAL_RANGE);
     }
 }

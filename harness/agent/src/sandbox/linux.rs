@@ -11,7 +11,7 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork, getegid, geteuid};
 
 use super::Users;
-use crate::case_run::Reporter;
+use crate::report::Reporter;
 
 const MAPPED_USERS: u32 = 65_536;
 

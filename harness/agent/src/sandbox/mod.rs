@@ -27,13 +27,19 @@ pub(crate) use users::{Users, act_as};
 #[cfg(target_os = "linux")]
 pub(crate) use linux::map_users;
 
-use crate::case_run::Reporter;
+use crate::report::Reporter;
+use crate::stop::Stop;
 
 /// The second IPv6 address of the loopback interface; IPv4 has 127.0.0.2.
 pub(crate) const SECOND_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 2);
 
 /// Ports inside a namespace: below the ephemeral range of every system, so that nothing else takes them.
 const OWN_PORTS: [u16; 2] = [4001, 4002];
+
+/// The last octets of the addresses in 127.1.0.0/16 that a case may send from. A guest of the BSDs adds them to its
+/// loopback interface; Linux delivers all of 127.0.0.0/8 without that.
+#[cfg(any(target_os = "freebsd", target_os = "dragonfly"))]
+pub(crate) const SOURCES: std::ops::RangeInclusive<u8> = 1..=64;
 
 const BSD: bool = cfg!(any(target_os = "freebsd", target_os = "dragonfly"));
 
@@ -73,25 +79,28 @@ pub(crate) struct Sandbox {
 
 impl Sandbox {
     /// Refuses what would leak into a machine that is not the case's own.
-    pub(crate) fn must_be_own(&self, what: &str) -> Result<(), String> {
-        match &self.shared {
-            None => Ok(()),
-            Some(reason) => Err(format!("{what} needs a network namespace of its own: {reason}")),
-        }
+    pub(crate) fn must_be_own(&self, what: &str) -> Result<(), Stop> {
+        let unsupported =
+            |reason| Stop::Unsupported(format!("{what} needs a network namespace of its own: {reason}"));
+        self.shared
+            .as_ref()
+            .map_or(Ok(()), |reason| Err(unsupported(reason)))
     }
 
     /// Refuses a user that cannot be had.
-    pub(crate) fn must_have(&self, user: User) -> Result<(), String> {
-        self.users.lacks(user).map_or(Ok(()), Err)
+    pub(crate) fn must_have(&self, user: User) -> Result<(), Stop> {
+        self.users
+            .lacks(user)
+            .map_or(Ok(()), |reason| Err(Stop::Unsupported(reason)))
     }
 }
 
 impl Isolation {
     /// Finds out what this machine allows.
-    pub(crate) fn probe() -> Self {
+    pub(crate) fn probe(in_guest: bool) -> Self {
         match probe_namespaces() {
             Ok(users) => Self::Namespaces(users),
-            Err(_) if BSD && crate::init::in_guest() => Self::Guest {
+            Err(_) if BSD && in_guest => Self::Guest {
                 ports: [LEASED[0]; 2],
             },
             Err(reason) => Self::Shared {

@@ -2,6 +2,19 @@
 
 use std::io;
 
+/// System controls that change rows. Every run records their values.
+const DECIDING: [&str; 9] = [
+    "net.ipv4.ip_autobind_reuse",
+    "net.ipv4.ip_local_port_range",
+    "net.ipv4.tcp_migrate_req",
+    "net.ipv4.tcp_tw_reuse",
+    "net.ipv6.bindv6only",
+    "net.ipv6.conf.lo.disable_ipv6",
+    "kern.ipc.soaccept_reuse",
+    "net.inet.tcp.nolocaltimewait",
+    "net.inet6.ip6.v6only",
+];
+
 /// Reads a control.
 ///
 /// # Errors
@@ -61,4 +74,10 @@ fn by_name(name: &str, old: Option<&mut libc::c_int>, new: Option<libc::c_int>) 
     } else {
         Err(io::Error::last_os_error())
     }
+}
+
+/// The controls that change rows and exist on this system, with their values.
+pub(crate) fn settings() -> Vec<(String, String)> {
+    let read = |name: &str| get(name).ok().map(|value| (name.to_owned(), value));
+    DECIDING.iter().filter_map(|name| read(name)).collect()
 }

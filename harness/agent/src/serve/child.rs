@@ -8,12 +8,15 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
-use reusespec_core::protocol::{Finished, LONGEST_LINE_BYTES};
+use reusespec_core::protocol::{Finished, LONGEST_LINE_BYTES, Start};
 use reusespec_core::{Case, CaseKey, Outcome};
 
 use super::GRACE;
 use super::lines::Lines;
-use crate::case_run::{self, Note, Terms};
+use crate::process;
+use crate::report::{Note, answer_mapped};
+use crate::sandbox::Isolation;
+use crate::sandbox::lateness::LatenessLog;
 
 pub(super) struct Child {
     key: CaseKey,
@@ -31,7 +34,12 @@ pub(super) struct Child {
 }
 
 impl Child {
-    pub(super) fn start(case: &Case, terms: Terms) -> io::Result<Self> {
+    pub(super) fn start(
+        case: &Case,
+        isolation: Isolation,
+        start: &Start,
+        lateness_log: LatenessLog,
+    ) -> io::Result<Self> {
         let (ours, theirs) = socketpair(
             AddressFamily::Unix,
             SockType::Stream,
@@ -45,7 +53,7 @@ impl Child {
             ForkResult::Child => {
                 drop(ours);
                 die_with(parent);
-                case_run::run_and_exit(case, terms, theirs)
+                process::run_and_exit(case, isolation, start, lateness_log, theirs)
             }
             ForkResult::Parent { child } => {
                 let budget = Duration::from_millis(case.budget_ms);
@@ -117,7 +125,7 @@ impl Child {
         #[cfg(not(target_os = "linux"))]
         let result = Err(io::Error::other("this system has no user namespaces"));
         // A case that cannot be answered is gone, and its end of the stream says so next.
-        let _ = nix::unistd::write(&self.stream, case_run::answer_mapped(result).as_bytes());
+        let _ = nix::unistd::write(&self.stream, answer_mapped(result).as_bytes());
     }
 
     fn cause_of_death(&mut self) -> String {

@@ -7,8 +7,8 @@ use toml::de::DeValue;
 use super::claim::{Claim, Level};
 use super::complaint::{Complaint, Source};
 use super::document::Document;
+use super::expand::name_at;
 use crate::case::Case;
-use crate::expand::name_at;
 
 /// All disagreements inside a document whose cases could be made.
 pub(super) fn check(document: &Document<'_>, cases: &[Case], source: &Source) -> Vec<Complaint> {

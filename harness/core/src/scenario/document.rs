@@ -11,6 +11,7 @@ use super::axes::{self, Axis};
 use super::claim::{self, Claim};
 use super::complaint::{Complaint, Source};
 use super::raw_step::RawStep;
+use crate::duration::parse_duration;
 use crate::family::Family;
 
 /// The keys of a scenario, in the order a file has them.
@@ -70,17 +71,6 @@ impl schemars::JsonSchema for Seconds {
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({ "type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?(ms|s)$" })
     }
-}
-
-/// `15s`, `1.5s` or `500ms` as a duration.
-pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
-    let (number, unit_ms) = match text.strip_suffix("ms") {
-        Some(number) => (number, 1.0),
-        None => (text.strip_suffix('s')?, 1000.0),
-    };
-    let number: f64 = number.parse().ok()?;
-    (number.is_finite() && number >= 0.0)
-        .then(|| Duration::from_micros((number * unit_ms * 1000.0).round() as u64))
 }
 
 /// The parts of a file, not yet held against each other.

@@ -10,6 +10,7 @@ mod check;
 pub(crate) mod claim;
 mod complaint;
 mod document;
+mod expand;
 pub(crate) mod expectation;
 pub(crate) mod raw_step;
 #[cfg(test)]
@@ -19,23 +20,13 @@ pub use axes::Scalar;
 pub use claim::{Claim, Level, When};
 pub use complaint::Complaint;
 pub(crate) use complaint::Source;
-pub(crate) use document::{Document, Head, parse_duration};
+pub(crate) use document::{Document, Head};
 pub use expectation::{Exchange, Expectation, Wanted};
 
-use crate::case::{Case, Steps};
-use crate::expand::expand;
+use crate::case::Case;
 use crate::family::Family;
-
-/// What a scenario asks: the kernel itself, or an implementation on top of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Subject {
-    /// Every step is a raw system call.
-    Kernel,
-    /// Some step goes through an implementation's own interface.
-    Implementation,
-    /// A web server as the client of a FastCGI application. There is none of ours.
-    WebServer,
-}
+use crate::step::Subject;
+use expand::expand;
 
 /// One dimension of a scenario's matrix.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,14 +95,8 @@ impl Scenario {
             name: axis.name.clone(),
             values: axis.values.iter().map(|value| value.name.clone()).collect(),
         };
-        let needs = |need: fn(&Steps) -> bool| cases.iter().any(|case| need(&case.steps));
-        let subject = if needs(Steps::need_web_server) {
-            Subject::WebServer
-        } else if needs(Steps::need_implementation) {
-            Subject::Implementation
-        } else {
-            Subject::Kernel
-        };
+        let subjects = cases.iter().map(|case| case.steps.subject());
+        let subject = subjects.max().unwrap_or(Subject::Kernel);
         Self {
             id: id.to_owned(),
             family: document.family,

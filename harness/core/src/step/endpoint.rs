@@ -1,7 +1,7 @@
 //! Addresses as scenarios write them: `127.0.0.1:$port`, `[::]:0`, `[::ffff:127.0.0.1]:$port2`.
 //!
-//! `$port` and `$port2` stay symbolic in a closed case: which number they are is known only where the case
-//! runs (a fixed one inside a namespace of its own, a leased one on a shared loopback).
+//! `$port` and `$port2` stay names in a case. The agent replaces them where the case runs: by fixed numbers inside a
+//! network namespace, by leased ones on a shared loopback interface.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -9,15 +9,15 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// Names with a `$` that the platform, not the matrix, gives a value.
+/// Names after a `$` whose value comes from the agent, not from the matrix.
 pub const LEASED_PORTS: [&str; 2] = ["port", "port2"];
 
-/// A port, possibly not yet known.
+/// A port, whose number may not be known yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Port {
-    /// One of the ports the platform leased to the case: 0 is `$port`, 1 is `$port2`.
+    /// A port that the agent leases to the case: 0 is `$port`, 1 is `$port2`.
     Leased(usize),
-    /// A number; 0 lets the kernel choose.
+    /// A number. The kernel replaces 0 by a port of its choice.
     Number(u16),
 }
 
@@ -32,10 +32,10 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// The socket address once the leased ports are known.
+    /// The socket address, given the numbers of the leased ports.
     ///
     /// # Panics
-    /// If `leased` is shorter than [`LEASED_PORTS`]; the platform leases all of them to every case.
+    /// If `leased` is shorter than [`LEASED_PORTS`]. The agent leases all of them to every case.
     pub fn resolve(&self, leased: &[u16]) -> SocketAddr {
         let port = match self.port {
             Port::Leased(index) => leased[index],
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_printed_can_be_read_again() {
+    fn a_printed_endpoint_parses_to_itself() {
         for text in [
             "127.0.0.1:$port",
             "[::]:0",

@@ -1,11 +1,11 @@
-//! The FastCGI vocabulary: what a web server can say to an application, rightly and wrongly.
+//! The FastCGI vocabulary: records that a web server can send to an application, valid or not.
 //!
-//! The probe is the web server. A record is written as its meaning (`begin`, `stdin`) with every field a
-//! scenario may want to spoil, and several records make one step, because what matters is often that they
-//! arrive together. Sections (§) are those of the FastCGI Specification 1.0.
+//! The agent is the web server. A record is written by its meaning (`begin`, `stdin`), and a scenario can set every
+//! field to a wrong value. One step sends several records, because it often matters that they arrive together. Sections
+//! (§) are those of the FastCGI Specification 1.0.
 //!
-//! `request` stands for the five records of a whole request: nearly every scenario needs one only to find out
-//! whether the connection still works, and five lines would hide the one that matters.
+//! `request` stands for the five records of a whole request. Nearly every scenario needs one to find out whether the
+//! connection still works, and five lines would distract from the record that matters.
 
 mod clients;
 mod needs;
@@ -14,160 +14,137 @@ mod records;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Vocabulary;
 pub use clients::{Answering, Recorded, Visit, WebServer};
 pub use records::{
     Begin, Body, GetValues, OnId, Params, RawBytes, RawRecord, Record, RoleName, StreamRecord, Unknown,
     WholeRequest,
 };
 
-/// The connection of steps that name none.
+/// The connection of steps that do not name one.
 pub const MAIN: &str = "main";
 
-/// One step of a web server.
+/// A step of the web server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum FastcgiStep {
-    /// Start the application with settings of its own; without this step it has its defaults.
+    /// Starts the application with these settings. Without this step it starts with its defaults.
     Serve(Serve),
-    /// Open a connection to the application.
+    /// Opens a connection to the application. The other steps do that too if their connection is not open.
     Connect(Connect),
-    /// Write records; observed is `ok`, also where the application has gone, which `receive` then shows.
+    /// Writes records. Observed is `ok`, also if the application has closed the connection; `receive` then shows that.
     Send(Send),
-    /// Read records; observed is the transcript, `< FIN` or `< RST` where the connection ended (`< closed` where it
-    /// ended before what was sent had been answered: it is then a race which of the two comes), `open` where
-    /// nothing more came.
+    /// Reads records. Observed is the transcript, with `< FIN` or `< RST` if the connection ended, and `open` if
+    /// nothing more came. `< closed` stands for FIN or RST if the connection ended before an answer to what was sent:
+    /// which of the two comes is then a race.
     Receive(Receive),
-    /// Say that nothing more will be sent, and go on reading.
+    /// Shuts down the sending direction (FIN). Records can still be received.
     HalfClose(On),
-    /// Close the connection.
+    /// Closes the connection.
     Close(On),
-    /// Send whole requests one after the other, each the instant the END of the one before has arrived;
-    /// observed is how many were answered like the first: `all 1000`.
+    /// Sends the same records many times, each time as soon as END_REQUEST has arrived. Observed is how many times the
+    /// answer was that of the first time: `all 1000`.
     Repeat(Repeat),
-    /// Begin ids without finishing them, until the application refuses or there are `count`; observed is
+    /// Begins requests without finishing them, until the application refuses one or `count` are begun. Observed is
     /// `refused` or `all accepted`.
     BeginMany(BeginMany),
-    /// The other way round: start a web server that passes requests on to us.
+    /// Tests a web server: starts it, with the agent as its FastCGI application.
     WebServer(WebServer),
-    /// Ask the web server for a page; observed is what it answered.
+    /// Requests a page from the web server. Observed is the answer.
     Visit(Visit),
-    /// Observed is how the web server has used connections, ids, flags and streams so far.
+    /// Observes how the web server has used connections, ids, flags and streams so far.
     Recorded(Recorded),
 }
 
-macro_rules! step {
-    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-        #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-        pub struct $name { $($(#[$field_doc])* pub $field: $type,)* }
-    };
-}
-use step;
-
 step! {
-    /// Keys of `serve`. An implementation that cannot be told a setting is `unsupported`.
+    /// Keys of `serve`. If an implementation does not have a setting, the case is `unsupported`.
     Serve {
-        /// Where it listens.
+        /// The kind of socket that the application listens on.
         #[serde(default)]
         transport: Transport,
         /// Whether one connection carries concurrent requests (§5.5, FCGI_CANT_MPX_CONN).
         #[serde(default, skip_serializing_if = "Option::is_none")]
         multiplex: Option<bool>,
-        /// Requests served at once (§4.1, FCGI_MAX_REQS).
+        /// The maximum number of concurrent requests (§4.1, FCGI_MAX_REQS).
         #[serde(default, skip_serializing_if = "Option::is_none")]
         max_requests: Option<usize>,
-        /// Connections served at once (§4.1, FCGI_MAX_CONNS).
+        /// The maximum number of concurrent connections (§4.1, FCGI_MAX_CONNS).
         #[serde(default, skip_serializing_if = "Option::is_none")]
         max_connections: Option<usize>,
-        /// Roles it plays (§6).
+        /// The roles that the application plays (§6).
         #[serde(default, skip_serializing_if = "Option::is_none")]
         roles: Option<Vec<RoleName>>,
-        /// FCGI_WEB_SERVER_ADDRS (§3.2).
+        /// The value of FCGI_WEB_SERVER_ADDRS (§3.2).
         #[serde(default, skip_serializing_if = "Option::is_none")]
         web_server_addrs: Option<String>,
     }
-}
-step! {
     /// Keys of `connect`.
     Connect {
-        /// What later steps call it.
+        /// The name that later steps use.
         #[serde(default = "main")]
         connection: String,
     }
-}
-step! {
-    /// Keys of a step that only names a connection.
+    /// Keys of steps that have only a connection.
     On {
-        /// Which connection.
+        /// The name of the connection.
         #[serde(default = "main")]
         connection: String,
     }
-}
-step! {
     /// Keys of `send`.
     Send {
-        /// On which connection.
+        /// The name of the connection.
         #[serde(default = "main")]
         connection: String,
-        /// What, in this order.
+        /// The records, in the order in which they are sent.
         records: Vec<Record>,
-        /// In how many writes.
+        /// How the bytes are divided into writes.
         #[serde(default)]
         write: Write,
-        /// Also end a write after so many bytes of the whole.
+        /// Positions, in bytes from the start, at which a write also ends.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         cut_at: Vec<usize>,
-        /// How many times the records are sent.
+        /// The number of times that the records are sent.
         #[serde(default = "once")]
         times: u32,
     }
-}
-step! {
     /// Keys of `receive`.
     Receive {
-        /// On which connection.
+        /// The name of the connection.
         #[serde(default = "main")]
         connection: String,
-        /// Until a line begins so (`END id=1`), the connection ends (`close`), or nothing comes any more
-        /// (`silence`).
+        /// Reads until a line begins with this text (`END id=1`), until the connection ends (`close`), or until nothing
+        /// comes any more (`silence`).
         #[serde(default = "until_end")]
         until: String,
-        /// How many lines have to begin so.
+        /// The number of lines that have to begin with the text of `until`.
         #[serde(default = "once")]
         count: u32,
-        /// How lines are ordered.
+        /// The order of the lines.
         #[serde(default)]
         order: Order,
-        /// What is shown of STDOUT.
+        /// The part of STDOUT that is shown.
         #[serde(default)]
         show: Show,
     }
-}
-step! {
     /// Keys of `repeat`.
     Repeat {
-        /// On which connection.
+        /// The name of the connection.
         #[serde(default = "main")]
         connection: String,
-        /// How many times.
+        /// The number of times.
         times: u32,
-        /// The records of one round.
+        /// The records that are sent each time.
         records: Vec<Record>,
     }
-}
-step! {
     /// Keys of `begin-many`.
     BeginMany {
-        /// On which connection.
+        /// The name of the connection.
         #[serde(default = "main")]
         connection: String,
-        /// How many ids at most.
+        /// The maximum number of ids.
         count: u16,
     }
 }
-/// Kinds of socket an application listens on (§2.2).
+/// Kinds of socket that an application listens on (§2.2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Transport {
@@ -176,7 +153,7 @@ pub enum Transport {
     Tcp,
     /// A Unix-domain stream socket.
     Unix,
-    /// TCP on `127.0.0.1:$port` by the probe, which leaves its listener in the application's descriptor 0, as web
+    /// TCP on `127.0.0.1:$port`. The agent listens and passes the listener to the application as descriptor 0, as web
     /// servers and spawn-fcgi do (§2.2, FCGI_LISTENSOCK_FILENO).
     Inherited,
 }
@@ -188,53 +165,40 @@ pub enum Write {
     /// One write.
     #[default]
     Whole,
-    /// One write a byte.
+    /// A write for each byte.
     EveryByte,
-    /// One write for every seven bytes: no header is whole in one.
+    /// A write for every seven bytes, so that no write contains a whole header.
     EverySevenBytes,
 }
 
-/// How the lines of a transcript are ordered.
+/// The order of the lines of a transcript.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Order {
-    /// As they arrived.
+    /// As the records arrived.
     #[default]
     Arrival,
-    /// By id, and as they arrived for each: for requests that race.
+    /// By id, and for each id as the records arrived: for requests whose answers race.
     ById,
 }
 
-/// What is shown of the CGI response in STDOUT.
+/// The part of the CGI response in STDOUT that is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Show {
-    /// The status where it is not 200, and the body: headers differ between libraries.
+    /// The status if it is not 200, and the body. Headers are not shown, because they differ between libraries.
     #[default]
     Body,
     /// Every byte.
     Everything,
-    /// Only how the stream ends: for handlers that write until they are stopped.
+    /// The end of the stream only, for handlers that write until they are stopped.
     End,
-    /// As `end`, and whether content and padding of every record make a multiple of eight bytes (§3.3 recommends it).
+    /// As `end`, and whether the content and padding of each record have a multiple of eight bytes in total, as §3.3
+    /// recommends.
     Alignment,
-    /// As `body`, but the lines `part 1`, `part 2`, … of `/stream` are one `part …`: how many come is a question of
-    /// time.
+    /// As `body`, but the lines `part 1`, `part 2`, … of `/stream` are shown as one `part …`, because their number
+    /// depends on time.
     Once,
-}
-
-impl Vocabulary for FastcgiStep {
-    /// There is no FastCGI in a kernel.
-    fn needs_implementation(&self) -> bool {
-        true
-    }
-}
-
-impl FastcgiStep {
-    /// Whether what is tested is a web server: then we are the application.
-    pub fn needs_web_server(&self) -> bool {
-        matches!(self, Self::WebServer(_) | Self::Visit(_) | Self::Recorded(_))
-    }
 }
 
 fn main() -> String {

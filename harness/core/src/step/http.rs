@@ -1,162 +1,139 @@
-//! The HTTP vocabulary: a client that sends what it is told, byte by byte if need be, and a server that can be
-//! told to let its connections go.
+//! The HTTP vocabulary: a client that sends requests or any bytes, and controls of the server under test.
 //!
-//! The server of the implementation under test is started before the first step. A step names its connection;
-//! most scenarios have one, so the name may be left out. What a labelled step observes on a connection is the
-//! transcript since the last labelled step on it: unlabelled `receive`s only bring the exchange to a state.
+//! The server is started before the first step. A step names its connection. The name may be left out, because most
+//! scenarios have one connection. A labelled `receive` observes the transcript of its connection since the last
+//! labelled `receive`. An unlabelled one only brings the exchange to a state.
 
 mod needs;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Vocabulary;
-
-/// One step of an HTTP exchange.
+/// A step of an HTTP exchange.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum HttpStep {
-    /// Give the server other limits than its defaults; comes before all other steps.
+    /// Starts the server with other limits than its defaults. The step must come before all other steps.
     Serve(Serve),
-    /// Open a connection.
+    /// Opens a connection. With a label a refusal is observed, e.g. `ECONNREFUSED`.
     Connect(On),
-    /// Write requests or bytes in one go.
+    /// Writes requests or bytes in one write, or in several if `cut` says so.
     Send(Send),
-    /// Read replies, or wait for the end, or see that nothing happens; one reply if left empty.
+    /// Reads replies, and then until the connection ends or is silent. Without keys it reads one reply.
     Receive(Receive),
-    /// End the client's side of the connection; the server can still reply.
+    /// Shuts down the client's direction of the connection. The server can still reply.
     HalfClose(On),
-    /// Reset the connection from the client's side.
+    /// Resets the connection: the client sends RST.
     Reset(On),
-    /// Tell the server something at run time.
+    /// Changes the server's behaviour while it runs.
     Control(Control),
-    /// Wait until a handler has raised a counter: its request is in the handler.
+    /// Waits until a handler has incremented a counter, which means that its request has reached the handler.
     Await(Counter),
-    /// Read a counter of the server's handlers; observed as a number.
+    /// Reads a counter of the server's handlers. Observed is the number.
     Count(Counter),
-    /// Wait until a new connection is refused; observed as `ECONNREFUSED`, or `ok` if one never is.
+    /// Waits until a new connection is refused. Observed is the error's name, e.g. `ECONNREFUSED`, or `ok` if no
+    /// connection is refused within three seconds.
     AwaitRefusal(Nothing),
-}
-
-macro_rules! step {
-    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-        #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-        pub struct $name { $($(#[$field_doc])* pub $field: $type,)* }
-    };
 }
 
 step! {
     /// Keys of `serve`.
     Serve {
-        /// Milliseconds from a reply to the end of an idle connection.
+        /// Milliseconds from a reply until the server closes an idle connection.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         idle_ms: Option<u64>,
-        /// Milliseconds a connection without any request is kept once keep-alives are off.
+        /// Milliseconds that a connection without any request stays open after keep-alives are disabled.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         grace_ms: Option<u64>,
-        /// Requests on one connection.
+        /// The maximum number of requests on one connection.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         requests_max: Option<u32>,
     }
-}
-step! {
     /// Keys of `connect`, `half-close` and `reset`.
     On {
-        /// Which connection.
+        /// The name of the connection. The default is `client`.
         #[serde(default = "client", skip_serializing_if = "is_client")]
         connection: String,
     }
-}
-step! {
-    /// Keys of `send`: the request, the requests, the raw bytes, what is behind them, all in one write unless cut.
+    /// Keys of `send`. The bytes are those of `request`, `requests`, `raw` and `behind`, in this order.
     Send {
-        /// Which connection.
+        /// The name of the connection. The default is `client`.
         #[serde(default = "client", skip_serializing_if = "is_client")]
         connection: String,
         /// A request.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         request: Option<Box<Request>>,
-        /// Several, pipelined.
+        /// Several requests, pipelined.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         requests: Vec<Request>,
-        /// Bytes as they are.
+        /// Bytes that are sent unchanged.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         raw: Option<String>,
-        /// Requests behind the raw bytes.
+        /// Requests after the raw bytes.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         behind: Vec<Request>,
-        /// Where the bytes are cut into writes; one write if left out.
+        /// Where the bytes are divided into writes. The default is one write.
         #[serde(default, skip_serializing_if = "Cut::is_whole")]
         cut: Cut,
     }
-}
-step! {
-    /// A request, by its parts. Nothing is checked: a wrong one goes out as it stands.
+    /// The parts of a request. They are not checked, so that a request can be wrong.
     Request {
-        /// `GET` if left out.
+        /// The method. The default is `GET`.
         #[serde(default = "get", skip_serializing_if = "is_get")]
         method: String,
-        /// `/` if left out.
+        /// The request target. The default is `/`.
         #[serde(default = "root", skip_serializing_if = "is_root")]
         target: String,
-        /// `HTTP/1.1` if left out.
+        /// The protocol version. The default is `HTTP/1.1`.
         #[serde(default = "http_1_1", skip_serializing_if = "is_http_1_1")]
         version: String,
-        /// Field lines behind `Host: localhost`, each `Name: value`.
+        /// Field lines after `Host: localhost`, each `Name: value`.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         fields: Vec<FieldLine>,
-        /// A last field of so many bytes, to make the head long.
+        /// The length in bytes of an additional last field, which makes the head long.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         padding: Option<u32>,
-        /// Content, with its length in `Content-Length`.
+        /// The content. `Content-Length` is its length.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         body: Option<String>,
-        /// Content of so many bytes `x`.
+        /// Content of this many bytes `x`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         fill: Option<u32>,
-        /// What `Content-Length` says, if not the truth.
+        /// The value of `Content-Length`, if it is not to be the length of the content.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         length: Option<u64>,
-        /// Content in chunks.
+        /// The content in chunks (`Transfer-Encoding: chunked`).
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         chunks: Vec<String>,
     }
-}
-step! {
-    /// Keys of `receive`: first the replies, then the rest.
+    /// Keys of `receive`.
     Receive {
-        /// Which connection.
+        /// The name of the connection. The default is `client`.
         #[serde(default = "client", skip_serializing_if = "is_client")]
         connection: String,
-        /// So many replies, or the end if it comes before.
+        /// The number of replies to read. Reading stops earlier if the connection ends.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         responses: Option<u32>,
-        /// Read on until then.
+        /// What to read until after the replies.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<Until>,
     }
-}
-step! {
     /// Keys of `await` and `count`.
     Counter {
-        /// The name that requests have in `count=…`.
+        /// The counter's name: that of `count=…` in a request's query.
         counter: String,
     }
-}
-step! {
-    /// A step without keys of its own.
+    /// The step has no keys.
     Nothing {}
 }
 
-/// A field line, its name and value apart.
+/// A field line, divided into name and value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct FieldLine {
-    /// Everything before the first `: `.
+    /// The text before the first `: `.
     pub name: String,
-    /// Everything behind it.
+    /// The text after it.
     pub value: String,
 }
 
@@ -194,26 +171,26 @@ impl JsonSchema for FieldLine {
     }
 }
 
-/// How far `receive` reads.
+/// When `receive` stops reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Until {
-    /// The end of the connection, FIN or RST; `open` if it does not come.
+    /// At the end of the connection, by FIN or RST. The transcript says `open` if the connection does not end.
     Eof,
-    /// Nothing comes for a short while; `open` if the connection has not ended by then.
+    /// When nothing has come for about 120 ms. The transcript says `open` if the connection has not ended by then.
     Silence,
 }
 
-/// Where the bytes of a `send` are cut.
+/// Where the bytes of a `send` are divided into writes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Cut {
-    /// Nowhere.
+    /// Nowhere: one write.
     #[default]
     Whole,
-    /// Behind every byte.
+    /// After each byte.
     ByteByByte,
-    /// Behind the first occurrence of each of these texts.
+    /// After the first occurrence of each of these texts.
     After(Vec<String>),
 }
 
@@ -223,15 +200,16 @@ impl Cut {
     }
 }
 
-/// What a server can be told at run time. `control = "shutdown"`.
+/// A change of the server's behaviour while it runs: `control = "shutdown"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Control {
-    /// Connections end behind their current reply, idle ones at once.
+    /// Connections end after their current reply, idle connections at once.
     DisableKeepAlives,
-    /// Connections persist again.
+    /// Connections persist again after a reply.
     EnableKeepAlives,
-    /// As disabling, and nothing is accepted any more. Returns when it has begun, not when it is over.
+    /// As `disable-keep-alives`, and no connection is accepted any more. The step ends when the shutdown has begun, not
+    /// when it is over.
     Shutdown,
 }
 
@@ -289,11 +267,4 @@ fn http_1_1() -> String {
 
 fn is_http_1_1(version: &str) -> bool {
     version == "HTTP/1.1"
-}
-
-/// Every step talks to a server, and servers are implementations.
-impl Vocabulary for HttpStep {
-    fn needs_implementation(&self) -> bool {
-        true
-    }
 }

@@ -1,134 +1,118 @@
-//! The keepalive vocabulary: connections to a peer that can be told to fall silent, and what is seen of them.
+//! The keepalive vocabulary: TCP connections to a peer that can fall silent, and the segments the kernel then sends.
 //!
-//! A connection goes over a *wire*, at whose other end is a peer in user space, or over loopback where nothing
-//! has to be timed. Times are counted from the last segment the peer sent before the step that observes, or
-//! from the last `mark`, whichever is later: that is the moment every kernel counts from, and a scenario need
-//! not know how long its own preparation took.
+//! A connection goes over a *wire* to the wire peer, which runs in user space, or over loopback if no time is observed.
+//! Times are counted from the last segment that the peer sent before the observing step, or from the last `mark`,
+//! whichever is later. Kernels count from the peer's last segment too, so the time that a scenario's preparation took
+//! does not matter.
 //!
-//! Steps that observe a schedule have a `within`: a kernel with the wrong unit probes after minutes, and the
-//! case must not wait for them.
+//! Steps that observe a schedule have a timeout, `within`. A kernel that reads the wrong unit would otherwise make the
+//! case wait for minutes or hours.
 
 mod words;
-
-use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use super::socket::Direction;
-use super::{Step, Vocabulary};
-pub use words::{Behaviour, By, IpVersion, Over, RawOption, Time, Via};
+use super::{Action, Properties, Subject};
+pub use crate::duration::Time;
+pub use words::{Behaviour, By, IpVersion, Over, RawOption, Via};
 
-/// One step on connections.
+/// A step on TCP connections.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum KeepaliveStep {
-    /// Make a TCP socket that is not connected.
+    /// Creates a TCP socket that is not connected.
     Open(Open),
-    /// Connect a socket to the peer; one that is not there yet is made.
+    /// Connects a socket to the peer. The step creates the socket if no earlier `open` did.
     Connect(Connect),
-    /// Make a socket that listens for the peer.
+    /// Makes a socket listen for connections of the peer. The step creates the socket if no earlier `open` did.
     Listen(Connect),
-    /// Let the peer complete a handshake with a listener. Nothing is accepted yet.
+    /// The peer connects to a listener. The handshake is complete after the step; nothing is accepted yet.
     Dial(On),
-    /// Accept a connection that has been dialled.
+    /// Accepts a connection that an earlier `dial` made.
     Accept(Accept),
-    /// Implementation: switch keepalive on with a schedule; what is left out stays as it is. Observed is `ok`,
-    /// `refused` where the implementation names the range, or the error of the kernel.
+    /// Implementation: switches keepalive on with a schedule. What is left out keeps its value. Observed is `ok`,
+    /// `refused` if the implementation rejects a value, or the name of the kernel's error.
     Keepalive(Schedule),
-    /// Implementation: switch keepalive on with a time of quiet before the first probe.
+    /// Implementation: switches keepalive on with a quiet time before the first probe.
     KeepalivePeriod(Period),
-    /// Implementation: switch keepalive off.
+    /// Implementation: switches keepalive off.
     KeepaliveOff(On),
-    /// Set an option with setsockopt(2), with an integer of any length.
+    /// Sets an option with setsockopt(2) to an integer of any length.
     SetRaw(SetRaw),
-    /// Read an option with getsockopt(2); observed is the number, of SO_ERROR the error's name or `none`.
+    /// Reads an option with getsockopt(2). Observed is the number, or for SO_ERROR the error's name or `none`.
     GetRaw(GetRaw),
-    /// Set a system control inside the case's own namespace.
+    /// Sets a system control inside the case's own network namespace or guest.
     Sysctl(Sysctl),
-    /// Tell the peer how to behave from now on.
+    /// Changes the behaviour of the peer.
     Peer(PeerStep),
-    /// Let the peer send data on every connection.
+    /// The peer sends data on every connection.
     PeerSend(PeerSend),
-    /// Count times from here.
+    /// Later times are counted from here, unless the peer sends a segment after it.
     Mark(Mark),
-    /// Wait. Observed is what the kernel sent meanwhile: `nothing`, or the kinds of segments.
+    /// Waits. Observed are the kinds of segments that the kernel sends meanwhile (`probe`, `data`, `FIN`, `RST`), or
+    /// `nothing`.
     Quiet(Quiet),
-    /// Wait for keepalive probes; observed is `ok` or `too few`, with the times of the probes.
+    /// Waits for keepalive probes. Observed is `ok` or `too few`, with the times of the probes.
     AwaitProbes(AwaitProbes),
-    /// Wait for the end of a connection; observed is how the application learns of it and when, or `alive`.
+    /// Waits for the end of a connection. Observed is the result the application gets (an error's name or `eof`) and
+    /// its time, or `alive`.
     AwaitClose(AwaitClose),
-    /// Connect a new socket to the peer and wait for how that ends; observed is that, when it was, counted from the
-    /// first SYN, and the SYNs sent again.
+    /// Connects a new socket to the peer and waits for the result. Observed are the result, its time counted from the
+    /// first SYN, and the retransmissions of the SYN.
     AwaitConnect(AwaitConnect),
-    /// Wait until the port of a closed connection can be bound without any option; observed is `ok` and when, or the
-    /// error that bind(2) gives to the last.
+    /// Waits until the port of a closed connection can be bound without any option. Observed is `ok` and its time, or
+    /// the last error of bind(2).
     AwaitFree(AwaitFree),
-    /// send(2).
+    /// Calls send(2). Observed is `ok`, or `in part` if the kernel takes only some of the bytes.
     Send(Send),
-    /// recv(2) without waiting; observed as the text, `eof`, `nothing`, or an error's name.
+    /// Calls recv(2) without waiting. Observed is the text, `eof`, `nothing`, or the error's name.
     Receive(On),
-    /// shutdown(2).
+    /// Calls shutdown(2).
     Shutdown(Shutdown),
-    /// close(2).
+    /// Calls close(2). The wire is still observed.
     Close(On),
-}
-
-macro_rules! step {
-    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-        #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-        pub struct $name { $($(#[$field_doc])* pub $field: $type,)* }
-    };
 }
 
 step! {
     /// Keys of `open`.
     Open {
-        /// The name later steps use.
+        /// The name that later steps use.
         socket: String,
-        /// IPv4 if left out.
+        /// The address family. The default is IPv4.
         #[serde(default)]
         family: IpVersion,
     }
-}
-step! {
     /// Keys of `connect` and `listen`.
     Connect {
-        /// Which socket, or the name of a new one.
+        /// The name of the socket.
         socket: String,
-        /// The family of a new socket; IPv4 if left out.
+        /// The address family of a new socket. The default is IPv4.
         #[serde(default)]
         family: IpVersion,
-        /// The wire if left out.
+        /// The link. The default is the wire.
         #[serde(default)]
         over: Over,
     }
-}
-step! {
-    /// Keys of steps that only name a socket.
+    /// Keys of steps that have only a socket.
     On {
-        /// Which socket.
+        /// The name of the socket.
         socket: String,
     }
-}
-step! {
     /// Keys of `accept`.
     Accept {
         /// The listener.
         socket: String,
         /// The name of the accepted socket.
         into: String,
-        /// A system call if left out.
+        /// Whether the kernel or the implementation accepts. The default is the kernel.
         #[serde(default)]
         by: By,
     }
-}
-step! {
     /// Keys of `keepalive`.
     Schedule {
-        /// Which socket.
+        /// The name of the socket.
         socket: String,
         /// Quiet time before the first probe.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -136,148 +120,120 @@ step! {
         /// Time between probes.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         interval: Option<Time>,
-        /// Unanswered probes before the connection is dropped.
+        /// The number of unanswered probes after which the connection is dropped.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         count: Option<u32>,
     }
-}
-step! {
     /// Keys of `keepalive-period`.
     Period {
-        /// Which socket.
+        /// The name of the socket.
         socket: String,
         /// Quiet time before the first probe.
         period: Time,
     }
-}
-step! {
     /// Keys of `set-raw`.
     SetRaw {
-        /// Which socket.
+        /// The name of the socket.
         socket: String,
-        /// Which option.
+        /// The option.
         option: RawOption,
-        /// The integer; of 2^31 and more the bits are set.
+        /// The integer. Of a number above 2^31 − 1 the lower 32 bits are used.
         value: i64,
-        /// How many octets setsockopt is given; those of an `int` if left out.
+        /// The length in octets that setsockopt(2) is given. The default is 4, the size of an `int`.
         #[serde(default = "length_of_int")]
         length: u8,
     }
-}
-step! {
     /// Keys of `get-raw`.
     GetRaw {
-        /// Which socket.
+        /// The name of the socket.
         socket: String,
-        /// Which option.
+        /// The option.
         option: RawOption,
-        /// Observe `as set` where the option has this value.
+        /// If the option has this value, `as set` is observed instead of the number.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         compare: Option<i64>,
     }
-}
-step! {
     /// Keys of `sysctl`.
     Sysctl {
-        /// The name, with dots.
+        /// The name of the control, with dots.
         name: String,
         /// The value.
         value: String,
     }
-}
-step! {
     /// Keys of `peer`.
     PeerStep {
-        /// How it behaves from now on.
+        /// The new behaviour.
         behaves: Behaviour,
-        /// Which probes are answered, in turn; for `answering-some`.
+        /// For `answering-some`: whether each probe in turn is answered. The pattern repeats.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         pattern: Vec<bool>,
     }
-}
-step! {
     /// Keys of `peer-send`.
     PeerSend {
         /// The bytes.
         text: String,
     }
-}
-step! {
-    /// Keys of `mark`: none.
+    /// `mark` has no keys.
     Mark {}
-}
-step! {
     /// Keys of `quiet`.
     Quiet {
-        /// Which connection is watched meanwhile; needed with a label.
+        /// The connection that is observed meanwhile. A step with a label needs it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         socket: Option<String>,
-        /// How long.
+        /// The length of the wait.
         r#for: Time,
     }
-}
-step! {
     /// Keys of `await-probes`.
     AwaitProbes {
-        /// Which connection.
+        /// The name of the connection's socket.
         socket: String,
-        /// How many.
+        /// The number of probes.
         count: u32,
-        /// The longest wait for them.
+        /// The timeout of the wait.
         within: Time,
     }
-}
-step! {
     /// Keys of `await-close`.
     AwaitClose {
-        /// Which connection.
+        /// The name of the connection's socket.
         socket: String,
-        /// The longest wait for it.
+        /// The timeout of the wait.
         within: Time,
-        /// recv(2) if left out.
+        /// The system call by which the application learns of the end. The default is recv(2).
         #[serde(default)]
         via: Via,
-        /// Whether what the kernel sends again is observed as well.
+        /// Whether retransmissions are observed as well.
         #[serde(default)]
         resent: bool,
     }
-}
-step! {
     /// Keys of `await-connect`.
     AwaitConnect {
         /// The name of the new socket.
         socket: String,
-        /// IPv4 if left out.
+        /// The address family. The default is IPv4.
         #[serde(default)]
         family: IpVersion,
-        /// The longest wait for it.
+        /// The timeout of the wait.
         within: Time,
     }
-}
-step! {
     /// Keys of `await-free`.
     AwaitFree {
-        /// Which connection.
+        /// The name of the connection's socket.
         socket: String,
-        /// The longest wait for it.
+        /// The timeout of the wait.
         within: Time,
     }
-}
-step! {
     /// Keys of `send`.
     Send {
-        /// Which socket.
+        /// The name of the socket.
         socket: String,
         /// The bytes.
         text: String,
     }
-}
-step! {
     /// Keys of `shutdown`.
     Shutdown {
-        /// Which socket.
+        /// The name of the socket.
         socket: String,
-        /// Which direction.
+        /// The direction.
         how: Direction,
     }
 }
@@ -286,31 +242,64 @@ fn length_of_int() -> u8 {
     4
 }
 
-impl Vocabulary for KeepaliveStep {
-    fn needs_implementation(&self) -> bool {
+impl Action for KeepaliveStep {
+    fn properties(&self) -> Properties<'_> {
+        let kernel = Properties::of(Subject::Kernel);
+        let implementation = Properties::of(Subject::Implementation);
         match self {
-            Self::Keepalive(_) | Self::KeepalivePeriod(_) | Self::KeepaliveOff(_) => true,
-            Self::Accept(accept) => accept.by == By::Implementation,
-            _ => false,
+            Self::Open(step) => kernel.poisons(&step.socket),
+            Self::Connect(step) | Self::Listen(step) => kernel.poisons(&step.socket),
+            Self::Accept(step) => match step.by {
+                By::Kernel => kernel.poisons(&step.into),
+                By::Implementation => implementation.poisons(&step.into),
+            },
+            Self::Keepalive(_) | Self::KeepalivePeriod(_) | Self::KeepaliveOff(_) => implementation,
+            Self::Sysctl(step) => kernel.sets(vec![&step.name]),
+            Self::Quiet(step) => kernel.waits(step.r#for.0),
+            Self::AwaitProbes(step) => kernel.waits(step.within.0),
+            Self::AwaitClose(step) => kernel.waits(step.within.0),
+            Self::AwaitConnect(step) => kernel.waits(step.within.0).poisons(&step.socket),
+            Self::AwaitFree(step) => kernel.waits(step.within.0),
+            Self::Dial(_)
+            | Self::SetRaw(_)
+            | Self::GetRaw(_)
+            | Self::Peer(_)
+            | Self::PeerSend(_)
+            | Self::Mark(_)
+            | Self::Send(_)
+            | Self::Receive(_)
+            | Self::Shutdown(_)
+            | Self::Close(_) => kernel,
         }
     }
 }
 
 impl KeepaliveStep {
-    /// The longest the step waits for the clock, not for the machine.
-    fn wait(&self) -> Duration {
+    /// The address family of the socket that the step makes.
+    pub fn family(&self) -> Option<IpVersion> {
         match self {
-            Self::Quiet(step) => step.r#for.0,
-            Self::AwaitProbes(step) => step.within.0,
-            Self::AwaitClose(step) => step.within.0,
-            Self::AwaitConnect(step) => step.within.0,
-            Self::AwaitFree(step) => step.within.0,
-            _ => Duration::ZERO,
+            Self::Open(step) => Some(step.family),
+            Self::Connect(step) | Self::Listen(step) => Some(step.family),
+            Self::AwaitConnect(step) => Some(step.family),
+            Self::Dial(_)
+            | Self::Accept(_)
+            | Self::Keepalive(_)
+            | Self::KeepalivePeriod(_)
+            | Self::KeepaliveOff(_)
+            | Self::SetRaw(_)
+            | Self::GetRaw(_)
+            | Self::Sysctl(_)
+            | Self::Peer(_)
+            | Self::PeerSend(_)
+            | Self::Mark(_)
+            | Self::Quiet(_)
+            | Self::AwaitProbes(_)
+            | Self::AwaitClose(_)
+            | Self::AwaitFree(_)
+            | Self::Send(_)
+            | Self::Receive(_)
+            | Self::Shutdown(_)
+            | Self::Close(_) => None,
         }
     }
-}
-
-/// The longest that the steps wait for the clock, all together.
-pub fn scheduled_wait(steps: &[Step<KeepaliveStep>]) -> Duration {
-    steps.iter().map(|step| step.action.wait()).sum()
 }

@@ -1,7 +1,8 @@
-//! The socket vocabulary: raw system calls, and the four calls of a sockets implementation under test.
+//! The socket vocabulary: system calls on sockets, and the four calls of a sockets implementation under test.
 //!
-//! Every step names the socket it works on. A socket whose labelled step failed is *spent*: its later steps
-//! are not reached, so that `listen` on a socket that could not be bound is never mistaken for an answer.
+//! Every step names the socket it works on. If a labelled step that prepares a socket fails (`open`, `bind`, `connect`,
+//! …), the socket is *poisoned* and later steps on it are not executed. Otherwise `listen` on a socket that could not
+//! be bound would succeed on a port of the kernel's choice, and look like a result.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,137 +11,129 @@ mod words;
 
 pub use words::{Direction, Kind, OptionName, Options, Side, Sources, TcpState, User};
 
-use super::Vocabulary;
 use super::endpoint::Endpoint;
+use super::{Action, Properties, Subject};
 
-/// One step on sockets.
+/// The system controls of the range from which the kernel chooses ports: Linux's, and both of the BSDs (first and last
+/// port). `fill-ephemeral` sets those that its system has.
+pub const EPHEMERAL_RANGE: [&str; 3] = [
+    "net.ipv4.ip_local_port_range",
+    "net.inet.ip.portrange.first",
+    "net.inet.ip.portrange.last",
+];
+
+/// A step on sockets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum SocketStep {
-    /// Make a socket and set options on it.
+    /// Creates a socket and sets options on it.
     Open(Open),
-    /// Set an option to an integer.
+    /// Sets an option to an integer with setsockopt(2).
     Set(SetOption),
-    /// Read an option; observed as a number.
+    /// Reads an option with getsockopt(2). Observed is the number.
     Get(GetOption),
-    /// bind(2).
+    /// Calls bind(2).
     Bind(Bind),
-    /// listen(2).
+    /// Calls listen(2).
     Listen(Listen),
-    /// connect(2); a TCP connect waits for the handshake.
+    /// Calls connect(2). For TCP the step waits until the handshake is over.
     Connect(Connect),
-    /// accept(2), waiting for a connection within the case's budget.
+    /// Calls accept(2). The step waits for a connection until the case's budget is used up.
     Accept(Accept),
-    /// send(2) or sendto(2).
+    /// Calls send(2), or sendto(2) if `to` is given.
     Send(Send),
-    /// recv(2); observed as the text, `eof`, `nothing`, or an error name.
+    /// Calls recv(2). Observed is the text, `eof`, `nothing` if no data arrives within 100 ms, or the error's name.
     Receive(On),
-    /// shutdown(2).
+    /// Calls shutdown(2).
     Shutdown(Shutdown),
-    /// close(2), or a reset where asked for.
+    /// Calls close(2). With `reset` the connection is reset.
     Close(Close),
-    /// Join a multicast group on the loopback interface.
+    /// Joins a multicast group on the loopback interface.
     Join(Join),
-    /// Send from many sources; observed is who received: `all to newest`, `all to a`, `spread`, `a+b`.
+    /// Connects, or sends datagrams, from many sources. Observed is how they were distributed over the receivers: `all
+    /// to newest`, `all to oldest`, `all to one` or `spread`, and the errors of those that arrived nowhere.
     ConnectMany(ConnectMany),
-    /// Send one datagram to a group; observed is who got a copy: `everyone`, `nobody`, or names.
+    /// Sends one datagram to a group. Observed is which receivers got a copy: `everyone`, `nobody`, or their names, as
+    /// in `a+b`.
     SendToGroup(SendToGroup),
-    /// Make a TCP connection and bring it to TIME_WAIT, proven by the kernel's own table.
+    /// Makes a TCP connection and closes it in such an order that a chosen side is in TIME_WAIT. The step waits until
+    /// the kernel's table of sockets shows that state.
     TimeWait(TimeWait),
-    /// Wait until the kernel's table shows a TCP socket in a state on a local port.
+    /// Waits until the kernel's table shows a TCP socket with this local address in this state.
     AwaitState(AwaitState),
-    /// Narrow the ephemeral range and bind sockets until it is used up.
+    /// Narrows the ephemeral port range and binds a socket to each of its ports.
     FillEphemeral(FillEphemeral),
-    /// Bind many sockets to port 0; observed is whether a port of a live socket was handed out again.
+    /// Binds many sockets to port 0 and keeps them open. Observed is `every port once`, or `a live port handed out
+    /// again`.
     BindMany(BindMany),
-    /// Set a system control inside the case's own namespace.
+    /// Sets a system control inside the case's own network namespace or guest.
     Sysctl(Sysctl),
-    /// Implementation: open a TCP listener the implementation's default way.
+    /// Implementation: opens a TCP listener with the implementation's defaults.
     ListenTcp(Listener),
-    /// Implementation: open a UDP socket the implementation's default way.
+    /// Implementation: opens a UDP socket with the implementation's defaults.
     BindUdp(Listener),
-    /// Implementation: open a UDP socket that receives a multicast group.
+    /// Implementation: opens a UDP socket that receives datagrams to a multicast group.
     ListenMulticastUdp(MulticastListener),
-    /// Implementation: open a TCP listener that shares its port and balances.
+    /// Implementation: opens a TCP listener that shares its port with others, between which the kernel distributes
+    /// connections.
     ListenBalanced(Listener),
-}
-
-macro_rules! step {
-    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-        #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-        pub struct $name { $($(#[$field_doc])* pub $field: $type,)* }
-    };
 }
 
 step! {
     /// Keys of `open`.
     Open {
-        /// The name later steps use.
+        /// The name that later steps use.
         socket: String,
-        /// What kind of socket.
+        /// The kind of the socket.
         kind: Kind,
-        /// Options set before anything else; `plain` if left out.
+        /// Options that are set directly after the socket is created. The default is `plain`: none.
         #[serde(default)]
         options: Options,
-        /// IPV6_V6ONLY; the system's default if left out.
+        /// The value of IPV6_V6ONLY. If left out, the system's default applies.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         v6only: Option<bool>,
-        /// Who makes and uses the socket; root inside the namespace if left out.
+        /// The user who creates and uses the socket. The default is root inside the namespace.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         user: Option<User>,
     }
-}
-step! {
     /// Keys of `set`.
     SetOption {
-        /// Which socket.
+        /// The name of the socket.
         socket: String,
-        /// Which option.
+        /// The option.
         option: OptionName,
-        /// To what.
+        /// The value.
         value: i32,
     }
-}
-step! {
     /// Keys of `get`.
     GetOption {
-        /// Which socket.
+        /// The name of the socket.
         socket: String,
-        /// Which option.
+        /// The option.
         option: OptionName,
     }
-}
-step! {
     /// Keys of `bind`.
     Bind {
-        /// Which socket.
+        /// The name of the socket.
         socket: String,
         /// The local address.
         to: Endpoint,
     }
-}
-step! {
     /// Keys of `listen`.
     Listen {
-        /// Which socket.
+        /// The name of the socket.
         socket: String,
-        /// Length of the queue; 128 if left out.
+        /// The length of the queue of connections. The default is 128.
         #[serde(default = "default_backlog")]
         backlog: i32,
     }
-}
-step! {
     /// Keys of `connect`.
     Connect {
-        /// Which socket.
+        /// The name of the socket.
         socket: String,
         /// The remote address.
         to: Endpoint,
     }
-}
-step! {
     /// Keys of `accept`.
     Accept {
         /// The listener.
@@ -148,90 +141,72 @@ step! {
         /// The name of the accepted socket.
         into: String,
     }
-}
-step! {
     /// Keys of `send`.
     Send {
-        /// Which socket.
+        /// The name of the socket.
         socket: String,
         /// The bytes.
         text: String,
-        /// Where to, for an unconnected UDP socket.
+        /// The remote address, for a UDP socket that is not connected.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         to: Option<Endpoint>,
     }
-}
-step! {
-    /// Keys of steps that only name a socket.
+    /// Keys of steps that have only a socket.
     On {
-        /// Which socket.
+        /// The name of the socket.
         socket: String,
     }
-}
-step! {
     /// Keys of `shutdown`.
     Shutdown {
-        /// Which socket.
+        /// The name of the socket.
         socket: String,
-        /// Which direction.
+        /// The direction.
         how: Direction,
     }
-}
-step! {
     /// Keys of `close`.
     Close {
-        /// Which socket.
+        /// The name of the socket.
         socket: String,
-        /// Send RST instead of FIN (SO_LINGER with time 0).
+        /// Whether to send RST instead of FIN (SO_LINGER with time 0).
         #[serde(default, skip_serializing_if = "is_false")]
         reset: bool,
     }
-}
-step! {
     /// Keys of `join`.
     Join {
-        /// Which socket.
+        /// The name of the socket.
         socket: String,
         /// The group.
         group: std::net::IpAddr,
     }
-}
-step! {
     /// Keys of `connect-many`.
     ConnectMany {
-        /// Where to: connections for TCP receivers, datagrams for UDP ones.
+        /// The remote address. Connections are made to TCP receivers, datagrams are sent to UDP receivers.
         to: Endpoint,
-        /// The sockets that may receive, oldest first.
+        /// The sockets that may receive, the oldest first.
         receivers: Vec<String>,
         /// What differs between the sources.
         sources: Sources,
-        /// How many connections or datagrams.
+        /// The number of connections or datagrams. The default is 64.
         #[serde(default = "default_flows")]
         count: u32,
     }
-}
-step! {
     /// Keys of `send-to-group`.
     SendToGroup {
         /// The group and port.
         to: Endpoint,
-        /// The sockets that may get a copy.
+        /// The sockets that may receive a copy.
         receivers: Vec<String>,
     }
-}
-step! {
     /// Keys of `time-wait`.
     TimeWait {
         /// The address and port of the listener.
         at: Endpoint,
-        /// Options of the listener (`server`) or of the connecting socket (`client`).
+        /// Options of the side in TIME_WAIT: of the listener for `server`, of the connecting socket for `client`.
         #[serde(default)]
         options: Options,
-        /// Which side closes first and keeps the TIME_WAIT. The other side uses `$port2`.
+        /// The side that closes first and is then in TIME_WAIT. The other side uses `$port2`.
         side: Side,
     }
-}
-step! {
     /// Keys of `await-state`.
     AwaitState {
         /// The local address of the socket.
@@ -239,59 +214,49 @@ step! {
         /// The state, as netstat(1) names it.
         state: TcpState,
     }
-}
-step! {
     /// Keys of `fill-ephemeral`.
     FillEphemeral {
-        /// What kind of sockets.
+        /// The kind of the sockets.
         kind: Kind,
-        /// The address to bind them to; its port must be 0.
+        /// The address to bind the sockets to. Its port must be 0.
         at: Endpoint,
-        /// How many ports the range is narrowed to.
+        /// The number of ports in the narrowed range. The default is 16.
         #[serde(default = "default_ephemeral_ports")]
         ports: u16,
     }
-}
-step! {
     /// Keys of `bind-many`.
     BindMany {
-        /// What kind of sockets.
+        /// The kind of the sockets.
         kind: Kind,
-        /// The address to bind them to; its port must be 0.
+        /// The address to bind the sockets to. Its port must be 0.
         at: Endpoint,
-        /// Their options.
+        /// Options of the sockets.
         #[serde(default)]
         options: Options,
-        /// How many.
+        /// The number of sockets.
         count: u32,
     }
-}
-step! {
     /// Keys of `sysctl`.
     Sysctl {
-        /// The name, with dots.
+        /// The name of the control, with dots.
         name: String,
         /// The value.
         value: String,
     }
-}
-step! {
     /// Keys of `listen-tcp`, `bind-udp` and `listen-balanced`.
     Listener {
-        /// The name later steps use.
+        /// The name that later steps use.
         socket: String,
-        /// Where.
+        /// The local address.
         at: Endpoint,
     }
-}
-step! {
     /// Keys of `listen-multicast-udp`.
     MulticastListener {
-        /// The name later steps use.
+        /// The name that later steps use.
         socket: String,
         /// The group.
         group: std::net::IpAddr,
-        /// Address and port to receive on; the implementation may widen the address.
+        /// The address and port to receive on. The implementation may bind to a wider address.
         at: Endpoint,
     }
 }
@@ -313,11 +278,34 @@ fn is_false(value: &bool) -> bool {
     !*value
 }
 
-impl Vocabulary for SocketStep {
-    fn needs_implementation(&self) -> bool {
-        matches!(
-            self,
-            Self::ListenTcp(_) | Self::BindUdp(_) | Self::ListenMulticastUdp(_) | Self::ListenBalanced(_)
-        )
+impl Action for SocketStep {
+    fn properties(&self) -> Properties<'_> {
+        let kernel = Properties::of(Subject::Kernel);
+        let implementation = Properties::of(Subject::Implementation);
+        match self {
+            Self::Open(step) => kernel.poisons(&step.socket),
+            Self::Bind(step) => kernel.poisons(&step.socket),
+            Self::Listen(step) => kernel.poisons(&step.socket),
+            Self::Connect(step) => kernel.poisons(&step.socket),
+            Self::Accept(step) => kernel.poisons(&step.into),
+            Self::Join(step) => kernel.poisons(&step.socket),
+            Self::ListenTcp(step) | Self::BindUdp(step) | Self::ListenBalanced(step) => {
+                implementation.poisons(&step.socket)
+            }
+            Self::ListenMulticastUdp(step) => implementation.poisons(&step.socket),
+            Self::Sysctl(step) => kernel.sets(vec![&step.name]),
+            Self::FillEphemeral(_) => kernel.sets(EPHEMERAL_RANGE.to_vec()),
+            Self::Set(_)
+            | Self::Get(_)
+            | Self::Send(_)
+            | Self::Receive(_)
+            | Self::Shutdown(_)
+            | Self::Close(_)
+            | Self::ConnectMany(_)
+            | Self::SendToGroup(_)
+            | Self::TimeWait(_)
+            | Self::AwaitState(_)
+            | Self::BindMany(_) => kernel,
+        }
     }
 }

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::case::{Case, Steps};
-use crate::scenario::parse_duration;
+use crate::duration::parse_duration;
 use crate::step::keepalive::{KeepaliveStep, RawOption, Time};
 
 /// Idle, interval and count, as far as steps say.

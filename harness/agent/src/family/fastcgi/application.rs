@@ -13,7 +13,7 @@ use reusespec_wire::fastcgi::Role;
 use crate::case_run::CaseRun;
 use crate::listen_addr::ListenAddr;
 use crate::program::{Directory, Program};
-use crate::stop::{Stop, with_source};
+use crate::stop::Stop;
 
 /// How long a connection may take to be made.
 pub(super) const CONNECT_WITHIN: Duration = Duration::from_secs(5);
@@ -32,7 +32,7 @@ pub(super) struct Application {
 impl Application {
     /// Starts what the case tests.
     pub(super) fn start(step: &Serve, run: &CaseRun<'_>) -> Result<Self, Stop> {
-        if let Implementation::Target(target) = &run.implementation {
+        if let Implementation::Target(target) = &run.start.implementation {
             return Ok(Self {
                 place: target.at.parse().map_err(Stop::Broken)?,
                 script_filename: target.script_filename.clone(),
@@ -53,7 +53,7 @@ impl Application {
             (Transport::Inherited, ListenAddr::Tcp(address)) => Some(listen(*address)?),
             _ => None,
         };
-        match (&run.implementation, inherited) {
+        match (&run.start.implementation, inherited) {
             (Implementation::External(external), Some(listener)) => {
                 let program = Program::start_inherited(external, listener, &place)?;
                 application.script_filename.clone_from(&external.script_filename);
@@ -78,7 +78,7 @@ impl Application {
                     (None, ListenAddr::Unix(path)) => At::Unix(path),
                 };
                 let started = Background::start(at, settings(step, fault.as_deref())?);
-                application._reference = Some(started.map_err(|error| Stop::Broken(with_source(&error)))?);
+                application._reference = Some(started.map_err(|error| Stop::broken(&error))?);
             }
             (Implementation::Kernel | Implementation::Target(_), _) => {
                 return Err(Stop::Unsupported("there is no FastCGI in a kernel".to_owned()));
@@ -126,7 +126,7 @@ fn settings(step: &Serve, fault: Option<&str>) -> Result<Settings, Stop> {
         settings.roles = roles.iter().map(|role| Role::from(role.0)).collect();
     }
     if let Some(addresses) = &step.web_server_addrs {
-        let addresses = web_server_addrs(addresses).map_err(|error| Stop::Broken(with_source(&error)))?;
+        let addresses = web_server_addrs(addresses).map_err(|error| Stop::broken(&error))?;
         settings.web_server_addrs = Some(addresses);
     }
     Ok(settings)

@@ -42,7 +42,7 @@ impl ReverseProxy {
         let upstream = Upstream::start(([127, 0, 0, 1], upstream_port).into(), step.answer)?;
         let at = format!("127.0.0.1:{upstream_port}");
         let port_text = upstream_port.to_string();
-        let external = web_server(&run.implementation)?;
+        let external = web_server(&run.start.implementation)?;
         let keep_conn = if step.keep_conn { "on" } else { "off" };
         let no_keep_conn = if step.keep_conn { "" } else { "no " };
         let more = [

@@ -13,88 +13,37 @@ mod transcript;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use reusespec_core::Observed;
 use reusespec_core::protocol::Implementation;
-use reusespec_core::step::Step;
 use reusespec_core::step::fastcgi::{FastcgiStep, Receive, Serve};
-use reusespec_core::{Observation, Observed, Outcome};
+use reusespec_core::step::{Action, Step};
 
 use crate::case_run::CaseRun;
+use crate::execute::Executor;
 use crate::stop::{Answer, Stop};
 use application::{Application, CONNECT_WITHIN};
 use bytes::Writer;
 use clients::ReverseProxy;
 use connection::Connection;
 
-/// Time a case keeps for its report.
+/// Time that a case keeps for its report.
 const RESERVE: Duration = Duration::from_millis(500);
-/// What comes sooner is waited for without giving the slot to another case.
+/// `receive` waits this long before it gives the case's slot to another case.
 const SOON: Duration = Duration::from_millis(10);
 
-/// A web server with its connections.
-struct Probe<'s, 'r> {
+/// A web server with its connections to the application.
+pub(super) struct Probe<'s, 'r> {
     run: &'s mut CaseRun<'r>,
     application: Option<Application>,
     connections: BTreeMap<String, Connection>,
-    /// The web server, where one is tested.
+    /// The web server, where a web server is tested.
     proxy: Option<ReverseProxy>,
 }
 
-/// Executes the steps of a case.
-pub(crate) fn execute(steps: &[Step<FastcgiStep>], run: &mut CaseRun<'_>) -> Outcome {
-    if let Some(reason) = lacking(steps, &run.implementation) {
-        return Outcome::Unsupported(reason);
-    }
-    let (system, _) = crate::system::identify();
-    let mut probe = Probe {
-        run,
-        application: None,
-        connections: BTreeMap::new(),
-        proxy: None,
-    };
-    let mut observations = Vec::new();
-    for (index, step) in steps.iter().enumerate() {
-        if !step.on.is_empty() && !step.on.iter().any(|range| range.contains(&system)) {
-            continue;
-        }
-        let seen = match probe.step(&step.action) {
-            Ok(seen) => seen,
-            Err(Stop::Unsupported(reason)) => return Outcome::Unsupported(reason),
-            Err(Stop::Poisoned) => Observed::NotReached,
-            Err(Stop::Broken(reason)) => return Outcome::Broken(format!("step {}: {reason}", index + 1)),
-            Err(Stop::Refused(error)) => Observed::Word(crate::errno::name(&error)),
-        };
-        if let Some(label) = &step.label {
-            observations.push(Observation {
-                label: label.clone(),
-                seen,
-            });
-        }
-    }
-    Outcome::Observed(observations)
-}
+impl Executor for Probe<'_, '_> {
+    type Step = FastcgiStep;
 
-/// What the steps need and the implementation has not.
-fn lacking(steps: &[Step<FastcgiStep>], implementation: &Implementation) -> Option<String> {
-    let external = match implementation {
-        Implementation::External(external) => external,
-        Implementation::Target(_) => {
-            let told = |step: &&Step<FastcgiStep>| matches!(step.action, FastcgiStep::Serve(_));
-            return steps
-                .iter()
-                .find(told)
-                .map(|_| "an application that runs already cannot be told settings".to_owned());
-        }
-        Implementation::Kernel | Implementation::Reference { .. } => return None,
-    };
-    let missing = external.missing.clone();
-    missing.or_else(|| {
-        let needs = steps.iter().flat_map(|step| step.action.needs());
-        needs.into_iter().find_map(|need| external.lacks(&need))
-    })
-}
-
-impl Probe<'_, '_> {
-    fn step(&mut self, step: &FastcgiStep) -> Answer {
+    fn step(&mut self, step: &FastcgiStep, _is_labelled: bool) -> Answer {
         match step {
             FastcgiStep::Serve(step) => {
                 self.application = Some(Application::start(step, self.run)?);
@@ -131,6 +80,24 @@ impl Probe<'_, '_> {
         }
     }
 
+    /// No step of this family poisons a connection: each opens the connection it needs.
+    fn poison(&mut self, _: &str) {}
+}
+
+impl<'s, 'r> Probe<'s, 'r> {
+    /// Fails where the implementation lacks something that the steps need.
+    pub(super) fn new(steps: &[Step<FastcgiStep>], run: &'s mut CaseRun<'r>) -> Result<Self, Stop> {
+        if let Some(reason) = lacking(steps, &run.start.implementation) {
+            return Err(Stop::Unsupported(reason));
+        }
+        Ok(Self {
+            run,
+            application: None,
+            connections: BTreeMap::new(),
+            proxy: None,
+        })
+    }
+
     /// Opens a connection; the application starts with its defaults if nobody has started it.
     fn connect(&mut self, name: &str) -> Answer {
         let place = self.application()?.place.clone();
@@ -152,14 +119,17 @@ impl Probe<'_, '_> {
         if !self.connections.contains_key(name) {
             self.connect(name)?;
         }
-        self.connections.get_mut(name).ok_or(Stop::Poisoned)
+        Ok(self.connections.get_mut(name).expect("it was opened above"))
     }
 
     fn receive(&mut self, step: &Receive) -> Result<Vec<String>, Stop> {
         let deadline = self.deadline();
         let is_target = self.is_target();
         self.connection(&step.connection)?;
-        let connection = self.connections.get_mut(&step.connection).ok_or(Stop::Poisoned)?;
+        let connection = self
+            .connections
+            .get_mut(&step.connection)
+            .expect("it was opened above");
         if is_target {
             // It may serve one connection after the other, so the next case does not begin while this one waits.
             return Ok(connection.receive(step, deadline));
@@ -175,7 +145,7 @@ impl Probe<'_, '_> {
     }
 
     fn is_target(&self) -> bool {
-        matches!(self.run.implementation, Implementation::Target(_))
+        matches!(self.run.start.implementation, Implementation::Target(_))
     }
 
     fn application(&mut self) -> Result<&mut Application, Stop> {
@@ -183,7 +153,7 @@ impl Probe<'_, '_> {
             let defaults: Serve = serde_json::from_str("{}").expect("every key of `serve` has a default");
             self.application = Some(Application::start(&defaults, self.run)?);
         }
-        self.application.as_mut().ok_or(Stop::Poisoned)
+        Ok(self.application.as_mut().expect("it was started above"))
     }
 
     fn writer(&mut self) -> Result<Writer, Stop> {
@@ -201,4 +171,23 @@ impl Probe<'_, '_> {
 
 fn no_front() -> Stop {
     Stop::Broken("no `web-server` has been started".to_owned())
+}
+
+/// Something that the steps need and the implementation lacks.
+fn lacking(steps: &[Step<FastcgiStep>], implementation: &Implementation) -> Option<String> {
+    match implementation {
+        Implementation::External(external) => {
+            let mut needs = steps.iter().flat_map(|step| step.action.properties().needs);
+            let missing = external.missing.clone();
+            missing.or_else(|| needs.find_map(|need| external.lacks(need)))
+        }
+        Implementation::Target(_) => {
+            let mut settings = steps
+                .iter()
+                .filter(|step| matches!(step.action, FastcgiStep::Serve(_)));
+            let reason = "an application that runs already cannot be told settings";
+            settings.next().map(|_| reason.to_owned())
+        }
+        Implementation::Kernel | Implementation::Reference { .. } => None,
+    }
 }

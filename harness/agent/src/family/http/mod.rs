@@ -13,13 +13,14 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use reusespec_core::Observed;
 use reusespec_core::step::Step;
 use reusespec_core::step::http::{HttpStep, Receive, Send, Until};
-use reusespec_core::{Observation, Observed, Outcome};
 
 use crate::case_run::CaseRun;
 use crate::errno;
-use crate::stop::Stop;
+use crate::execute::Executor;
+use crate::stop::{Answer, Stop};
 use connection::Connection;
 use request::Outgoing;
 use server::Server;
@@ -32,58 +33,22 @@ const SILENT_LOOK: Duration = Duration::from_millis(10);
 /// Between two looks at something that cannot be waited for.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 
-struct Client<'s, 'r> {
+/// A client and the server under test.
+pub(super) struct Client<'s, 'r> {
     run: &'s mut CaseRun<'r>,
     server: Server,
     connections: Vec<(String, Connection)>,
+    poisoned: Vec<String>,
 }
 
-/// Executes the steps of a case.
-pub(crate) fn execute(steps: &[Step<HttpStep>], run: &mut CaseRun<'_>) -> Outcome {
-    match execute_all(steps, run) {
-        Ok(observations) => Outcome::Observed(observations),
-        Err(Stop::Unsupported(reason)) => Outcome::Unsupported(reason),
-        Err(Stop::Broken(reason)) => Outcome::Broken(reason),
-        Err(Stop::Refused(error)) => Outcome::Broken(error.to_string()),
-        Err(Stop::Poisoned) => unreachable!("no connection is spent: its end is part of its transcript"),
-    }
-}
+impl Executor for Client<'_, '_> {
+    type Step = HttpStep;
 
-fn execute_all(steps: &[Step<HttpStep>], run: &mut CaseRun<'_>) -> Result<Vec<Observation>, Stop> {
-    let (system, _) = crate::system::identify();
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, run.sandbox.ports[0]));
-    let server = Server::start(&run.implementation, address, steps)?;
-    let mut client = Client {
-        run,
-        server,
-        connections: Vec::new(),
-    };
-    let mut observations = Vec::new();
-    for (index, step) in steps.iter().enumerate() {
-        if !step.on.is_empty() && !step.on.iter().any(|range| range.contains(&system)) {
-            continue;
-        }
-        let number = index + 1;
-        let seen = client.step(&step.action, step.label.is_some());
-        let seen = seen.map_err(|stop| match stop {
-            Stop::Broken(reason) => Stop::Broken(format!("step {number}: {reason}")),
-            Stop::Refused(error) => Stop::Broken(format!("step {number}: {error}")),
-            other => other,
-        })?;
-        if let Some(label) = &step.label {
-            let label = label.clone();
-            observations.push(Observation { label, seen });
-        }
-    }
-    Ok(observations)
-}
-
-impl Client<'_, '_> {
-    fn step(&mut self, step: &HttpStep, is_labelled: bool) -> Result<Observed, Stop> {
+    fn step(&mut self, step: &HttpStep, is_labelled: bool) -> Answer {
         match step {
             // It has been started with them.
             HttpStep::Serve(_) => Ok(Observed::ok()),
-            HttpStep::Connect(on) => self.connect(&on.connection, is_labelled),
+            HttpStep::Connect(on) => self.connect(&on.connection),
             HttpStep::Send(step) => self.send(step),
             HttpStep::Receive(step) => self.receive(step, is_labelled),
             HttpStep::HalfClose(on) => {
@@ -111,7 +76,27 @@ impl Client<'_, '_> {
         }
     }
 
+    fn poison(&mut self, name: &str) {
+        self.poisoned.push(name.to_owned());
+    }
+}
+
+impl<'s, 'r> Client<'s, 'r> {
+    /// Starts the server. Fails where it lacks something that the steps need.
+    pub(super) fn new(steps: &[Step<HttpStep>], run: &'s mut CaseRun<'r>) -> Result<Self, Stop> {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, run.sandbox.ports[0]));
+        Ok(Self {
+            server: Server::start(&run.start.implementation, address, steps)?,
+            run,
+            connections: Vec::new(),
+            poisoned: Vec::new(),
+        })
+    }
+
     fn index(&self, name: &str) -> Result<usize, Stop> {
+        if self.poisoned.iter().any(|poisoned| poisoned == name) {
+            return Err(Stop::Poisoned);
+        }
         let found = self.connections.iter().position(|(each, _)| each == name);
         found.ok_or_else(|| Stop::Broken(format!("no earlier step opened the connection `{name}`")))
     }
@@ -121,30 +106,22 @@ impl Client<'_, '_> {
         Ok(&mut self.connections[index].1)
     }
 
-    /// A refusal is an answer where it has a label.
-    fn connect(&mut self, name: &str, is_labelled: bool) -> Result<Observed, Stop> {
-        match Connection::open(self.server.address) {
-            Ok(connection) => {
-                self.connections.retain(|(each, _)| each != name);
-                self.connections.push((name.to_owned(), connection));
-                Ok(Observed::ok())
-            }
-            Err(error) if is_labelled => Ok(Observed::Word(errno::name(&error))),
-            Err(error) => Err(Stop::Broken(format!(
-                "connecting failed: {}",
-                errno::name(&error)
-            ))),
-        }
+    fn connect(&mut self, name: &str) -> Answer {
+        let connection = Connection::open(self.server.address)?;
+        self.poisoned.retain(|poisoned| poisoned != name);
+        self.connections.retain(|(each, _)| each != name);
+        self.connections.push((name.to_owned(), connection));
+        Ok(Observed::ok())
     }
 
-    fn send(&mut self, step: &Send) -> Result<Observed, Stop> {
+    fn send(&mut self, step: &Send) -> Answer {
         let outgoing = Outgoing::of(step);
         let sent = self.named(&step.connection)?.send(&outgoing);
         sent.map_err(|error| Stop::Broken(error.to_string()))?;
         Ok(Observed::ok())
     }
 
-    fn receive(&mut self, step: &Receive, is_labelled: bool) -> Result<Observed, Stop> {
+    fn receive(&mut self, step: &Receive, is_labelled: bool) -> Answer {
         let within = HAPPENS_WITHIN.min(self.run.left());
         let index = self.index(&step.connection)?;
         let connection = &mut self.connections[index].1;
@@ -166,7 +143,7 @@ impl Client<'_, '_> {
         Ok(Observed::Transcript(connection.take_lines()))
     }
 
-    fn await_counter(&mut self, key: &str) -> Result<Observed, Stop> {
+    fn await_counter(&mut self, key: &str) -> Answer {
         let until = Instant::now() + HAPPENS_WITHIN.min(self.run.left());
         while self.server.counted(key)? == 0 {
             if Instant::now() >= until {
@@ -177,7 +154,7 @@ impl Client<'_, '_> {
         Ok(Observed::ok())
     }
 
-    fn await_refusal(&mut self) -> Result<Observed, Stop> {
+    fn await_refusal(&mut self) -> Answer {
         let until = Instant::now() + HAPPENS_WITHIN.min(self.run.left());
         loop {
             match Connection::open(self.server.address) {

@@ -8,8 +8,8 @@ use std::net::SocketAddr;
 use reusespec_core::adapter::AdapterRequest;
 use reusespec_core::profile::{External, Kind};
 use reusespec_core::protocol::{Implementation, Target};
-use reusespec_core::step::Step;
 use reusespec_core::step::http::{Control, HttpStep, Serve};
+use reusespec_core::step::{Action, Step};
 
 use super::reference::Reference;
 use crate::listen_addr::ListenAddr;
@@ -50,7 +50,7 @@ impl Server {
                 Ok(Self { address, kin })
             }
             Implementation::External(external) => {
-                let lack = needs(steps).find_map(|need| external.lacks(&need));
+                let lack = needs(steps).find_map(|need| external.lacks(need));
                 lack.map_or(Ok(()), |reason| Err(Stop::Unsupported(reason)))?;
                 let kin = start(external, address, serve)?;
                 Ok(Self { address, kin })
@@ -94,8 +94,8 @@ impl Server {
     }
 }
 
-fn needs(steps: &[Step<HttpStep>]) -> impl Iterator<Item = String> {
-    steps.iter().flat_map(|step| step.action.needs())
+fn needs(steps: &[Step<HttpStep>]) -> impl Iterator<Item = &'static str> {
+    steps.iter().flat_map(|step| step.action.properties().needs)
 }
 
 fn start(external: &External, address: SocketAddr, serve: Option<&Serve>) -> Result<Kin, ProgramError> {

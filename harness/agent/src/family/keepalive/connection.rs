@@ -9,7 +9,6 @@ use reusespec_core::Observed;
 use reusespec_core::step::keepalive::{
     Accept, By, Connect, Direction, IpVersion, Open, Over, Send, Shutdown,
 };
-use reusespec_reference::keepalive::KeepaliveError;
 use reusespec_wire::segment::Pair;
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -123,10 +122,7 @@ impl Connections<'_, '_> {
         let listener = self.socket(&step.socket)?;
         let socket = match step.by {
             By::Kernel => listener.accept()?.0,
-            By::Implementation => {
-                let accepted = self.implementation()?.accept(listener);
-                accepted.map_err(|error| refusal(&error))?.0
-            }
+            By::Implementation => self.implementation()?.accept(listener)?.0,
         };
         self.add(&step.into, socket, pair);
         Ok(Observed::ok())
@@ -180,12 +176,4 @@ pub(super) fn received(socket: &Socket) -> io::Result<Vec<u8>> {
     // SAFETY: the kernel has written `count` bytes.
     let bytes = buffer[..count].iter().map(|byte| unsafe { byte.assume_init() });
     Ok(bytes.collect())
-}
-
-/// `refused` where the implementation itself says no, the kernel's error where it passes one on.
-pub(super) fn refusal(error: &KeepaliveError) -> Stop {
-    match error {
-        KeepaliveError::Kernel { source, .. } => Stop::Refused(crate::errno::name(source)),
-        KeepaliveError::Period { .. } | KeepaliveError::Count { .. } => Stop::Refused("refused".to_owned()),
-    }
 }

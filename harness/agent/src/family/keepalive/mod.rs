@@ -11,48 +11,21 @@ mod resent;
 mod schedule;
 mod watch;
 
-use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
+use reusespec_core::Observed;
 use reusespec_core::step::Step;
 use reusespec_core::step::keepalive::{self as vocabulary, IpVersion, KeepaliveStep};
-use reusespec_core::{Observation, Observed, Outcome};
 use reusespec_wire::segment::{Behaviour, Pair, pcapng};
 use socket2::Socket;
 
 use crate::case_run::CaseRun;
-use crate::peer::{Config, PeerError, WirePeer};
+use crate::execute::Executor;
+use crate::peer::{Config, WirePeer};
 use crate::sandbox::lateness::{LatenessLog, LatenessProbe};
+use crate::stop::{Answer, Stop};
 pub(crate) use patience::turn;
-
-/// Why a step has no result.
-#[derive(Debug)]
-enum Stop {
-    /// The system or the implementation refused; the word is the result.
-    Refused(String),
-    /// The platform lacks something.
-    Unsupported(String),
-    /// Nothing was found out.
-    Broken(String),
-    /// The socket could not be had: an earlier labelled step failed.
-    Poisoned,
-}
-
-impl From<io::Error> for Stop {
-    fn from(error: io::Error) -> Self {
-        Self::Refused(crate::errno::name(&error))
-    }
-}
-
-impl From<PeerError> for Stop {
-    fn from(error: PeerError) -> Self {
-        let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
-        Self::Broken(format!("{error}{}", cause.unwrap_or_default()))
-    }
-}
-
-type Answer = Result<Observed, Stop>;
 
 /// A socket of a case. Its connection outlives its descriptor, for the wire goes on showing it.
 struct Named {
@@ -89,7 +62,8 @@ struct Mark {
     waits: Waits,
 }
 
-struct Connections<'s, 'r> {
+/// The connections of a case.
+pub(super) struct Connections<'s, 'r> {
     run: &'s mut CaseRun<'r>,
     ipv6: bool,
     wire: Option<Wire>,
@@ -101,61 +75,11 @@ struct Connections<'s, 'r> {
     kept: Vec<Socket>,
 }
 
-/// Executes the steps of a case.
-pub(crate) fn execute(steps: &[Step<KeepaliveStep>], run: &mut CaseRun<'_>) -> Outcome {
-    let v6 = |step: &Step<KeepaliveStep>| match &step.action {
-        KeepaliveStep::Connect(step) | KeepaliveStep::Listen(step) => step.family == IpVersion::Ipv6,
-        KeepaliveStep::Open(step) => step.family == IpVersion::Ipv6,
-        KeepaliveStep::AwaitConnect(step) => step.family == IpVersion::Ipv6,
-        _ => false,
-    };
-    let mut connections = Connections {
-        ipv6: steps.iter().any(v6),
-        run,
-        wire: None,
-        named: Vec::new(),
-        poisoned: Vec::new(),
-        dialled: Vec::new(),
-        kept: Vec::new(),
-    };
-    let outcome = connections.run(steps);
-    connections.hand_over_capture();
-    outcome
-}
+impl Executor for Connections<'_, '_> {
+    type Step = KeepaliveStep;
 
-impl Connections<'_, '_> {
-    fn run(&mut self, steps: &[Step<KeepaliveStep>]) -> Outcome {
-        let (system, _) = crate::system::identify();
-        let mut observations = Vec::new();
-        for (index, step) in steps.iter().enumerate() {
-            if !step.on.is_empty() && !step.on.iter().any(|range| range.contains(&system)) {
-                continue;
-            }
-            let broken = |reason| Outcome::Broken(format!("step {}: {reason}", index + 1));
-            let seen = match (self.step(&step.action), &step.label) {
-                (Ok(seen), _) => seen,
-                (Err(Stop::Unsupported(reason)), _) => return Outcome::Unsupported(reason),
-                (Err(Stop::Broken(reason)), _) => return broken(reason),
-                (Err(Stop::Poisoned), _) => Observed::NotReached,
-                (Err(Stop::Refused(word)), Some(_)) => {
-                    self.poison(&step.action);
-                    Observed::Word(word)
-                }
-                (Err(Stop::Refused(word)), None) => {
-                    let what = serde_json::to_string(&step.action).unwrap_or_default();
-                    return broken(format!("it has no label and failed with {word}: {what}"));
-                }
-            };
-            if let Some(label) = &step.label {
-                let label = label.clone();
-                observations.push(Observation { label, seen });
-            }
-        }
-        Outcome::Observed(observations)
-    }
-
-    fn step(&mut self, step: &KeepaliveStep) -> Answer {
-        if self.run.virtual_time && self.wire.is_some() {
+    fn step(&mut self, step: &KeepaliveStep, _is_labelled: bool) -> Answer {
+        if self.run.start.virtual_time && self.wire.is_some() {
             patience::wait_for_a_spoke();
         }
         match step {
@@ -195,6 +119,36 @@ impl Connections<'_, '_> {
         }
     }
 
+    fn poison(&mut self, name: &str) {
+        self.poisoned.push(name.to_owned());
+    }
+
+    fn finish(&mut self) {
+        let (true, Some(wire)) = (self.run.start.capture, &self.wire) else {
+            return;
+        };
+        if let Ok(recording) = wire.peer.recording() {
+            // If the agent loop has ended, there is no report to put the capture into.
+            let _ = self.run.reporter.capture(&pcapng::encode(&recording));
+        }
+    }
+}
+
+impl<'s, 'r> Connections<'s, 'r> {
+    pub(super) fn new(steps: &[Step<KeepaliveStep>], run: &'s mut CaseRun<'r>) -> Self {
+        Self {
+            ipv6: steps
+                .iter()
+                .any(|step| step.action.family() == Some(IpVersion::Ipv6)),
+            run,
+            wire: None,
+            named: Vec::new(),
+            poisoned: Vec::new(),
+            dialled: Vec::new(),
+            kept: Vec::new(),
+        }
+    }
+
     fn tell_peer(&mut self, step: &vocabulary::PeerStep) -> Answer {
         let behaviour = match step.behaves {
             vocabulary::Behaviour::Answering => Behaviour::Answering,
@@ -213,16 +167,13 @@ impl Connections<'_, '_> {
     /// The wire, made when it is first needed.
     fn wire(&mut self) -> Result<&mut Wire, Stop> {
         if self.wire.is_none() {
-            self.run
-                .sandbox
-                .must_be_own("a wire")
-                .map_err(Stop::Unsupported)?;
+            self.run.sandbox.must_be_own("a wire")?;
             let config = Config {
                 ipv6: self.ipv6,
                 ..Config::default()
             };
             let peer = WirePeer::start(config)?;
-            if self.run.virtual_time {
+            if self.run.start.virtual_time {
                 patience::wait_for_a_whole_turn()?;
             }
             self.wire = Some(Wire {
@@ -266,28 +217,6 @@ impl Connections<'_, '_> {
             socket: Some(socket),
             pair,
         });
-    }
-
-    /// Remembers a socket that a labelled step could not make, so that later steps on it are not reached.
-    fn poison(&mut self, step: &KeepaliveStep) {
-        let name = match step {
-            KeepaliveStep::Open(step) => &step.socket,
-            KeepaliveStep::Connect(step) | KeepaliveStep::Listen(step) => &step.socket,
-            KeepaliveStep::Accept(step) => &step.into,
-            KeepaliveStep::AwaitConnect(step) => &step.socket,
-            _ => return,
-        };
-        self.poisoned.push(name.clone());
-    }
-
-    fn hand_over_capture(&mut self) {
-        let (true, Some(wire)) = (self.run.capture, &self.wire) else {
-            return;
-        };
-        if let Ok(recording) = wire.peer.recording() {
-            // A loop that is gone hears nothing any more.
-            let _ = self.run.reporter.capture(&pcapng::encode(&recording));
-        }
     }
 }
 

@@ -34,14 +34,6 @@ fn known(option: RawOption) -> Result<(libc::c_int, libc::c_int), Stop> {
     number(option).ok_or_else(missing)
 }
 
-/// What an option's refusal means: one that this system has and nobody here knows is lacking, not refused.
-fn refusal(option: RawOption, error: io::Error) -> Stop {
-    match crate::errno::lacks_option(&option, &error) {
-        Some(lacking) => Stop::Unsupported(lacking),
-        None => error.into(),
-    }
-}
-
 /// The value as an `int`, followed by zeroes, cut to `length`.
 fn set(socket: &Socket, (level, name): (libc::c_int, libc::c_int), value: i64, length: u8) -> io::Result<()> {
     let mut octets = vec![0; usize::from(length).max(4)];
@@ -92,7 +84,7 @@ pub(super) fn pending_error(socket: &Socket) -> io::Result<Option<String>> {
 impl Connections<'_, '_> {
     pub(super) fn set_raw(&mut self, step: &SetRaw) -> Answer {
         let (socket, option) = (self.socket(&step.socket)?, known(step.option)?);
-        set(socket, option, step.value, step.length).map_err(|error| refusal(step.option, error))?;
+        set(socket, option, step.value, step.length).map_err(|error| Stop::of_option(step.option, error))?;
         if step.option == RawOption::SO_KEEPALIVE {
             self.note_switch();
         }
@@ -105,7 +97,7 @@ impl Connections<'_, '_> {
             let error = pending_error(socket)?;
             return Ok(Observed::Word(error.unwrap_or_else(|| "none".to_owned())));
         }
-        let value = get(socket, known(step.option)?).map_err(|error| refusal(step.option, error))?;
+        let value = get(socket, known(step.option)?).map_err(|error| Stop::of_option(step.option, error))?;
         Ok(match step.compare {
             Some(set) if set as i32 == value => Observed::Word("as set".to_owned()),
             _ => Observed::Number(value.into()),
@@ -113,8 +105,7 @@ impl Connections<'_, '_> {
     }
 
     pub(super) fn sysctl(&mut self, step: &Sysctl) -> Answer {
-        let own = self.run.sandbox.must_be_own("a system control");
-        own.map_err(Stop::Unsupported)?;
+        self.run.sandbox.must_be_own("a system control")?;
         match sysctl::set(&step.name, &step.value) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 Err(Stop::Unsupported(format!("this kernel has no {}", step.name)))

@@ -5,12 +5,11 @@ use reusespec_core::protocol::Implementation;
 use reusespec_core::step::keepalive::{Period, Schedule};
 use reusespec_reference::keepalive::{Keepalive, KeepaliveConfig, KeepaliveFault};
 
-use super::connection::refusal;
 use super::{Answer, Connections, Stop};
 
 impl Connections<'_, '_> {
     pub(super) fn implementation(&self) -> Result<Keepalive, Stop> {
-        match &self.run.implementation {
+        match &self.run.start.implementation {
             Implementation::Kernel => Err(Stop::Unsupported(
                 "the kernel has no interface of its own to test".to_owned(),
             )),
@@ -31,26 +30,21 @@ impl Connections<'_, '_> {
             interval: step.interval.map(|time| time.0),
             count: step.count,
         };
-        let set = self
-            .implementation()?
-            .set_keepalive_config(self.socket(&step.socket)?, config);
-        set.map_err(|error| refusal(&error))?;
+        self.implementation()?
+            .set_keepalive_config(self.socket(&step.socket)?, config)?;
         self.note_switch();
         Ok(Observed::ok())
     }
 
     pub(super) fn set_period(&mut self, step: &Period) -> Answer {
-        let set = self
-            .implementation()?
-            .set_keepalive(self.socket(&step.socket)?, step.period.0);
-        set.map_err(|error| refusal(&error))?;
+        self.implementation()?
+            .set_keepalive(self.socket(&step.socket)?, step.period.0)?;
         self.note_switch();
         Ok(Observed::ok())
     }
 
     pub(super) fn switch_off(&mut self, name: &str) -> Answer {
-        let cleared = self.implementation()?.clear_keepalive(self.socket(name)?);
-        cleared.map_err(|error| refusal(&error))?;
+        self.implementation()?.clear_keepalive(self.socket(name)?)?;
         Ok(Observed::ok())
     }
 }

@@ -19,10 +19,6 @@ const ARRIVES_WITHIN: Duration = Duration::from_millis(500);
 /// How long to look for a copy for a socket that may not get one, once one is known to have arrived.
 const COPY_WITHIN: Duration = Duration::from_millis(50);
 
-/// The last numbers of 127.1.0.0/16 that a case may send from. Linux has them all, elsewhere a guest gives them to itself.
-#[cfg(any(target_os = "freebsd", target_os = "dragonfly"))]
-pub(crate) const SOURCES: std::ops::RangeInclusive<u8> = 1..=64;
-
 /// What became of one connection or datagram.
 #[derive(Clone, PartialEq, Eq)]
 enum Fate {
@@ -67,10 +63,7 @@ impl Sockets<'_, '_> {
     }
 
     pub(super) fn send_to_group(&mut self, step: &SendToGroup) -> Answer {
-        self.run
-            .sandbox
-            .must_be_own("a multicast group")
-            .map_err(Stop::Unsupported)?;
+        self.run.sandbox.must_be_own("a multicast group")?;
         let to = step.to.resolve(&self.run.sandbox.ports);
         let receivers = step
             .receivers

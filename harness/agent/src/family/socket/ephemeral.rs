@@ -3,27 +3,17 @@
 use std::collections::HashSet;
 
 use reusespec_core::Observed;
-use reusespec_core::step::socket::{BindMany, FillEphemeral, Options};
+use reusespec_core::step::socket::{BindMany, EPHEMERAL_RANGE, FillEphemeral, Options};
 
 use super::{Answer, Sockets, Stop, open};
 use crate::sandbox::sysctl;
-
-/// The controls of the range.
-pub(crate) const CHOSEN_PORTS: &[&str] = if cfg!(target_os = "linux") {
-    &["net.ipv4.ip_local_port_range"]
-} else {
-    &["net.inet.ip.portrange.first", "net.inet.ip.portrange.last"]
-};
 
 /// First port of the narrowed range.
 const FIRST: u16 = 41_000;
 
 impl Sockets<'_, '_> {
     pub(super) fn fill_ephemeral(&mut self, step: &FillEphemeral) -> Answer {
-        self.run
-            .sandbox
-            .must_be_own("a narrowed ephemeral range")
-            .map_err(Stop::Unsupported)?;
+        self.run.sandbox.must_be_own("a narrowed ephemeral range")?;
         narrow(step.ports)?;
         let mut bound = 0;
         while bound < step.ports {
@@ -64,15 +54,15 @@ impl Sockets<'_, '_> {
     }
 }
 
-/// Narrows the range the kernel chooses from, in a network of the case's own.
+/// Sets the range from which the kernel chooses ports.
 fn narrow(ports: u16) -> Result<(), Stop> {
     let last = FIRST + ports - 1;
-    let values = match CHOSEN_PORTS.len() {
-        1 => vec![format!("{FIRST} {last}")],
-        _ => vec![FIRST.to_string(), last.to_string()],
-    };
-    for (name, value) in CHOSEN_PORTS.iter().zip(&values) {
-        sysctl::set(name, value)?;
+    let [linux, bsd_first, bsd_last] = EPHEMERAL_RANGE;
+    if cfg!(target_os = "linux") {
+        sysctl::set(linux, &format!("{FIRST} {last}"))?;
+    } else {
+        sysctl::set(bsd_first, &FIRST.to_string())?;
+        sysctl::set(bsd_last, &last.to_string())?;
     }
     Ok(())
 }

@@ -12,7 +12,6 @@ use reusespec_reference::sockets::{self as reference, SocketError, SocketFault};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use super::{Answer, Sockets, Stop, options};
-use crate::sandbox::act_as;
 
 /// A raw socket of a kind with its port-sharing options.
 pub(super) fn raw(kind: Kind, options: Options) -> Result<Socket, Stop> {
@@ -34,7 +33,7 @@ impl Sockets<'_, '_> {
 
     pub(super) fn open(&mut self, step: &Open) -> Answer {
         let user = step.user.unwrap_or(User::Root);
-        self.run.sandbox.must_have(user).map_err(Stop::Unsupported)?;
+        self.run.sandbox.must_have(user)?;
         let make = || -> Result<Socket, Stop> {
             let socket = raw(step.kind, step.options)?;
             if let Some(only) = step.v6only {
@@ -42,8 +41,7 @@ impl Sockets<'_, '_> {
             }
             Ok(socket)
         };
-        let socket = act_as(&self.run.sandbox.users, user, make)
-            .map_err(|error| Stop::Broken(format!("becoming {user:?} failed: {error}")))??;
+        let socket = self.as_user(user, make)??;
         self.add(&step.socket, socket, step.kind, user)
     }
 
@@ -59,10 +57,7 @@ impl Sockets<'_, '_> {
     }
 
     pub(super) fn join(&mut self, step: &Join) -> Answer {
-        self.run
-            .sandbox
-            .must_be_own("a multicast group")
-            .map_err(Stop::Unsupported)?;
+        self.run.sandbox.must_be_own("a multicast group")?;
         self.as_owner(&step.socket, |socket| match step.group {
             IpAddr::V4(group) => socket.join_multicast_v4(&group, &Ipv4Addr::LOCALHOST),
             IpAddr::V6(group) => socket.join_multicast_v6(&group, 0),
@@ -77,7 +72,7 @@ impl Sockets<'_, '_> {
         step: &Listener,
     ) -> Answer {
         let at = step.at.resolve(&self.run.sandbox.ports);
-        let socket = open(self.implementation()?, at).map_err(|error| Stop::Refused(error.source))?;
+        let socket = open(self.implementation()?, at)?;
         let tcp = socket.r#type()? == Type::STREAM;
         let kind = match (tcp, at.is_ipv6()) {
             (true, false) => Kind::Tcp4,
@@ -89,21 +84,15 @@ impl Sockets<'_, '_> {
     }
 
     pub(super) fn listen_multicast(&mut self, step: &MulticastListener) -> Answer {
-        self.run
-            .sandbox
-            .must_be_own("a multicast group")
-            .map_err(Stop::Unsupported)?;
+        self.run.sandbox.must_be_own("a multicast group")?;
         let at = step.at.resolve(&self.run.sandbox.ports);
-        let socket = self
-            .implementation()?
-            .listen_multicast_udp(at, step.group)
-            .map_err(|error| Stop::Refused(error.source))?;
+        let socket = self.implementation()?.listen_multicast_udp(at, step.group)?;
         let kind = if at.is_ipv6() { Kind::Udp6 } else { Kind::Udp4 };
         self.add(&step.socket, socket, kind, User::Root)
     }
 
     fn implementation(&self) -> Result<reference::Sockets, Stop> {
-        match &self.run.implementation {
+        match &self.run.start.implementation {
             Implementation::Kernel => Err(Stop::Unsupported(
                 "the kernel has no defaults of its own to test".to_owned(),
             )),

@@ -34,17 +34,6 @@ fn known(option: OptionName) -> Result<(libc::c_int, libc::c_int), Stop> {
         .ok_or_else(|| Stop::Unsupported(format!("{option:?} does not exist on {}", std::env::consts::OS)))
 }
 
-/// An answer to an option this system has: that nobody here knows it is no refusal.
-fn passed_on<T>(option: OptionName, answer: Result<T, Stop>) -> Result<T, Stop> {
-    answer.map_err(|stop| match stop {
-        Stop::Refused(error) => match crate::errno::lacks_option(&option, &error) {
-            Some(lacking) => Stop::Unsupported(lacking),
-            None => Stop::Refused(error),
-        },
-        other => other,
-    })
-}
-
 pub(super) fn set_integer(
     socket: &Socket,
     (level, name): (libc::c_int, libc::c_int),
@@ -98,15 +87,15 @@ pub(super) fn share(socket: &Socket, options: Options) -> Result<(), Stop> {
 impl Sockets<'_, '_> {
     pub(super) fn set(&mut self, step: &SetOption) -> Answer {
         let option = known(step.option)?;
-        let set = self.as_owner(&step.socket, |socket| set_integer(socket, option, step.value));
-        passed_on(step.option, set)?;
+        let set = self.as_owner(&step.socket, |socket| Ok(set_integer(socket, option, step.value)))?;
+        set.map_err(|error| Stop::of_option(step.option, error))?;
         Ok(Observed::ok())
     }
 
     pub(super) fn get(&mut self, step: &GetOption) -> Answer {
         let option = known(step.option)?;
-        let got = self.as_owner(&step.socket, |socket| get_integer(socket, option));
-        let value = passed_on(step.option, got)?;
+        let got = self.as_owner(&step.socket, |socket| Ok(get_integer(socket, option)))?;
+        let value = got.map_err(|error| Stop::of_option(step.option, error))?;
         Ok(Observed::Number(value.into()))
     }
 }

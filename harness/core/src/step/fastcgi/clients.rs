@@ -1,45 +1,42 @@
-//! Steps that test a web server: it is visited over HTTP, and we are the application behind it.
+//! Steps that test a web server. The agent is its HTTP client and its FastCGI application.
 //!
-//! What a web server sends is summed up, not shown record by record: two of them never send the same variables, and
-//! what the specification asks of all of them is how they use connections, ids, flags and streams.
+//! The records of a web server are summarised, not shown one by one. No two web servers send the same variables, and
+//! the specification is about the use of connections, ids, flags and streams.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{once, step};
+use super::once;
 
 step! {
     /// Keys of `web-server`.
     WebServer {
-        /// Whether its configuration asks for connections that are kept.
+        /// Whether the web server is configured to keep connections open.
         #[serde(default)]
         keep_conn: bool,
-        /// How we answer.
+        /// How the application answers.
         #[serde(default)]
         answer: Answering,
     }
-}
-step! {
     /// Keys of `visit`.
     Visit {
-        /// How many times, one after the other, each on a connection of its own.
+        /// The number of requests, made one after the other, each on a new connection.
         #[serde(default = "once")]
         times: u32,
-        /// Bytes of the body; a request without one is a GET.
+        /// The length of the request's body in bytes. With 0 the request is a GET, otherwise a POST.
         #[serde(default)]
         body: usize,
-        /// Bytes in a header field of the request, which becomes a variable.
+        /// The length in bytes of an additional header field, which becomes a variable.
         #[serde(default)]
         header: usize,
-        /// Leave when the application has the request, without waiting for the answer.
+        /// Whether the client closes its connection when the application has the request, without waiting for the
+        /// answer.
         #[serde(default)]
         leave: bool,
     }
-}
-step! {
     /// Keys of `recorded`.
     Recorded {
-        /// Wait until a request has been given up, but not for ever.
+        /// Whether to wait until a request has been given up. The wait has a timeout.
         #[serde(default)]
         given_up: bool,
     }
@@ -49,24 +46,24 @@ step! {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Answering {
-    /// When the request is whole.
+    /// When the request is complete.
     #[default]
     Whole,
-    /// The same with padding behind each record, also the empty ones and END_REQUEST.
+    /// As `whole`, with padding after each record, also the empty ones and END_REQUEST.
     Padded,
     /// As soon as PARAMS have ended.
     Early,
-    /// Not at all.
+    /// Never.
     Never,
-    /// Whole, with STDERR records before, between and after those of STDOUT.
+    /// As `whole`, with STDERR records before, between and after those of STDOUT.
     Complaining,
-    /// Whole, a STDOUT record a byte.
+    /// As `whole`, with a STDOUT record for each byte.
     InPieces,
-    /// Whole, with a body of 200 005 bytes.
+    /// As `whole`, with a body of 200 005 bytes.
     Long,
-    /// Whole, but for the empty record that ends STDOUT.
+    /// As `whole`, without the empty record that ends STDOUT.
     StdoutOpen,
-    /// Whole, with the exit status 1.
+    /// As `whole`, with exit status 1.
     Failing,
     /// END_REQUEST alone, with FCGI_OVERLOADED.
     Overloaded,
@@ -74,14 +71,14 @@ pub enum Answering {
     CantMpxConn,
     /// END_REQUEST alone, with FCGI_UNKNOWN_ROLE.
     UnknownRole,
-    /// Whole, and the connection is closed, whatever FCGI_KEEP_CONN says.
+    /// As `whole`, and closes the connection, also if FCGI_KEEP_CONN is set.
     Closing,
-    /// Whole, and a byte follows that is no record.
+    /// As `whole`, followed by a byte that is not part of a record.
     Stray,
-    /// Whole, under an id that nobody has begun.
+    /// As `whole`, with the id of a request that was not begun.
     OtherId,
-    /// Whole, in records of version 2.
+    /// As `whole`, in records of version 2.
     OtherVersion,
-    /// The connection is closed inside the body.
+    /// Closes the connection inside the body.
     CutOff,
 }

@@ -1,13 +1,13 @@
-//! What an application must have for a step: handlers, roles, settings.
+//! The properties of FastCGI steps, above all the handlers, roles and settings that an application must offer.
 //!
-//! Read off the steps, not written into scenarios: an author cannot forget one, and an application that lacks
-//! one handler is `unsupported` on exactly the cases that ask for it.
-
-use crate::profile::INHERITED;
+//! They are derived from the steps and not written into each scenario, so that an author cannot forget one. An
+//! application that lacks a handler is `unsupported` exactly in the cases that use it.
 
 use super::{FastcgiStep, Record, RoleName, Serve, Transport};
+use crate::profile::INHERITED;
+use crate::step::{Action, Properties, Subject};
 
-/// The handlers of `HANDLERS.md`; every other SCRIPT_NAME is one that nobody serves.
+/// The handlers of `HANDLERS.md`. No application serves another SCRIPT_NAME.
 const HANDLERS: [&str; 9] = [
     "/echo",
     "/ignore-body",
@@ -20,25 +20,28 @@ const HANDLERS: [&str; 9] = [
     "/exit",
 ];
 
-impl FastcgiStep {
-    /// Words that profiles list: `/slow` for a handler, `authorizer` and `filter` for roles, `multiplex` and
-    /// `one-at-a-time`, `max-requests`, `max-connections`, `roles`, `web-server-addrs`, `unix` for settings, `keep-conn` for
-    /// a web server; and [`INHERITED`], which profiles offer by `start-inherited`.
-    pub fn needs(&self) -> Vec<String> {
-        let words = match self {
-            Self::Serve(serve) => serve.needs(),
-            Self::Send(step) => step.records.iter().filter_map(Record::need).collect(),
-            Self::Repeat(step) => step.records.iter().filter_map(Record::need).collect(),
+impl Action for FastcgiStep {
+    /// The words are `/slow` for a handler, `authorizer` and `filter` for roles, `multiplex`, `one-at-a-time`,
+    /// `max-requests`, `max-connections`, `roles`, `web-server-addrs` and `unix` for settings, `keep-conn` for a web
+    /// server, and [`INHERITED`], which a profile offers by `start-inherited`.
+    ///
+    /// A failed `connect` poisons nothing: a later step on the connection opens it again.
+    fn properties(&self) -> Properties<'_> {
+        let application = Properties::of(Subject::Implementation);
+        let web_server = Properties::of(Subject::WebServer);
+        let handlers = |records: &[Record]| records.iter().filter_map(Record::need).collect();
+        match self {
+            Self::Serve(step) => application.needs(step.needs()),
+            Self::Send(step) => application.needs(handlers(&step.records)),
+            Self::Repeat(step) => application.needs(handlers(&step.records)),
             Self::Connect(_)
             | Self::Receive(_)
             | Self::HalfClose(_)
             | Self::Close(_)
-            | Self::BeginMany(_)
-            | Self::Visit(_)
-            | Self::Recorded(_) => Vec::new(),
-            Self::WebServer(step) => step.keep_conn.then_some("keep-conn").into_iter().collect(),
-        };
-        words.into_iter().map(str::to_owned).collect()
+            | Self::BeginMany(_) => application,
+            Self::WebServer(step) if step.keep_conn => web_server.needs(vec!["keep-conn"]),
+            Self::WebServer(_) | Self::Visit(_) | Self::Recorded(_) => web_server,
+        }
     }
 }
 
@@ -62,20 +65,26 @@ impl Serve {
 }
 
 impl Record {
-    /// A role other than Responder has one handler, so the role is what is needed.
-    fn need(&self) -> Option<&str> {
+    /// The handler of a Responder, or the role: a role other than Responder has only one handler.
+    fn need(&self) -> Option<&'static str> {
         let (role, script) = match self {
             Self::Request(request) => (request.role, Some(&request.script)),
             Self::Begin(begin) => (begin.role, None),
             Self::Params(params) => (RoleName::default(), Some(&params.script)),
-            _ => return None,
+            Self::Stdin(_)
+            | Self::Data(_)
+            | Self::Abort(_)
+            | Self::GetValues(_)
+            | Self::Unknown(_)
+            | Self::Raw(_)
+            | Self::Bytes(_) => return None,
         };
         match role.0 {
             2 => Some("authorizer"),
             3 => Some("filter"),
-            _ => script
-                .map(String::as_str)
-                .filter(|script| HANDLERS.contains(script)),
+            _ => HANDLERS
+                .into_iter()
+                .find(|handler| Some(*handler) == script.map(String::as_str)),
         }
     }
 }

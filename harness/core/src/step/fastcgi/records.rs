@@ -1,23 +1,22 @@
-//! Records as scenarios write them: right by default, every field open to being wrong.
+//! Records as scenarios write them. They are valid by default, and a scenario can make each field wrong.
 //!
-//! Padding is never zero bytes: an application that looks at it must be caught (§3.3 says it is ignored).
+//! The bytes of padding are never zero, so that the test detects an application that reads them. §3.3 says that padding
+//! is ignored.
 
 use std::borrow::Cow;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::step;
-
-/// One or several records.
+/// One record or several.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Record {
-    /// BEGIN_REQUEST, PARAMS and STDIN with their ends.
+    /// A whole request: BEGIN_REQUEST, PARAMS and STDIN, with the empty records that end the streams.
     Request(WholeRequest),
     /// FCGI_BEGIN_REQUEST (§5.1).
     Begin(Begin),
-    /// FCGI_PARAMS (§5.2): the pairs a handler needs, and more.
+    /// FCGI_PARAMS (§5.2): the pairs that a handler needs, and others.
     Params(Params),
     /// FCGI_STDIN (§5.3).
     Stdin(StreamRecord),
@@ -27,15 +26,15 @@ pub enum Record {
     Abort(OnId),
     /// FCGI_GET_VALUES (§4.1).
     GetValues(GetValues),
-    /// A record of a type the specification does not define (§4.2), or that only an application sends.
+    /// A record of a type that the specification does not define (§4.2) or that only an application sends.
     Unknown(Unknown),
-    /// A record whose header says what it likes.
+    /// A record with any header.
     Raw(RawRecord),
-    /// Bytes that need be no record.
+    /// Any bytes.
     Bytes(RawBytes),
 }
 
-/// `responder`, `authorizer`, `filter`, or `role-9` for a number nobody has defined.
+/// `responder`, `authorizer`, `filter`, or for example `role-9` for an undefined number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct RoleName(
@@ -90,10 +89,10 @@ impl JsonSchema for RoleName {
 step! {
     /// Keys of `request`.
     WholeRequest {
-        /// Its id.
+        /// The request id.
         #[serde(default = "one")]
         id: u16,
-        /// Its role.
+        /// The role.
         #[serde(default)]
         role: RoleName,
         /// Whether the connection stays open (§5.1, FCGI_KEEP_CONN).
@@ -105,7 +104,7 @@ step! {
         /// QUERY_STRING.
         #[serde(default)]
         query: String,
-        /// Further pairs of name and value.
+        /// Additional pairs of name and value.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         pairs: Vec<[String; 2]>,
         /// STDIN.
@@ -115,37 +114,33 @@ step! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         data: Option<String>,
     }
-}
-step! {
     /// Keys of `begin`.
     Begin {
-        /// Its id.
+        /// The request id.
         #[serde(default = "one")]
         id: u16,
-        /// Its role.
+        /// The role.
         #[serde(default)]
         role: RoleName,
         /// Whether the connection stays open (§5.1, FCGI_KEEP_CONN).
         #[serde(default = "yes")]
         keep_conn: bool,
-        /// Bits of the flags beside the first, which is `keep-conn`.
+        /// Bits of the flags other than the lowest, which is `keep-conn`.
         #[serde(default)]
         more_flags: u8,
-        /// What the five reserved bytes are.
+        /// The value of the five reserved bytes.
         #[serde(default)]
         reserved: u8,
-        /// Bytes of content: 8 are right.
+        /// The length of the content in bytes. 8 is valid.
         #[serde(default = "eight")]
         length: usize,
-        /// Bytes of padding.
+        /// The length of the padding in bytes.
         #[serde(default)]
         padding: u8,
     }
-}
-step! {
     /// Keys of `params`.
     Params {
-        /// Its id.
+        /// The request id.
         #[serde(default = "one")]
         id: u16,
         /// SCRIPT_NAME.
@@ -154,109 +149,99 @@ step! {
         /// QUERY_STRING.
         #[serde(default)]
         query: String,
-        /// CONTENT_LENGTH; not sent if left out.
+        /// CONTENT_LENGTH. It is not sent if left out.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         content_length: Option<u64>,
-        /// Further pairs of name and value.
+        /// Additional pairs of name and value.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         pairs: Vec<[String; 2]>,
-        /// Further pairs whose name and value have these lengths; the name begins with `ECHO_`.
+        /// Additional pairs, given by the lengths of their names and values. The names begin with `ECHO_`.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         sized: Vec<[usize; 2]>,
-        /// Write every length in four bytes, also those that fit into one (§3.4).
+        /// Whether to write each length in four bytes, also if it fits into one (§3.4).
         #[serde(default)]
         long_lengths: bool,
-        /// Most bytes of the stream in one record.
+        /// The maximum number of bytes of the stream in one record.
         #[serde(default = "most")]
         cut: usize,
-        /// Leave so many bytes off the end of the stream.
+        /// The number of bytes to omit at the end of the stream.
         #[serde(default)]
         missing: usize,
-        /// Also write the empty record that ends the stream.
+        /// Whether to write the empty record that ends the stream.
         #[serde(default = "yes")]
         end: bool,
-        /// Bytes of padding of each record with content.
+        /// The length in bytes of the padding of each record with content.
         #[serde(default)]
         padding: u8,
-        /// Bytes of padding of the empty record.
+        /// The length in bytes of the padding of the empty record.
         #[serde(default)]
         end_padding: u8,
     }
-}
-step! {
     /// Keys of `stdin` and `data`.
     StreamRecord {
-        /// Its id.
+        /// The request id.
         #[serde(default = "one")]
         id: u16,
         /// The bytes.
         #[serde(default)]
         text: String,
-        /// Instead: so many bytes `x`.
+        /// Instead of `text`: the number of bytes `x` to send.
         #[serde(default)]
         bytes: usize,
-        /// Most bytes of the stream in one record.
+        /// The maximum number of bytes of the stream in one record.
         #[serde(default = "most")]
         cut: usize,
-        /// Also write the empty record that ends the stream.
+        /// Whether to write the empty record that ends the stream.
         #[serde(default = "yes")]
         end: bool,
-        /// Bytes of padding of each record with content.
+        /// The length in bytes of the padding of each record with content.
         #[serde(default)]
         padding: u8,
-        /// Bytes of padding of the empty record.
+        /// The length in bytes of the padding of the empty record.
         #[serde(default)]
         end_padding: u8,
     }
-}
-step! {
     /// Keys of `abort`.
     OnId {
-        /// Its id.
+        /// The request id.
         #[serde(default = "one")]
         id: u16,
     }
-}
-step! {
     /// Keys of `get-values`.
     GetValues {
-        /// The names asked for.
+        /// The names of the variables.
         names: Vec<String>,
-        /// An id; management records have 0.
+        /// The request id. Management records have 0.
         #[serde(default)]
         id: u16,
-        /// Bytes of padding.
+        /// The length of the padding in bytes.
         #[serde(default)]
         padding: u8,
     }
-}
-step! {
     /// Keys of `unknown`.
     Unknown {
         /// The type's number.
         #[serde(rename = "type")]
         kind: u8,
-        /// An id; management records have 0.
+        /// The request id. Management records have 0.
         #[serde(default)]
         id: u16,
         /// The content.
         #[serde(default)]
         text: String,
     }
-}
-step! {
-    /// Keys of `raw`: a header that need not be true, then the content.
+    /// Keys of `raw`: the fields of the header, which may be wrong, and the content.
     RawRecord {
-        /// Protocol version.
+        /// The protocol version.
         #[serde(default = "version")]
         version: u8,
         /// The type's number (§8).
         #[serde(rename = "type")]
         kind: u8,
-        /// Its id.
+        /// The request id.
         #[serde(default = "one")]
         id: u16,
-        /// contentLength; that of the content if left out.
+        /// contentLength. The default is the length of the content.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         length: Option<u16>,
         /// The reserved byte of the header.
@@ -265,20 +250,18 @@ step! {
         /// The content.
         #[serde(default)]
         content: Body,
-        /// Bytes of padding.
+        /// The length of the padding in bytes.
         #[serde(default)]
         padding: u8,
     }
-}
-step! {
     /// Keys of `bytes`.
     RawBytes {
-        /// Hexadecimal digits, with spaces where they help.
+        /// Hexadecimal digits. Spaces are ignored.
         hex: Body,
     }
 }
 
-/// Bytes in hexadecimal digits; spaces do not count.
+/// Bytes in hexadecimal digits. Spaces are ignored.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Body(
@@ -363,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn roles_have_their_names_and_every_other_number_has_one() {
+    fn defined_roles_have_names_and_other_numbers_are_written_as_numbers() {
         for (name, number) in [("responder", 1), ("filter", 3), ("role-0", 0), ("role-9", 9)] {
             let role = RoleName::try_from(name.to_owned()).unwrap();
             assert_eq!((role.0, String::from(role)), (number, name.to_owned()));

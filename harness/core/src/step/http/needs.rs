@@ -1,39 +1,37 @@
-//! What an implementation must offer for a step: handlers, controls, settings.
+//! The properties of HTTP steps, above all the handlers, controls and settings that a server must offer.
 //!
-//! Read off the steps instead of being written into each scenario: an author cannot forget one, and a server
-//! with two handlers of fifteen gets `unsupported` on exactly the cases that ask for more. The price is that
-//! request lines in raw bytes are looked for, too.
+//! They are derived from the steps and not written into each scenario, so that an author cannot forget one. A server
+//! with two of fifteen handlers is `unsupported` exactly in the cases that need another one. For that, request lines
+//! are also searched in raw bytes.
 
 use super::{HttpStep, Send};
+use crate::step::{Action, Properties, Subject};
 
-impl HttpStep {
-    /// Words an implementation lists: `/slow` for a handler, `disable-keep-alives` for a control, `idle-ms`
-    /// for a setting, `count` where counters are read. `/`, and paths nobody serves, need nothing.
-    pub fn needs(&self) -> Vec<String> {
-        let words: Vec<&str> = match self {
-            Self::Send(send) => return send.needs(),
-            Self::Serve(serve) => [
-                serve.idle_ms.map(|_| "idle-ms"),
-                serve.grace_ms.map(|_| "grace-ms"),
-                serve.requests_max.map(|_| "requests-max"),
-            ]
-            .into_iter()
-            .flatten()
-            .collect(),
-            Self::Control(control) => vec![control.name()],
-            Self::Await(_) | Self::Count(_) => vec!["count"],
-            Self::Connect(_)
-            | Self::Receive(_)
-            | Self::HalfClose(_)
-            | Self::Reset(_)
-            | Self::AwaitRefusal(_) => Vec::new(),
-        };
-        words.into_iter().map(str::to_owned).collect()
+impl Action for HttpStep {
+    /// The words are `/slow` for a handler, `disable-keep-alives` for a control, `idle-ms` for a setting, and `count`
+    /// where counters are read. `/` needs nothing, and neither do paths without a handler.
+    fn properties(&self) -> Properties<'_> {
+        let server = Properties::of(Subject::Implementation);
+        match self {
+            Self::Serve(step) => {
+                let settings = [
+                    step.idle_ms.map(|_| "idle-ms"),
+                    step.grace_ms.map(|_| "grace-ms"),
+                    step.requests_max.map(|_| "requests-max"),
+                ];
+                server.needs(settings.into_iter().flatten().collect())
+            }
+            Self::Connect(step) => server.poisons(&step.connection),
+            Self::Send(step) => server.needs(step.needs()),
+            Self::Control(control) => server.needs(vec![control.name()]),
+            Self::Await(_) | Self::Count(_) => server.needs(vec!["count"]),
+            Self::Receive(_) | Self::HalfClose(_) | Self::Reset(_) | Self::AwaitRefusal(_) => server,
+        }
     }
 }
 
 impl Send {
-    fn needs(&self) -> Vec<String> {
+    fn needs(&self) -> Vec<&'static str> {
         let before = self.request.iter().map(AsRef::as_ref).chain(&self.requests);
         let typed = before.chain(&self.behind);
         let raw = self.raw.iter().flat_map(|raw| raw.lines()).filter_map(|line| {
@@ -45,8 +43,8 @@ impl Send {
     }
 }
 
-/// The handler's name, and `count` where the query has it.
-fn of_target(target: &str) -> Vec<String> {
+/// The handler's name, and `count` if the query has a counter.
+fn of_target(target: &str) -> impl Iterator<Item = &'static str> {
     const HANDLERS: [&str; 12] = [
         "/echo",
         "/ignore-body",
@@ -72,16 +70,15 @@ fn of_target(target: &str) -> Vec<String> {
     };
     let handler = HANDLERS.into_iter().find(fits);
     let counts = query.split('&').any(|pair| pair.starts_with("count="));
-    let words = handler.into_iter().chain(counts.then_some("count"));
-    words.map(str::to_owned).collect()
+    handler.into_iter().chain(counts.then_some("count"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn needs(step: &str) -> Vec<String> {
-        toml::from_str::<HttpStep>(step).unwrap().needs()
+    fn needs(step: &str) -> Vec<&'static str> {
+        toml::from_str::<HttpStep>(step).unwrap().properties().needs
     }
 
     #[test]

@@ -1,42 +1,8 @@
-//! The words of the keepalive vocabulary: times, families, options, and what peer and application do.
-
-use std::time::Duration;
+//! Values of keys of the keepalive vocabulary: address families, options, behaviours of the peer, calls of the
+//! application.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use crate::scenario::parse_duration;
-
-/// A length of time with its unit: `1s`, `1.5s`, `999ms`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Time(pub Duration);
-
-impl TryFrom<String> for Time {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        parse_duration(&text)
-            .map(Self)
-            .ok_or_else(|| format!("bad time `{text}`, expected for example `15s` or `500ms`"))
-    }
-}
-
-impl From<Time> for String {
-    fn from(time: Time) -> Self {
-        format!("{}ms", time.0.as_secs_f64() * 1000.0)
-    }
-}
-
-impl JsonSchema for Time {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "KeepaliveTime".into()
-    }
-
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "string", "pattern": r"^([0-9]+(\.[0-9]+)?(ms|s)|\$.+)$" })
-    }
-}
 
 /// The address family of a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -49,22 +15,22 @@ pub enum IpVersion {
     Ipv6,
 }
 
-/// What a connection goes over.
+/// The link that a connection goes over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Over {
-    /// A wire to the peer in user space.
+    /// The wire to the peer, which runs in user space.
     #[default]
     Wire,
-    /// The loopback interface; the peer is the kernel itself.
+    /// The loopback interface. The peer is the kernel.
     Loopback,
 }
 
-/// Who makes the call.
+/// What makes the call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum By {
-    /// A system call.
+    /// The agent, with a system call.
     #[default]
     Kernel,
     /// The implementation under test.
@@ -75,59 +41,59 @@ pub enum By {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[expect(non_camel_case_types, reason = "the names are the manual's")]
 pub enum RawOption {
-    /// socket(7): the switch.
+    /// socket(7): switches keepalive on or off.
     SO_KEEPALIVE,
-    /// The pending error, cleared by reading it.
+    /// The pending error. Reading it clears it.
     SO_ERROR,
     /// tcp(7): quiet time before the first probe.
     TCP_KEEPIDLE,
     /// tcp(7): time between probes.
     TCP_KEEPINTVL,
-    /// tcp(7): unanswered probes before the connection is dropped.
+    /// tcp(7): the number of unanswered probes after which the connection is dropped.
     TCP_KEEPCNT,
     /// Linux tcp(7): milliseconds that data may stay unacknowledged.
     TCP_USER_TIMEOUT,
-    /// Linux tcp(7): how often a SYN is sent again.
+    /// Linux tcp(7): the number of retransmissions of a SYN.
     TCP_SYNCNT,
     /// Linux tcp(7): seconds that a closed connection waits for the peer's FIN.
     TCP_LINGER2,
 }
 
-/// How the peer treats what it receives.
+/// How the peer reacts to segments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Behaviour {
     /// Acknowledges data, probes and FIN.
     Answering,
-    /// Sends nothing and takes nothing, as if the cable were cut.
+    /// Sends nothing and receives nothing, as if the cable were cut.
     Silent,
-    /// Has forgotten every connection: an RST to anything.
+    /// Has no connections any more and answers every segment with RST.
     Rebooted,
     /// Sends FIN on every open connection at once, then answers.
     Closing,
-    /// Answers, but of the probes only those that `pattern` says; it starts over at its end.
+    /// Answers everything except probes, of which it answers those that `pattern` selects.
     AnsweringSome,
     /// Answers probes, but acts as if segments with data or FIN were lost.
     HoldingData,
-    /// Closes its window at once and keeps it closed.
+    /// Advertises a window of zero at once and keeps it at zero.
     WindowShut,
-    /// Is gone, and a router on the way says so of every segment: ICMP host unreachable, ICMPv6 address unreachable.
+    /// Is gone. A router answers every segment with ICMP host unreachable or ICMPv6 address unreachable.
     Unreachable,
 }
 
-/// How the application learns of the end of a connection.
+/// The system call by which the application learns of the end of a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Via {
-    /// recv(2) once poll(2) says that it can be called.
+    /// recv(2), when poll(2) reports that the socket is readable.
     #[default]
     Receive,
-    /// A recv(2) that blocks meanwhile.
+    /// A recv(2) that blocks until the end.
     BlockingReceive,
-    /// send(2) once poll(2) reports an error.
+    /// send(2), when poll(2) reports an error.
     Send,
-    /// SO_ERROR once poll(2) reports an error.
+    /// getsockopt(2) of SO_ERROR, when poll(2) reports an error.
     SoError,
-    /// What poll(2) itself reports.
+    /// poll(2). Observed are the events it reports.
     Poll,
 }

@@ -1,4 +1,4 @@
-//! The words of the socket vocabulary: kinds of sockets, users, options, sides and states.
+//! Values of keys of the socket vocabulary: kinds of sockets, users, options, sides and states.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -31,17 +31,17 @@ impl Kind {
     }
 }
 
-/// Whose socket it is. The number of a user is the platform's business.
+/// The owner of a socket. The agent chooses the user's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum User {
-    /// Privileged inside the case's namespace.
+    /// The privileged user of the case's namespace.
     Root,
-    /// An ordinary user.
+    /// A user without privileges.
     Alice,
-    /// Another ordinary user.
+    /// A second user without privileges.
     Bob,
-    /// The user the case runs as, without privileges.
+    /// The user as which the case runs, with its privileges dropped.
     Unprivileged,
 }
 
@@ -77,7 +77,7 @@ impl TryFrom<String> for Options {
                 }
             };
             if std::mem::replace(flag, true) {
-                return Err(format!("option `{word}` stands twice in `{text}`"));
+                return Err(format!("option `{word}` is given twice in `{text}`"));
             }
         }
         Ok(options)
@@ -139,17 +139,17 @@ pub enum OptionName {
     SO_REUSEPORT,
     /// FreeBSD setsockopt(2).
     SO_REUSEPORT_LB,
-    /// Pending error, cleared by reading it.
+    /// The pending error. Reading it clears it.
     SO_ERROR,
     /// ipv6(7).
     IPV6_V6ONLY,
-    /// Linux ip(7): choose the port at connect, not at bind.
+    /// Linux ip(7): the kernel chooses the port at connect, not at bind.
     IP_BIND_ADDRESS_NO_PORT,
-    /// ip(7): receive groups that other sockets joined.
+    /// ip(7): the socket also receives groups that only other sockets have joined.
     IP_MULTICAST_ALL,
 }
 
-/// Which half of a connection to shut.
+/// The direction of a connection to shut down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Direction {
@@ -161,15 +161,15 @@ pub enum Direction {
     Both,
 }
 
-/// Which end of a connection.
+/// An end of a TCP connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Side {
     /// The end that connected.
     Client,
-    /// The end that was accepted; the listener is closed.
+    /// The end that was accepted. The listener is closed.
     Server,
-    /// The end that was accepted; the listener stays open.
+    /// The end that was accepted. The listener stays open.
     ServerBesideListener,
 }
 
@@ -177,18 +177,18 @@ pub enum Side {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Sources {
-    /// One address, a port each.
+    /// All sources have one address, and a port each.
     Ports,
-    /// An address each (127.1.0.1, 127.1.0.2, …), a port each.
+    /// Each source has an address (127.1.0.1, 127.1.0.2, …) and a port of its own.
     Addresses,
-    /// One address and port for all datagrams.
+    /// All datagrams come from one address and port.
     One,
 }
 
 /// TCP states that scenarios wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-#[expect(missing_docs, reason = "RFC 9293 §3.3.2 says what they are")]
+#[expect(missing_docs, reason = "RFC 9293 §3.3.2 defines them")]
 pub enum TcpState {
     Established,
     SynSent,

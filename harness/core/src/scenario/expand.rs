@@ -11,11 +11,11 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeString, DeValue};
 
+use super::axes::{Axis, AxisValue, Scalar};
+use super::raw_step::RawStep;
+use super::{Complaint, Document, Source};
 use crate::case::{Case, CaseKey, DEFAULT_BUDGET, Steps};
 use crate::family::Family;
-use crate::scenario::axes::{Axis, AxisValue, Scalar};
-use crate::scenario::raw_step::RawStep;
-use crate::scenario::{Complaint, Document, Source};
 use crate::step::Step;
 use crate::step::endpoint::LEASED_PORTS;
 
@@ -23,7 +23,7 @@ use crate::step::endpoint::LEASED_PORTS;
 type Point<'d, 'i> = Vec<(&'d Axis<'i>, &'d AxisValue<'i>)>;
 
 /// All cases of a document.
-pub(crate) fn expand(
+pub(super) fn expand(
     id: &str,
     document: &Document<'_>,
     source: &Source,
@@ -188,7 +188,7 @@ fn replace<'i>(
 }
 
 /// The longest name at the start of the text: letters, digits, hyphens, and one dot before a field.
-pub(crate) fn name_at(text: &str) -> &str {
+pub(super) fn name_at(text: &str) -> &str {
     let word = |text: &str| {
         let end = text.find(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_');
         end.unwrap_or(text.len())

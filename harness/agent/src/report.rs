@@ -1,4 +1,4 @@
-//! What the process of a case tells the loop: a line a note, the outcome last.
+//! What the process of a case tells the agent loop: one [`Note`] a line, the outcome last.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -6,6 +6,11 @@ use std::os::fd::OwnedFd;
 
 use reusespec_core::Outcome;
 use reusespec_core::protocol::hexadecimal;
+
+/// The agent loop does not read what a case tells it: it has ended, and the case will be killed.
+#[derive(Debug, thiserror::Error)]
+#[error("the agent loop is gone")]
+pub(crate) struct LoopGone(#[from] io::Error);
 
 const MAP_USERS: &str = "map-users";
 const MAPPED: &str = "mapped";
@@ -71,7 +76,7 @@ impl Reporter {
     }
 
     /// Runs something that only waits, without taking a slot from cases that work.
-    pub(crate) fn waiting<T>(&mut self, wait: impl FnOnce() -> T) -> io::Result<T> {
+    pub(crate) fn waiting<T>(&mut self, wait: impl FnOnce() -> T) -> Result<T, LoopGone> {
         self.say(WAITING)?;
         let result = wait();
         self.say(BUSY)?;
