@@ -6,7 +6,6 @@
 //! the other two remain.
 
 mod adapter;
-mod directory;
 #[cfg(target_os = "linux")]
 mod processes;
 
@@ -23,7 +22,7 @@ use reusespec_core::profile::{Control, External, Kind, fill};
 
 use crate::listen_addr::ListenAddr;
 use adapter::Lines;
-pub(crate) use directory::Directory;
+use tempfile::TempDir;
 
 /// How often a server is asked whether it can be connected to.
 const READY_POLL: Duration = Duration::from_millis(2);
@@ -62,7 +61,7 @@ pub(crate) struct Program {
     name: String,
     child: Child,
     lines: Option<Lines>,
-    directory: Directory,
+    directory: TempDir,
     external: External,
     values: Vec<(String, String)>,
 }
@@ -116,7 +115,7 @@ impl Program {
             name: name.clone(),
             source,
         };
-        let directory = Directory::new().map_err(failed)?;
+        let directory = create_directory().map_err(failed)?;
         let values = values(directory.path(), at, more);
         write_files(external, &values, directory.path()).map_err(failed)?;
         let mut command = command(words, external, &values, directory.path()).map_err(failed)?;
@@ -304,6 +303,11 @@ impl Drop for Program {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Creates a directory for the files of a case. Dropping it removes it with its contents.
+pub(crate) fn create_directory() -> io::Result<TempDir> {
+    TempDir::with_prefix("reusespec.")
 }
 
 /// The names of the case and their values.
