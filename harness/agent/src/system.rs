@@ -1,11 +1,13 @@
-//! Which kernel this is, and the settings of it that decide rows.
+//! Identifies the running kernel, and reads the system controls that influence results.
+//!
+//! The host stores both with the run, so that a reader of a different result can see which setting differs.
 
 use reusespec_core::System;
 
 use crate::sandbox::sysctl;
 
-/// System controls that are recorded with every run because they decide rows.
-const DECIDING: [&str; 9] = [
+/// The system controls that change what cases observe.
+const RECORDED: [&str; 9] = [
     "net.ipv4.ip_autobind_reuse",
     "net.ipv4.ip_local_port_range",
     "net.ipv4.tcp_migrate_req",
@@ -17,7 +19,7 @@ const DECIDING: [&str; 9] = [
     "net.inet6.ip6.v6only",
 ];
 
-/// The running kernel and its machine, as uname(2) tells.
+/// The running kernel and the name of its machine type, from uname(2).
 pub(crate) fn identify() -> (System, String) {
     let text = |value: &std::ffi::OsStr| value.to_string_lossy().into_owned();
     match nix::sys::utsname::uname() {
@@ -42,8 +44,8 @@ pub(crate) fn identify() -> (System, String) {
     }
 }
 
-/// The deciding settings that exist here, as they are before any case.
+/// The recorded system controls that exist here, with their values before the first case.
 pub(crate) fn settings() -> Vec<(String, String)> {
     let read = |name: &str| sysctl::get(name).ok().map(|value| (name.to_owned(), value));
-    DECIDING.iter().filter_map(|name| read(name)).collect()
+    RECORDED.iter().filter_map(|name| read(name)).collect()
 }

@@ -1,4 +1,7 @@
-//! A case's process as the loop sees it. Dropping it kills it.
+//! Starts the process of a case, reads what it reports, and reaps it.
+//!
+//! Dropping a [`Child`] kills its process. Where the system can do so, the kernel also kills it when the agent dies: a
+//! case that outlived its agent would keep its ports and namespaces.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -15,6 +18,7 @@ use super::GRACE;
 use super::lines::Lines;
 use crate::case_run::{self, Note, Terms};
 
+/// A case process that has not been reaped.
 pub(super) struct Child {
     key: CaseKey,
     process: Pid,
@@ -24,13 +28,14 @@ pub(super) struct Child {
     started: Instant,
     capture: Option<String>,
     budget: Duration,
-    /// When it is killed.
+    /// The agent loop kills the process at this time.
     pub(super) deadline: Instant,
-    /// Whether it works, rather than waits.
+    /// False while the case waits for a timer. A waiting case holds no slot.
     pub(super) busy: bool,
 }
 
 impl Child {
+    /// Forks a process that executes `case`.
     pub(super) fn start(case: &Case, terms: Terms) -> io::Result<Self> {
         let (ours, theirs) = socketpair(
             AddressFamily::Unix,
@@ -40,11 +45,11 @@ impl Child {
         )?;
         let parent = nix::unistd::getpid();
         let started = Instant::now();
-        // SAFETY: this process has one thread, so the child may run ordinary code.
+        // SAFETY: this process has one thread, so the child may run code that is not async-signal-safe.
         match unsafe { fork() }? {
             ForkResult::Child => {
                 drop(ours);
-                die_with(parent);
+                die_with_parent(parent);
                 case_run::run_and_exit(case, terms, theirs)
             }
             ForkResult::Parent { child } => {
@@ -65,9 +70,9 @@ impl Child {
         }
     }
 
-    /// Reads what the case has said, if anything. Returns its outcome once it is known.
-    pub(super) fn listen(&mut self) -> Option<Outcome> {
-        while readable(self.stream.as_fd()) {
+    /// Handles the notes that the case has sent, without blocking. Returns the outcome once it is known.
+    pub(super) fn receive(&mut self) -> Option<Outcome> {
+        while is_readable(self.stream.as_fd()) {
             let ended = !matches!(self.lines.fill(self.stream.as_fd()), Ok(1..));
             while let Some(line) = self.lines.next() {
                 match Note::read(&line) {
@@ -76,23 +81,29 @@ impl Child {
                     Some(Note::Capture(hexadecimal)) => self.capture = Some(hexadecimal),
                     Some(Note::MapUsers) => self.map_users(),
                     Some(Note::Outcome(outcome)) => return Some(outcome),
-                    None => return Some(Outcome::Broken(format!("the case said `{line:.80}`"))),
+                    None => {
+                        return Some(Outcome::Broken(format!(
+                            "the case's process sent an unknown line: `{line:.80}`"
+                        )));
+                    }
                 }
             }
             if ended {
-                return Some(Outcome::Broken(self.cause_of_death()));
+                return Some(Outcome::Broken(self.exit_reason()));
             }
         }
         None
     }
 
-    pub(super) fn too_late(&self) -> Outcome {
+    /// The outcome of a case that reached its deadline.
+    pub(super) fn timed_out(&self) -> Outcome {
         Outcome::Broken(format!(
             "the case did not end within its {} ms",
             self.budget.as_millis()
         ))
     }
 
+    /// The message to the host. Kills the process if it still runs.
     pub(super) fn finish(mut self, outcome: Outcome) -> Finished {
         let elapsed = self.started.elapsed();
         let elapsed_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
@@ -116,11 +127,11 @@ impl Child {
         let result = crate::sandbox::map_users(self.process);
         #[cfg(not(target_os = "linux"))]
         let result = Err(io::Error::other("this system has no user namespaces"));
-        // A case that cannot be answered is gone, and its end of the stream says so next.
+        // A failed write means that the process has ended. The next read from its stream reports that.
         let _ = nix::unistd::write(&self.stream, case_run::answer_mapped(result).as_bytes());
     }
 
-    fn cause_of_death(&mut self) -> String {
+    fn exit_reason(&mut self) -> String {
         let status = waitpid(self.process, None);
         self.reaped = true;
         match status {
@@ -149,35 +160,35 @@ impl AsFd for Child {
     }
 }
 
-fn readable(fd: BorrowedFd<'_>) -> bool {
+fn is_readable(fd: BorrowedFd<'_>) -> bool {
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
     let mut fds = [PollFd::new(fd, PollFlags::POLLIN)];
     matches!(poll(&mut fds, PollTimeout::ZERO), Ok(1..)) && fds[0].any().unwrap_or(false)
 }
 
-/// The process of a case must not outlive the loop, whatever ends the loop.
+/// Asks the kernel to kill this process when the agent dies: prctl(2), PR_SET_PDEATHSIG.
 #[cfg(target_os = "linux")]
-fn die_with(parent: Pid) {
+fn die_with_parent(parent: Pid) {
     let _ = nix::sys::prctl::set_pdeathsig(Signal::SIGKILL);
     if nix::unistd::getppid() != parent {
-        // SAFETY: `_exit` only ends the process; the parent died before the line above.
+        // SAFETY: `_exit` has no preconditions. The parent died before the call above.
         unsafe { libc::_exit(1) }
     }
 }
 
-/// procctl(2), PROC_PDEATHSIG_CTL.
+/// Asks the kernel to kill this process when the agent dies: procctl(2), PROC_PDEATHSIG_CTL.
 #[cfg(target_os = "freebsd")]
-fn die_with(parent: Pid) {
+fn die_with_parent(parent: Pid) {
     const PROC_PDEATHSIG_CTL: libc::c_int = 11;
     let mut signal = libc::SIGKILL;
-    // SAFETY: the kernel reads one int; the process concerned is this one.
+    // SAFETY: the kernel reads one int; the target is this process.
     unsafe { libc::procctl(libc::P_PID, 0, PROC_PDEATHSIG_CTL, (&raw mut signal).cast()) };
     if nix::unistd::getppid() != parent {
-        // SAFETY: as on Linux.
+        // SAFETY: `_exit` has no preconditions.
         unsafe { libc::_exit(1) }
     }
 }
 
-/// DragonFly has no such call in every version that is meant; its cases end by their own limits.
+/// Does nothing: not every supported version of DragonFly has such a call. The cases end by their own timeouts.
 #[cfg(target_os = "dragonfly")]
-fn die_with(_: Pid) {}
+fn die_with_parent(_: Pid) {}
