@@ -8,7 +8,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -32,7 +32,7 @@ pub(crate) fn execute(
     content: &mut impl Read,
     send: &mut dyn FnMut(&Reply) -> io::Result<()>,
 ) -> io::Result<()> {
-    let ended = match place(exec, content).and_then(|()| run(exec, send)) {
+    let ended = match write_files(exec, content).and_then(|()| run(exec, send)) {
         Ok(ended) => ended,
         Err(error) => Ended::NotStarted(error.to_string()),
     };
@@ -40,26 +40,26 @@ pub(crate) fn execute(
 }
 
 /// Writes the files of the request.
-fn place(exec: &Exec, content: &mut impl Read) -> io::Result<()> {
+fn write_files(exec: &Exec, content: &mut impl Read) -> io::Result<()> {
     for file in &exec.files {
-        let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", file.path));
+        let with_path = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", file.path));
         let path = Path::new(&file.path);
         if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).map_err(named)?;
+            fs::create_dir_all(folder).map_err(with_path)?;
         }
         match &file.content {
-            Content::Link(to) => symlink(to, path).map_err(named)?,
+            Content::Link(to) => symlink(to, path).map_err(with_path)?,
             Content::Bytes { count, mode } => {
                 // An existing file may be an executable in use, or a link to a file elsewhere.
                 let _ = fs::remove_file(path);
-                let mut target = File::create(path).map_err(named)?;
-                let copied = io::copy(&mut content.by_ref().take(*count), &mut target).map_err(named)?;
+                let mut target = File::create(path).map_err(with_path)?;
+                let copied = io::copy(&mut content.by_ref().take(*count), &mut target).map_err(with_path)?;
                 if copied < *count {
-                    return Err(named(io::ErrorKind::UnexpectedEof.into()));
+                    return Err(with_path(io::ErrorKind::UnexpectedEof.into()));
                 }
                 target
                     .set_permissions(fs::Permissions::from_mode(*mode))
-                    .map_err(named)?;
+                    .map_err(with_path)?;
             }
         }
     }
@@ -74,17 +74,7 @@ enum Event {
 
 /// Runs the program until it ends or reaches its time limit, then kills its process group.
 fn run(exec: &Exec, send: &mut dyn FnMut(&Reply) -> io::Result<()>) -> io::Result<Ended> {
-    let mut child = Command::new(&exec.program)
-        .args(&exec.arguments)
-        .env_clear()
-        .envs(exec.environment.iter().map(|(name, value)| (name, value)))
-        .current_dir(&exec.folder)
-        .process_group(0)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", exec.program)))?;
+    let mut child = spawn(exec)?;
     let group = Pid::from_raw(child.id().cast_signed());
     let (sender, events) = channel();
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
@@ -118,6 +108,21 @@ fn run(exec: &Exec, send: &mut dyn FnMut(&Reply) -> io::Result<()>) -> io::Resul
     }
     let _ = killpg(group, Signal::SIGKILL);
     Ok(ended.unwrap_or(Ended::TooLate))
+}
+
+/// Starts the program in its own process group, with pipes for its output.
+fn spawn(exec: &Exec) -> io::Result<Child> {
+    Command::new(&exec.program)
+        .args(&exec.arguments)
+        .env_clear()
+        .envs(exec.environment.iter().map(|(name, value)| (name, value)))
+        .current_dir(&exec.folder)
+        .process_group(0)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", exec.program)))
 }
 
 fn end_of(status: ExitStatus) -> Ended {

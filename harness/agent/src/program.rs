@@ -65,12 +65,12 @@ pub(crate) struct Program {
     lines: Option<Lines>,
     directory: TempDir,
     external: External,
-    /// The values of `$name` in the profile's arguments and files.
+    /// The values of `@name@` in the profile's arguments and files.
     values: Vec<(String, String)>,
 }
 
 impl Program {
-    /// Starts a program that listens at `address`, and waits until it is ready. `more` are further values of `$name` in
+    /// Starts a program that listens at `address`, and waits until it is ready. `more` are further values of `@name@` in
     /// its arguments and files.
     pub(crate) fn start(
         external: &External,
@@ -162,7 +162,7 @@ impl Program {
 
     fn request(&mut self, request: &AdapterRequest) -> Result<AdapterReply, ProgramError> {
         let reply = match &mut self.lines {
-            Some(lines) => lines.ask(request, Instant::now() + READY_TIMEOUT),
+            Some(lines) => lines.request(request, Instant::now() + READY_TIMEOUT),
             None => Err(AdapterError::Failed("is not an adapter".to_owned())),
         };
         match reply {
@@ -326,7 +326,7 @@ pub(crate) fn create_directory() -> io::Result<TempDir> {
     TempDir::with_prefix("reusespec.")
 }
 
-/// The values of `$name` in the profile's arguments and files.
+/// The values of `@name@` in the profile's arguments and files.
 fn values(directory: &Path, address: Option<&ListenAddr>, more: &[(&str, &str)]) -> Vec<(String, String)> {
     let mut values = vec![("dir".to_owned(), directory.display().to_string())];
     if let Some(address) = address {
@@ -343,7 +343,7 @@ fn values(directory: &Path, address: Option<&ListenAddr>, more: &[(&str, &str)])
     values
 }
 
-/// Writes the files of the profile, with every `$name` replaced.
+/// Writes the files of the profile, with every `@name@` replaced.
 fn write_files(external: &External, values: &[(String, String)], directory: &Path) -> io::Result<()> {
     let mut files = external.files.iter();
     files.try_for_each(|(file, text)| {

@@ -14,9 +14,9 @@ use std::{
 
 use super::InitError;
 use crate::{
+    family::socket::SOURCES,
     interface,
-    sandbox::SECOND_V6,
-    socket::{SOURCES, sysctl},
+    sandbox::{SECOND_V6, sysctl},
 };
 
 /// Opens the console, mounts /tmp and configures loopback.
@@ -52,7 +52,7 @@ pub(super) fn loopback() -> Result<(), InitError> {
     let addresses = [(v4, 8), second, (SECOND_V6.into(), 128)];
     for (address, prefix) in addresses.into_iter().chain(sources) {
         interface::add_address("lo0", address, None, prefix)
-            .map_err(InitError::system(format!("give lo0 the address {address}")))?;
+            .map_err(InitError::system(format!("add {address} to lo0")))?;
     }
     interface::up("lo0").map_err(InitError::system("bring lo0 up"))?;
     for (name, value) in CONTROLS {
@@ -90,7 +90,7 @@ fn open_console() -> io::Result<()> {
 }
 
 /// The value of `name=value` on the kernel's command line.
-pub(super) fn word(name: &str) -> Option<String> {
+pub(super) fn boot_parameter(name: &str) -> Option<String> {
     let name = CString::new(name).ok()?;
     let mut value = [0u8; 256];
     let length = libc::c_int::try_from(value.len()).ok()?;
@@ -139,7 +139,7 @@ fn mount_tmp() -> io::Result<()> {
     unsafe extern "C" {
         fn mount(
             kind: *const libc::c_char,
-            place: *const libc::c_char,
+            target: *const libc::c_char,
             flags: libc::c_int,
             data: *mut libc::c_void,
         ) -> libc::c_int;

@@ -24,14 +24,14 @@ const PORT_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Opens the channel. Both halves are the same open file, except where a BSD's serial port is drained by a process.
 pub(super) fn open() -> Result<(File, File), InitError> {
-    let word = std::env::var("REUSESPEC_CHANNEL")
+    let device = std::env::var("REUSESPEC_CHANNEL")
         .ok()
-        .or_else(|| system::word("REUSESPEC_CHANNEL"))
+        .or_else(|| system::boot_parameter("REUSESPEC_CHANNEL"))
         .ok_or_else(|| InitError::Channel("the kernel's command line has no REUSESPEC_CHANNEL".into()))?;
-    let path = if word == "virtio" {
+    let path = if device == "virtio" {
         virtio_port()?
     } else {
-        PathBuf::from(&word)
+        PathBuf::from(&device)
     };
     let file = OpenOptions::new()
         .read(true)
@@ -39,16 +39,16 @@ pub(super) fn open() -> Result<(File, File), InitError> {
         .custom_flags(libc::O_NOCTTY | libc::O_CLOEXEC | system::OPEN_FLAGS)
         .open(&path)
         .map_err(InitError::system(format!("open {}", path.display())))?;
-    let is_serial = word != "virtio";
+    let is_serial = device != "virtio";
     if is_serial {
-        make_raw(&file).map_err(|error| InitError::system(format!("make {word} raw"))(error.into()))?;
+        make_raw(&file).map_err(|error| InitError::system(format!("make {device} raw"))(error.into()))?;
     }
     let reader = file
         .try_clone()
         .map_err(InitError::system("duplicate the channel"))?;
     #[cfg(any(target_os = "freebsd", target_os = "dragonfly"))]
     if is_serial {
-        let reader = super::drain::start(reader).map_err(InitError::system(format!("drain {word}")))?;
+        let reader = super::drain::start(reader).map_err(InitError::system(format!("drain {device}")))?;
         return Ok((reader, file));
     }
     Ok((reader, file))

@@ -28,8 +28,8 @@ const MAX_LINE_BYTES: usize = 256;
 
 /// Exchanges the lines, sets the clock and seeds the random generator. With `REUSESPEC_INPUT` it opens that file as the
 /// input instead.
-pub(super) fn begin((mut reader, mut writer): (File, File)) -> Result<(File, File), InitError> {
-    if let Some(path) = system::word("REUSESPEC_INPUT") {
+pub(super) fn perform((mut reader, mut writer): (File, File)) -> Result<(File, File), InitError> {
+    if let Some(path) = system::boot_parameter("REUSESPEC_INPUT") {
         let what = format!("open {path}");
         return Ok((File::open(path).map_err(InitError::system(what))?, writer));
     }

@@ -85,7 +85,7 @@ pub(crate) fn in_guest() -> bool {
 /// The first process of a container has PID 1 too. But only a guest has `REUSESPEC_CHANNEL` on its kernel's command
 /// line.
 pub fn is_init() -> bool {
-    std::process::id() == 1 && system::word("REUSESPEC_CHANNEL").is_some()
+    std::process::id() == 1 && system::boot_parameter("REUSESPEC_CHANNEL").is_some()
 }
 
 /// Whether the environment names a channel although this process is not PID 1. A script on a CD starts the agent that
@@ -134,7 +134,7 @@ pub fn run(serve: impl FnOnce(File, File) -> i32) -> ! {
 }
 
 fn converse(serve: impl FnOnce(File, File) -> i32) -> i32 {
-    match channel::open().and_then(handshake::begin) {
+    match channel::open().and_then(handshake::perform) {
         Ok((reader, writer)) => serve(reader, writer),
         Err(error) => {
             report(&error);

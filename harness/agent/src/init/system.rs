@@ -24,20 +24,20 @@ use super::InitError;
 
 /// Mounts file systems, loads modules, sets loopback up, and switches to the root disk if there is one.
 pub(super) fn prepare() -> Result<(), InitError> {
-    for (kind, place, data) in [
+    for (kind, target, data) in [
         ("devtmpfs", "/dev", None),
         ("proc", "/proc", None),
         ("sysfs", "/sys", None),
         ("tmpfs", "/tmp", Some("mode=1777")),
     ] {
         // A root image on a disk has these directories already, and is read-only.
-        if !std::path::Path::new(place).is_dir() {
-            fs::create_dir(place).map_err(InitError::system(format!("create {place}")))?;
+        if !std::path::Path::new(target).is_dir() {
+            fs::create_dir(target).map_err(InitError::system(format!("create {target}")))?;
         }
-        match mount(Some(kind), place, Some(kind), MsFlags::empty(), data) {
+        match mount(Some(kind), target, Some(kind), MsFlags::empty(), data) {
             // Some kernels mount devtmpfs themselves (CONFIG_DEVTMPFS_MOUNT).
             Ok(()) | Err(nix::Error::EBUSY) => {}
-            Err(error) => return Err(InitError::system(format!("mount {place}"))(error.into())),
+            Err(error) => return Err(InitError::system(format!("mount {target}"))(error.into())),
         }
     }
     load_modules();
@@ -51,7 +51,7 @@ pub(super) fn loopback() -> Result<(), InitError> {
 }
 
 /// The value of `name=value` on the kernel's command line. Linux passes values it does not know as PID 1's environment.
-pub(super) fn word(name: &str) -> Option<String> {
+pub(super) fn boot_parameter(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 

@@ -33,21 +33,21 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// Takes the first free device and gives the kernel's end its addresses.
+    /// Opens a free device and adds the addresses of the kernel's end.
     pub(super) fn open(ipv6: bool) -> Result<(Self, Addresses), PeerError> {
         let (unit, device) = open_free_unit().map_err(during("open a tun device"))?;
         // SAFETY: TUNSIFHEAD reads one int, which outlives the call.
         unsafe { set_family_header(device.as_raw_fd(), &1) }
-            .map_err(|errno| during("ask for address families on the tun device")(errno.into()))?;
+            .map_err(|errno| during("enable address families on the tun device")(errno.into()))?;
         let addresses = Addresses::of_wire(unit);
         let name = format!("tun{unit}");
         let add_address = |ipv6, prefix| {
             let [kernel, peer] = [1, 2].map(|host| addresses.host(ipv6, host));
             interface::add_address(&name, kernel, Some(peer), prefix)
         };
-        add_address(false, 32).map_err(during("give the wire an IPv4 address"))?;
+        add_address(false, 32).map_err(during("add the IPv4 address of the wire"))?;
         if ipv6 {
-            add_address(true, 128).map_err(during("give the wire an IPv6 address"))?;
+            add_address(true, 128).map_err(during("add the IPv6 address of the wire"))?;
         }
         interface::up(&name).map_err(during("bring the wire up"))?;
         Ok((Self { device }, addresses))

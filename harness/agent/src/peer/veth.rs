@@ -8,7 +8,7 @@
 //!
 //! The kernel stamps frames in both directions. It stamps a received frame on arrival. The device stamps a sent frame,
 //! and the stamp is read from the socket's error queue (Documentation/networking/timestamping.rst). A clock read before
-//! the send would be too early whenever the peer loses the processor in between, and every time is measured from it.
+//! the send would be too early whenever the peer loses the processor in between, and later times are measured from it.
 
 mod losses;
 
@@ -66,12 +66,12 @@ impl Link {
         let v4 = addresses.host(false, 1);
         netlink
             .add_reachable_address(index, v4, 24)
-            .map_err(during("give the wire an IPv4 address"))?;
+            .map_err(during("add the IPv4 address of the wire"))?;
         if ipv6 {
             let v6 = addresses.host(true, 1);
             netlink
                 .add_reachable_address(index, v6, 64)
-                .map_err(during("give the wire an IPv6 address"))?;
+                .map_err(during("add the IPv6 address of the wire"))?;
         }
         let link = packet_socket(peer_end).map_err(|errno| during("open a packet socket")(errno.into()))?;
         disable_checksum_offload(&link, kernel_end)

@@ -40,7 +40,7 @@ impl Lines {
     }
 
     /// Sends a request and waits for its reply until `deadline`.
-    pub(super) fn ask(
+    pub(super) fn request(
         &mut self,
         request: &AdapterRequest,
         deadline: Instant,

@@ -140,7 +140,7 @@ impl Child {
                 format!("the case's process ended with status {status} and no outcome")
             }
             Ok(status) => format!("the case's process is {status:?}"),
-            Err(error) => format!("the case's process is gone: {error}"),
+            Err(error) => format!("cannot wait for the case's process: {error}"),
         }
     }
 }
@@ -171,7 +171,8 @@ fn is_readable(fd: BorrowedFd<'_>) -> bool {
 fn die_with_parent(parent: Pid) {
     let _ = nix::sys::prctl::set_pdeathsig(Signal::SIGKILL);
     if nix::unistd::getppid() != parent {
-        // SAFETY: `_exit` has no preconditions. The parent died before the call above.
+        // The parent died before the call above.
+        // SAFETY: `_exit` has no preconditions.
         unsafe { libc::_exit(1) }
     }
 }
