@@ -8,7 +8,7 @@ use std::io;
 use std::net::IpAddr;
 use std::os::fd::AsRawFd;
 
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
+use socket2::{Domain, Socket, Type};
 
 /// `IFNAMSIZ`: the size of an interface name with its zero.
 const NAME: usize = 16;
@@ -184,7 +184,7 @@ fn send_route<A: Copy>(to: A, gateway: A, mask: A) -> io::Result<()> {
     const RTF_UP_GATEWAY_STATIC: libc::c_int = 0x803;
     const RTA_DST_GATEWAY_NETMASK: libc::c_int = 7;
     const VERSIONS: [u8; 3] = [5, 6, 7];
-    let socket = socket2::Socket::new(socket2::Domain::from(libc::PF_ROUTE), socket2::Type::RAW, None)?;
+    let socket = Socket::new(Domain::from(libc::PF_ROUTE), Type::RAW, None)?;
     let mut result = Ok(());
     for version in VERSIONS {
         let message = NewRoute {
@@ -221,13 +221,8 @@ fn send_route<A: Copy>(to: A, gateway: A, mask: A) -> io::Result<()> {
     result
 }
 
-fn any_socket(ipv6: bool) -> io::Result<std::os::fd::OwnedFd> {
-    let family = if ipv6 {
-        AddressFamily::Inet6
-    } else {
-        AddressFamily::Inet
-    };
-    Ok(socket(family, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?)
+fn any_socket(ipv6: bool) -> io::Result<Socket> {
+    Socket::new(if ipv6 { Domain::IPV6 } else { Domain::IPV4 }, Type::DGRAM, None)
 }
 
 fn padded(name: &str) -> [libc::c_char; NAME] {

@@ -60,7 +60,6 @@ pub(crate) enum ProgramError {
 
 /// A running program. Dropping it kills the program and removes its directory.
 pub(crate) struct Program {
-    name: String,
     child: Child,
     lines: Option<Lines>,
     directory: TempDir,
@@ -120,9 +119,8 @@ impl Program {
         if let Some(missing) = &external.missing {
             return Err(ProgramError::Unsupported(missing.clone()));
         }
-        let name = external.name.clone();
         let failed = |source| ProgramError::NotStarted {
-            name: name.clone(),
+            name: external.name.clone(),
             source,
         };
         let directory = create_directory().map_err(failed)?;
@@ -138,7 +136,6 @@ impl Program {
         let mut child = command.spawn().map_err(failed)?;
         let lines = Lines::of(&mut child).map_err(failed)?;
         Ok(Self {
-            name: external.name.clone(),
             child,
             lines,
             directory,
@@ -167,9 +164,10 @@ impl Program {
         };
         match reply {
             Ok(reply) => Ok(reply),
-            Err(AdapterError::Unsupported(what)) => {
-                Err(ProgramError::Unsupported(format!("{}: {what}", self.name)))
-            }
+            Err(AdapterError::Unsupported(what)) => Err(ProgramError::Unsupported(format!(
+                "{}: {what}",
+                self.external.name
+            ))),
             Err(AdapterError::Failed(what)) => Err(self.failed(what)),
         }
     }
@@ -177,7 +175,7 @@ impl Program {
     /// Runs control `name` of the profile, such as a reload, and waits until it has taken effect.
     pub(crate) fn control(&mut self, name: &str) -> Result<(), ProgramError> {
         let Some(control) = self.external.controls.get(name).cloned() else {
-            let what = format!("{} has no control `{name}`", self.name);
+            let what = format!("{} has no control `{name}`", self.external.name);
             return Err(ProgramError::Unsupported(what));
         };
         let deadline = Instant::now() + CONTROL_TIMEOUT;
@@ -256,13 +254,10 @@ impl Program {
     /// The end of the program's output, or `nothing` if it has printed nothing.
     pub(crate) fn stderr(&self) -> String {
         let bytes = self.output();
-        let text =
-            String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(OUTPUT_TAIL_BYTES)..]).into_owned();
-        let text = text.trim().to_owned();
-        if text.is_empty() {
-            "nothing".to_owned()
-        } else {
-            text
+        let text = String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(OUTPUT_TAIL_BYTES)..]);
+        match text.trim() {
+            "" => "nothing".to_owned(),
+            text => text.to_owned(),
         }
     }
 
@@ -303,7 +298,7 @@ impl Program {
 
     fn failed(&self, what: String) -> ProgramError {
         ProgramError::Failed {
-            name: self.name.clone(),
+            name: self.external.name.clone(),
             what,
             stderr: self.stderr(),
         }
@@ -336,10 +331,8 @@ fn values(directory: &Path, address: Option<&ListenAddr>, more: &[(&str, &str)])
             ListenAddr::Unix(path) => values.push(("socket".to_owned(), path.display().to_string())),
         }
     }
-    values.extend(
-        more.iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
-    );
+    let more = more.iter().copied();
+    values.extend(more.map(|(name, value)| (name.to_owned(), value.to_owned())));
     values
 }
 

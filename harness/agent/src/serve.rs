@@ -211,17 +211,15 @@ impl<W: Write> Loop<W> {
             virtual_time: self.virtual_time,
         };
         match Child::start(&case, terms) {
-            Ok(child) => {
-                self.children.push(child);
-                Ok(())
-            }
+            Ok(child) => self.children.push(child),
             Err(error) => self.report(Finished {
                 key: case.key,
                 outcome: Outcome::Broken(format!("cannot start the case's process: {error}")),
                 elapsed_us: 0,
                 capture: None,
-            }),
+            })?,
         }
+        Ok(())
     }
 
     /// Waits for input from the host or a case, or for the next deadline. Returns whether the host's stream is

@@ -13,12 +13,10 @@ use std::{
 use nix::{
     kmod::{ModuleInitFlags, finit_module},
     mount::{MsFlags, mount},
-    sys::{
-        reboot::{RebootMode, reboot},
-        socket::{AddressFamily, SockFlag, SockType, socket},
-    },
+    sys::reboot::{RebootMode, reboot},
     unistd::sync,
 };
+use socket2::{Domain, Socket, Type};
 
 use super::InitError;
 
@@ -105,12 +103,7 @@ fn load_modules() {
 
 /// `ip link set lo up`, by ioctl: netdevice(7), SIOCGIFFLAGS and SIOCSIFFLAGS.
 fn loopback_up() -> io::Result<()> {
-    let socket = socket(
-        AddressFamily::Inet,
-        SockType::Datagram,
-        SockFlag::SOCK_CLOEXEC,
-        None,
-    )?;
+    let socket = Socket::new(Domain::IPV4, Type::DGRAM, None)?;
     let mut request = crate::netlink::ifreq("lo");
     // SAFETY: the kernel reads and writes one ifreq, which outlives the call.
     nix::Error::result(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFFLAGS as _, &mut request) })?;

@@ -107,15 +107,8 @@ impl Child {
     pub(super) fn finish(mut self, outcome: Outcome) -> Finished {
         let elapsed = self.started.elapsed();
         let elapsed_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
-        let key = std::mem::replace(
-            &mut self.key,
-            CaseKey {
-                scenario: String::new(),
-                values: Vec::new(),
-            },
-        );
         Finished {
-            key,
+            key: self.key.clone(),
             outcome,
             elapsed_us,
             capture: self.capture.take(),
@@ -166,30 +159,21 @@ fn is_readable(fd: BorrowedFd<'_>) -> bool {
     matches!(poll(&mut fds, PollTimeout::ZERO), Ok(1..)) && fds[0].any().unwrap_or(false)
 }
 
-/// Asks the kernel to kill this process when the agent dies: prctl(2), PR_SET_PDEATHSIG.
-#[cfg(target_os = "linux")]
+/// Asks the kernel to kill this process when the agent dies: prctl(2), or procctl(2). Not every supported version of
+/// DragonFly has such a call; there the cases end by their own timeouts.
 fn die_with_parent(parent: Pid) {
+    #[cfg(target_os = "linux")]
     let _ = nix::sys::prctl::set_pdeathsig(Signal::SIGKILL);
-    if nix::unistd::getppid() != parent {
-        // The parent died before the call above.
-        // SAFETY: `_exit` has no preconditions.
-        unsafe { libc::_exit(1) }
+    #[cfg(target_os = "freebsd")]
+    {
+        const PROC_PDEATHSIG_CTL: libc::c_int = 11;
+        let mut signal = libc::SIGKILL;
+        // SAFETY: the kernel reads one int; the target is this process.
+        unsafe { libc::procctl(libc::P_PID, 0, PROC_PDEATHSIG_CTL, (&raw mut signal).cast()) };
     }
-}
-
-/// Asks the kernel to kill this process when the agent dies: procctl(2), PROC_PDEATHSIG_CTL.
-#[cfg(target_os = "freebsd")]
-fn die_with_parent(parent: Pid) {
-    const PROC_PDEATHSIG_CTL: libc::c_int = 11;
-    let mut signal = libc::SIGKILL;
-    // SAFETY: the kernel reads one int; the target is this process.
-    unsafe { libc::procctl(libc::P_PID, 0, PROC_PDEATHSIG_CTL, (&raw mut signal).cast()) };
+    // The parent may have died before that call.
     if nix::unistd::getppid() != parent {
         // SAFETY: `_exit` has no preconditions.
         unsafe { libc::_exit(1) }
     }
 }
-
-/// Does nothing: not every supported version of DragonFly has such a call. The cases end by their own timeouts.
-#[cfg(target_os = "dragonfly")]
-fn die_with_parent(_: Pid) {}
