@@ -1,4 +1,6 @@
-//! What scenarios may require here. Everything is tried, nothing is looked up in a list of systems.
+//! Finds the capabilities that scenarios may require.
+//!
+//! Each capability is tried. A list of systems would be wrong for machines on which an administrator switched it off.
 
 use reusespec_core::protocol::{Capability, VIRTUAL_TIME};
 use reusespec_core::step::socket::User;
@@ -6,10 +8,11 @@ use socket2::{Domain, Socket, Type};
 
 use crate::sandbox::{Isolation, Users};
 
-/// No kernel tells its programs that its clock skips ahead: a platform that makes it so says it itself.
-const CLOCK_IS_REAL: &str = "time passes as it does; a guest in virtual time skips what nobody works in";
+/// A program cannot see whether its clock skips idle time. So the agent reports `virtual-time` as missing, and the host
+/// overrides that for platforms that it starts in virtual time.
+const CLOCK_IS_REAL: &str = "the clock runs in real time; a guest in virtual time skips idle time";
 
-/// Tries each capability once.
+/// Tries each capability once. `missing` of the result says why the platform lacks it.
 pub(crate) fn probe(isolation: &Isolation) -> Vec<Capability> {
     let shared = isolation.shared_because();
     let own = shared.map(|reason| format!("needs a network namespace of its own: {reason}"));
@@ -42,7 +45,7 @@ fn loopback(domain: Domain, address: &str) -> Option<String> {
         .map(|error| format!("binding {} failed: {}", address.ip(), crate::errno::name(&error)))
 }
 
-/// A fresh namespace takes over the machine's choice to disable IPv6, so the machine decides.
+/// A new network namespace inherits `default.disable_ipv6` from the machine, so the machine's value counts.
 fn ipv6() -> Option<String> {
     let disabled =
         crate::sandbox::sysctl::get("net.ipv6.conf.default.disable_ipv6").is_ok_and(|value| value == "1");
@@ -55,7 +58,7 @@ fn ipv6() -> Option<String> {
         .map(|error| format!("the system has no IPv6 sockets: {}", crate::errno::name(&error)))
 }
 
-/// One IPv6 socket for both families: DragonFly has none (ip6(4)).
+/// Whether one IPv6 socket can serve both families. On DragonFly it cannot (ip6(4)).
 fn dual_stack() -> Option<String> {
     let tried = Socket::new(Domain::IPV6, Type::DGRAM, None).and_then(|socket| socket.set_only_v6(false));
     tried

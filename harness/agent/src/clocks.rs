@@ -1,7 +1,8 @@
-//! What this machine's clocks are worth: the kernel's tick, how late short sleeps end, and what waking up costs.
+//! Measures the clocks of this machine: the kernel's tick, the lateness of short sleeps, and the cost of a wake-up.
 //!
-//! Measured once when the agent starts, under whatever load there is. It costs about 70 ms a start; the bounds
-//! of every claim about time follow from it, and so does how many cases may wait at once (`serve::crowd`).
+//! The agent measures once at its start, under the load of that moment, which takes about 70 ms. The host derives the
+//! tolerance of every claim about time from the result, and `serve::concurrency` derives how many cases may run at
+//! once.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,26 +14,27 @@ use reusespec_core::timing::Timers;
 const SLEEPS: u32 = 250;
 const SLEEP: Duration = Duration::from_micros(200);
 
-/// Asks to be let run before ordinary processes, so that a busy machine is heard less in what is measured.
-/// Only root is given that; everybody else is measured as late as they are. A guest has no other processes, and the
-/// threads of its kernel that deliver segments would have to wait for cases.
-pub(crate) fn ask_for_precedence() {
-    /// Half way from ordinary to first (setpriority(2)).
+/// Raises the scheduling priority of this process, so that other load on the machine adds less lateness.
+///
+/// Only root may do so; for other users the priority stays as it is. Not for guests: they run no other processes, and
+/// cases would delay the kernel threads that deliver segments.
+pub(crate) fn raise_priority() {
+    /// Half way between the default and the highest priority (setpriority(2)).
     const NICE: libc::c_int = -10;
-    // SAFETY: setpriority(2) touches no memory of ours; a refusal changes nothing.
+    // SAFETY: setpriority(2) takes integers only.
     let _ = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICE) };
 }
 
-/// Measures. The second is the time of a processor that one wake-up takes.
+/// Measures tick, timers and lateness, and the processor time that one wake-up costs.
 pub(crate) fn calibrate() -> (Timing, Duration) {
-    let late = |_| {
-        let begun = Instant::now();
+    let lateness = |_| {
+        let start = Instant::now();
         thread::sleep(SLEEP);
-        begun.elapsed().saturating_sub(SLEEP)
+        start.elapsed().saturating_sub(SLEEP)
     };
-    let before = computed();
-    let lateness = (0..SLEEPS).map(late).max().unwrap_or_default();
-    let wake_up = computed().saturating_sub(before) / SLEEPS;
+    let before = processor_time();
+    let max_lateness = (0..SLEEPS).map(lateness).max().unwrap_or_default();
+    let wake_up = processor_time().saturating_sub(before) / SLEEPS;
     let timing = Timing {
         tick_us: tick_us(),
         timers: if cfg!(target_os = "linux") {
@@ -42,31 +44,31 @@ pub(crate) fn calibrate() -> (Timing, Duration) {
         } else {
             Timers::Ticks
         },
-        lateness_us: u64::try_from(lateness.as_micros()).unwrap_or(u64::MAX),
+        lateness_us: u64::try_from(max_lateness.as_micros()).unwrap_or(u64::MAX),
     };
     (timing, wake_up)
 }
 
-/// The time that this process has had a processor.
-fn computed() -> Duration {
+/// The processor time that this process has used so far.
+fn processor_time() -> Duration {
     let time = clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID);
     time.map_or(Duration::ZERO, Duration::from)
 }
 
-/// The coarse clock advances once a tick (clock_getres(2)).
+/// The kernel's tick in µs: the coarse clock advances once a tick (clock_getres(2)).
 #[cfg(target_os = "linux")]
 pub(crate) fn tick_us() -> u64 {
-    let resolution = nix::time::clock_getres(nix::time::ClockId::CLOCK_MONOTONIC_COARSE);
+    let resolution = nix::time::clock_getres(ClockId::CLOCK_MONOTONIC_COARSE);
     let tick = resolution.map_or(Duration::from_millis(10), Duration::from);
     u64::try_from(tick.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// The second number of `kern.clockrate`, a struct clockinfo of five ints, is the tick (clocks(7)).
+/// The kernel's tick in µs: the second number of `kern.clockrate`, a `struct clockinfo` of five ints (clocks(7)).
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn tick_us() -> u64 {
     let mut clockinfo = [0 as libc::c_int; 5];
     let mut length = size_of_val(&clockinfo);
-    // SAFETY: the name ends with a zero; value and length outlive the call, and the length is the room.
+    // SAFETY: the name ends with a zero. The kernel writes at most `length` bytes, which is the size of `clockinfo`.
     let status = unsafe {
         libc::sysctlbyname(
             c"kern.clockrate".as_ptr(),

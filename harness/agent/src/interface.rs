@@ -1,15 +1,16 @@
-//! Addresses of network interfaces on FreeBSD and DragonFly, by ioctl, and routes, by a message: a guest that has nothing
-//! but the agent has neither ifconfig(8) nor route(8).
+//! Configures network interfaces on FreeBSD and DragonFly: addresses by ioctl(2), routes by a message to route(4).
 //!
-//! The structures are those of net/if.h, netinet/in_var.h and netinet6/in6_var.h. FreeBSD's end with a CARP group since
-//! version 10, and its calls have new numbers since then; that is all in which the two systems differ.
+//! A guest that contains only the agent has neither ifconfig(8) nor route(8). The structures are those of net/if.h,
+//! netinet/in_var.h and netinet6/in6_var.h. Since version 10 FreeBSD's structures end with a CARP group and its
+//! requests have other numbers. The two systems do not differ otherwise.
 
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::AsRawFd;
 
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
+use socket2::{Domain, Socket, Type};
 
+/// `IFNAMSIZ`: the size of an interface name with its zero.
 const NAME: usize = 16;
 
 /// `struct in_aliasreq`.
@@ -46,8 +47,9 @@ struct Lifetime {
     preferred_secs: u32,
 }
 
-/// An address that is not looked for on the wire first, and never expires.
+/// The kernel does not check the address for duplicates.
 const IN6_IFF_NODAD: libc::c_int = 0x20;
+/// The address never expires.
 const INFINITE: u32 = u32::MAX;
 
 #[cfg(target_os = "freebsd")]
@@ -61,7 +63,7 @@ nix::ioctl_write_ptr!(add_address_6, b'i', 26, Alias6);
 nix::ioctl_readwrite!(get_flags, b'i', 17, Flags);
 nix::ioctl_write_ptr!(set_flags, b'i', 16, Flags);
 
-/// `struct ifreq`, with the one member that is used.
+/// `struct ifreq` with the member for flags.
 #[repr(C)]
 struct Flags {
     name: [libc::c_char; NAME],
@@ -70,7 +72,7 @@ struct Flags {
     rest: [u8; 12],
 }
 
-/// Gives interface `name` an address, and the other end's where it has one.
+/// Adds an address to interface `name`. `other` is the address of the other end of a point-to-point interface.
 pub(crate) fn add_address(name: &str, address: IpAddr, other: Option<IpAddr>, prefix: u32) -> io::Result<()> {
     let socket = any_socket(address.is_ipv6())?;
     match address {
@@ -87,7 +89,7 @@ pub(crate) fn add_address(name: &str, address: IpAddr, other: Option<IpAddr>, pr
                 #[cfg(target_os = "freebsd")]
                 carp_group: 0,
             };
-            // SAFETY: the kernel reads one structure of the length in the call's number.
+            // SAFETY: the kernel reads one structure, whose size is part of the request's number.
             unsafe { add_address_4(socket.as_raw_fd(), &raw const request) }?;
         }
         IpAddr::V6(address) => {
@@ -117,7 +119,7 @@ pub(crate) fn add_address(name: &str, address: IpAddr, other: Option<IpAddr>, pr
     Ok(())
 }
 
-/// `ifconfig NAME up`.
+/// Sets interface `name` up.
 pub(crate) fn up(name: &str) -> io::Result<()> {
     let socket = any_socket(false)?;
     let mut request = Flags {
@@ -126,7 +128,7 @@ pub(crate) fn up(name: &str) -> io::Result<()> {
         high: 0,
         rest: [0; 12],
     };
-    // SAFETY: the kernel reads and writes one structure of the length in the call's number.
+    // SAFETY: the kernel reads and writes one structure, whose size is part of the request's number.
     unsafe { get_flags(socket.as_raw_fd(), &raw mut request) }?;
     request.flags |= libc::IFF_UP as libc::c_short;
     // SAFETY: as above.
@@ -134,8 +136,8 @@ pub(crate) fn up(name: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// `struct rt_msghdr` of net/route.h, with the metrics that are not set, and three addresses behind it. Its length is the
-/// same in all versions of both systems.
+/// `struct rt_msghdr` of net/route.h, with unset metrics, and three addresses behind it. Its size is the same in all
+/// versions of both systems.
 #[repr(C)]
 struct NewRoute<A> {
     length: u16,
@@ -152,12 +154,12 @@ struct NewRoute<A> {
     mask: Padded<A>,
 }
 
-/// Addresses in routing messages take whole `long`s.
+/// An address in a routing message: its size is rounded up to a multiple of `long`.
 #[repr(C, align(8))]
 #[derive(Clone, Copy)]
 struct Padded<A>(A);
 
-/// `route add -net TO/PREFIX GATEWAY`: what goes there leaves by the interface that has the gateway's address.
+/// Adds a route to `to`/`prefix` through the interface with the address `gateway`. It is no error if the route exists.
 pub(crate) fn add_route(to: IpAddr, prefix: u32, gateway: IpAddr) -> io::Result<()> {
     match (to, gateway) {
         (IpAddr::V4(to), IpAddr::V4(gateway)) => {
@@ -175,14 +177,15 @@ pub(crate) fn add_route(to: IpAddr, prefix: u32, gateway: IpAddr) -> io::Result<
     }
 }
 
-/// The kernel takes only messages of its own version of the interface; they differ in nothing that is used here.
+/// Sends the message in each version of the interface, because a kernel accepts only its own. The fields used here are
+/// the same in all versions.
 fn send_route<A: Copy>(to: A, gateway: A, mask: A) -> io::Result<()> {
     const RTM_ADD: u8 = 1;
     const RTF_UP_GATEWAY_STATIC: libc::c_int = 0x803;
     const RTA_DST_GATEWAY_NETMASK: libc::c_int = 7;
     const VERSIONS: [u8; 3] = [5, 6, 7];
-    let socket = socket2::Socket::new(socket2::Domain::from(libc::PF_ROUTE), socket2::Type::RAW, None)?;
-    let mut answer = Ok(());
+    let socket = Socket::new(Domain::from(libc::PF_ROUTE), Type::RAW, None)?;
+    let mut result = Ok(());
     for version in VERSIONS {
         let message = NewRoute {
             length: size_of::<NewRoute<A>>() as u16,
@@ -208,23 +211,18 @@ fn send_route<A: Copy>(to: A, gateway: A, mask: A) -> io::Result<()> {
             )
         };
         match nix::Error::result(sent) {
-            // It has been there since an earlier agent.
+            // An earlier agent may have added the route.
             Ok(_) | Err(nix::Error::EEXIST) => return Ok(()),
-            // Of another version.
-            Err(error @ nix::Error::EPROTONOSUPPORT) => answer = Err(error.into()),
+            // The kernel has another version.
+            Err(error @ nix::Error::EPROTONOSUPPORT) => result = Err(error.into()),
             Err(error) => return Err(error.into()),
         }
     }
-    answer
+    result
 }
 
-fn any_socket(ipv6: bool) -> io::Result<std::os::fd::OwnedFd> {
-    let family = if ipv6 {
-        AddressFamily::Inet6
-    } else {
-        AddressFamily::Inet
-    };
-    Ok(socket(family, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?)
+fn any_socket(ipv6: bool) -> io::Result<Socket> {
+    Socket::new(if ipv6 { Domain::IPV6 } else { Domain::IPV4 }, Type::DGRAM, None)
 }
 
 fn padded(name: &str) -> [libc::c_char; NAME] {
@@ -236,7 +234,7 @@ fn padded(name: &str) -> [libc::c_char; NAME] {
 }
 
 fn zeroed_4() -> libc::sockaddr_in {
-    // SAFETY: integers only; a length of zero means that there is no address.
+    // SAFETY: all members are integers. A length of zero means that there is no address.
     unsafe { std::mem::zeroed() }
 }
 
@@ -245,7 +243,7 @@ fn zeroed_6() -> libc::sockaddr_in6 {
     unsafe { std::mem::zeroed() }
 }
 
-/// `address` in network order.
+/// `address` is in network byte order.
 fn sockaddr_4(address: u32) -> libc::sockaddr_in {
     libc::sockaddr_in {
         sin_len: size_of::<libc::sockaddr_in>() as u8,

@@ -6,21 +6,23 @@
 //!
 //! | module | owns |
 //! |---|---|
-//! | [`serve`] | the agent loop: which case starts when, what happens to one that dies or takes too long |
+//! | [`serve`] | the agent loop: starts cases, collects results, kills cases that exceed their budget |
 //! | [`process`] | the process of a case |
-//! | [`report`] | what the process of a case tells the agent loop |
+//! | [`report`] | what the process of a case sends to the agent loop |
 //! | [`case_run`] | what a case runs with |
 //! | [`execute`] | the step loop |
 //! | [`family`] | executes the steps, a module for each vocabulary |
 //! | [`sandbox`] | namespaces, loopback, users, system controls; and what to do where the system refuses them |
-//! | [`init`] | the agent as the first process of a guest |
-//! | [`capabilities`] | what scenarios may require here, found by trying |
-//! | [`clocks`] | how exactly time can be told here |
-//! | [`exec`] | runs somebody's program instead of cases, in a guest |
-//! | [`program`] | starts somebody's program for a case, and ends it |
+//! | [`init`] | the agent as PID 1 of a guest |
+//! | [`capabilities`] | finds the capabilities that scenarios may require |
+//! | [`clocks`] | measures tick, timer lateness and the cost of a wake-up |
+//! | [`exec`] | runs a user's program in a guest, instead of cases |
+//! | [`program`] | starts and stops a program under test |
+//! | [`peer`] | the wire peer and its wire |
+//! | `netlink`, `interface` | configure network interfaces on Linux and on the BSDs |
 //!
-//! The loop is single-threaded on purpose: only a process with one thread may enter a user namespace, and
-//! a fork of one thread is safe to run ordinary code in. The price is a hand-written `poll` loop.
+//! The agent loop is single-threaded: only a process with one thread may enter a user namespace, and only a fork of such
+//! a process may run code that is not async-signal-safe. The price is a hand-written `poll` loop.
 //!
 //! [`Request`]: reusespec_core::protocol::Request
 //! [`Reply`]: reusespec_core::protocol::Reply
@@ -36,6 +38,8 @@ pub mod init;
 #[cfg(any(target_os = "freebsd", target_os = "dragonfly"))]
 mod interface;
 mod listen_addr;
+#[cfg(target_os = "linux")]
+mod netlink;
 pub mod peer;
 mod process;
 mod program;
@@ -47,10 +51,10 @@ mod system;
 
 pub use serve::serve;
 
-/// Serves standard input and output until the host says `finish` or goes away; as the first process of a guest it
-/// prepares the system, serves the data channel, and switches the guest off.
+/// Serves the host on standard input and output until it sends `finish` or closes the stream. As PID 1 of a guest, prepares
+/// the system, serves the channel, and powers the guest off.
 ///
-/// Returns the exit status: 0 if the host was answered to the end.
+/// Returns the exit status: 0, or 1 if a stream failed or the host broke the protocol.
 pub fn main() -> i32 {
     if init::is_init() {
         init::run(|reader, writer| converse(&reader, &writer));

@@ -1,4 +1,6 @@
-//! Where something listens: a TCP address or a path. Scenarios, profiles and `--target` all end here.
+//! The address of a server under test: a TCP address or the path of a Unix-domain socket.
+//!
+//! Scenarios, profiles and `--target` all use this type, so a step does not know which of them named the server.
 
 use std::fmt;
 use std::io;
@@ -8,32 +10,35 @@ use std::str::FromStr;
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
-/// A place to listen at or to connect to.
+/// An address to listen at or to connect to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ListenAddr {
     Tcp(SocketAddr),
     Unix(PathBuf),
 }
 
-/// A blocking connection.
+/// A connection in blocking mode.
 pub(crate) struct Connected {
     pub(crate) socket: Socket,
-    /// The peer has accepted it and reset it before connect(2) returned.
+    /// The peer accepted the connection and reset it before connect(2) returned.
     pub(crate) is_reset: bool,
 }
 
 impl ListenAddr {
-    /// A connection, made within the time.
+    /// Connects.
+    ///
+    /// # Errors
+    /// Fails with the error of connect(2), and after `within` with a timeout.
     pub(crate) fn connect(&self, within: std::time::Duration) -> io::Result<Connected> {
         let mut is_reset = false;
         match self {
             Self::Tcp(address) => {
                 let socket = Socket::new(Domain::for_address(*address), Type::STREAM, None)?;
-                // What is written together arrives together, and what is written apart arrives apart. A BSD sets no option
-                // of a connection that was reset.
+                // Each write becomes a segment of its own. Set before the connect, because a BSD refuses to set an
+                // option of a connection that was reset.
                 socket.set_tcp_nodelay(true)?;
                 match socket.connect_timeout(&(*address).into(), within) {
-                    // An RST in answer to the SYN would be ECONNREFUSED (RFC 9293 3.10.7.3).
+                    // An RST in reply to the SYN would be ECONNREFUSED (RFC 9293 3.10.7.3).
                     Err(error) if error.kind() == io::ErrorKind::ConnectionReset => is_reset = true,
                     connected => connected?,
                 }
@@ -41,7 +46,7 @@ impl ListenAddr {
             }
             Self::Unix(path) => {
                 let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-                // connect(2) on a Unix-domain socket waits for the backlog only this long: unix(7), SO_SNDTIMEO.
+                // SO_SNDTIMEO limits how long connect(2) waits for room in the backlog (unix(7)).
                 socket.set_write_timeout(Some(within))?;
                 socket.connect(&SockAddr::unix(path)?)?;
                 Ok(Connected { socket, is_reset })
@@ -59,7 +64,7 @@ impl fmt::Display for ListenAddr {
     }
 }
 
-/// `127.0.0.1:9000`, `[::1]:9000`, or `unix:/run/app.sock`.
+/// Parses `127.0.0.1:9000`, `[::1]:9000`, or `unix:/run/app.sock`.
 impl FromStr for ListenAddr {
     type Err = String;
 

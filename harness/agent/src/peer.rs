@@ -1,11 +1,12 @@
-//! A TCP peer in user space, on a wire of its own: what a kernel does about silence is seen on that wire.
+//! The wire peer: a TCP peer in user space that shares a wire with the kernel under test.
 //!
-//! The rules of the peer are `reusespec_wire::segment::Peer`; the thread that moves its segments is `shared`, and here is
-//! the handle a case holds. The wire itself is `veth` on Linux and `tun` on the BSDs.
+//! It can fall silent, answer or reboot, and it records every segment, so a case sees what the kernel does about a
+//! silent peer. This file has the handle that a case holds. `reusespec_wire::segment::Peer` has the peer's state
+//! machine, `shared` the thread that moves its segments, and `veth` (Linux) or `tun` (BSDs) the wire.
 //!
-//! What the kernel sends waits for a soft interrupt before it is on the peer's end, and on a busy machine that is a
-//! thread which waits for its turn. Before a behaviour changes or a recording is read, a datagram is therefore sent
-//! after it (`marker`): what comes in before the datagram is all there was.
+//! A segment that the kernel has sent may still wait for a soft interrupt before it reaches the peer's end, and on a
+//! busy machine that takes a while. So before a behaviour changes or a recording is read, `marker` sends a datagram the
+//! same way: when the datagram arrives, everything sent before it has arrived.
 
 mod addresses;
 mod marker;
@@ -32,27 +33,27 @@ use nix::time::{ClockId, clock_gettime};
 use reusespec_wire::segment::{Behaviour, Pair, Peer, Recorded, Recording};
 use shared::Shared;
 
-/// Wires that are to exist beside each other: those in namespaces do not meet, but a namespace takes its time to end.
+/// The limit of wires that exist at once. Each has its own namespace, and the kernel takes time to remove one.
 #[cfg(target_os = "linux")]
 pub(crate) const MOST_WIRES: usize = 400;
-/// Wires that can exist beside each other: a device each.
+/// The limit of wires that exist at once: each needs a device.
 #[cfg(any(target_os = "freebsd", target_os = "dragonfly"))]
 pub(crate) const MOST_WIRES: usize = tun::UNITS as usize;
 
-/// How a wire and its peer begin.
+/// The initial state of a wire and its peer.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The behaviour at the start.
+    /// The behaviour at first.
     pub behaviour: Behaviour,
     /// The initial sequence number of the peer's first connection.
     pub first_iss: u32,
-    /// Whether the wire gets IPv6 addresses too; a kernel without IPv6 refuses them.
+    /// Whether the wire gets IPv6 addresses too. A kernel without IPv6 refuses them.
     pub ipv6: bool,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        // The numbers wrap after 4096 octets, so every longer case crosses the end of sequence space.
+        // The sequence number wraps after 4096 octets, so every longer exchange tests the wrap.
         Self {
             behaviour: Behaviour::Answering,
             first_iss: u32::MAX - 4096,
@@ -61,13 +62,13 @@ impl Default for Config {
     }
 }
 
-/// Why there is no wire, or why it did not show what was waited for.
+/// Why the wire could not be made, or why a wait for an event on it failed.
 #[derive(Debug, thiserror::Error)]
 pub enum PeerError {
-    /// The wire could not be made; `step` says at what.
+    /// The wire could not be made. `step` completes "cannot".
     #[error("cannot {step}")]
     Wire {
-        /// What was tried.
+        /// The step that failed.
         step: &'static str,
         /// The kernel's answer.
         source: io::Error,
@@ -75,30 +76,30 @@ pub enum PeerError {
     /// The wire broke while the peer was running.
     #[error("the wire broke: {0}")]
     Broken(String),
-    /// The awaited did not come about in time.
-    #[error("nothing of the kind within {budget:?}")]
+    /// The awaited event did not happen in time.
+    #[error("the awaited event did not happen within {budget:?}")]
     Late {
-        /// How long was waited.
+        /// The length of the wait.
         budget: Duration,
     },
 }
 
-/// A running peer. Dropping it ends its thread and makes the wire silent; on Linux the veth pair itself goes
-/// with its namespace.
+/// A running peer. Dropping it ends its thread, so the wire falls silent. On Linux the veth pair exists as long as its
+/// namespace.
 #[derive(Debug)]
 pub struct WirePeer {
     shared: Arc<Shared>,
     addresses: Addresses,
     marker: Marker,
-    /// Its closing ends the thread.
+    /// Closing it ends the thread.
     stop: Option<PipeWriter>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl WirePeer {
-    /// Makes the wire, configures the kernel's end and starts the peer on the other.
+    /// Makes the wire, configures the kernel's end, and starts the peer on the other end.
     ///
-    /// The caller has a network stack to itself and may configure it: on Linux a namespace in which it has
+    /// The caller must have a network stack of its own and the right to configure it: on Linux a namespace with
     /// `CAP_NET_ADMIN` and `CAP_NET_RAW`, on the BSDs root.
     ///
     /// # Errors
@@ -109,10 +110,10 @@ impl WirePeer {
         let (stopped, stop) = io::pipe().map_err(during("make a pipe"))?;
         let peer = Peer::new(config.behaviour, config.first_iss);
         let shared = Arc::new(Shared::new(link, peer));
-        let theirs = Arc::clone(&shared);
+        let of_thread = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("wire peer".into())
-            .spawn(move || theirs.run(&stopped))
+            .spawn(move || of_thread.run(&stopped))
             .map_err(during("start a thread"))?;
         Ok(Self {
             shared,
@@ -129,22 +130,23 @@ impl WirePeer {
         self.addresses
     }
 
-    /// The time since the recording began, on the recording's clock.
+    /// The time since the start of the recording, on the clock of its time stamps.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         now().saturating_sub(self.shared.state().began)
     }
 
-    /// Changes the behaviour after all that the kernel has sent by now, and sends what the change itself sends.
+    /// Changes the behaviour once everything that the kernel has sent so far has arrived. Then sends the segments that
+    /// belong to the change, such as a FIN.
     ///
     /// # Errors
-    /// [`PeerError::Broken`]; [`PeerError::Late`] where what was sent does not arrive.
+    /// [`PeerError::Broken`]; [`PeerError::Late`] if the kernel's segments do not arrive.
     pub fn behave(&self, behaviour: Behaviour) -> Result<(), PeerError> {
         self.settle()?;
         self.shared.act(|peer| peer.behave(behaviour))
     }
 
-    /// Sends data on every open connection, whatever the behaviour.
+    /// Sends data on every open connection, with any behaviour.
     ///
     /// # Errors
     /// [`PeerError::Broken`].
@@ -155,7 +157,7 @@ impl WirePeer {
     /// Opens a connection from the peer's `port` to the kernel's `address` and waits for the handshake.
     ///
     /// # Errors
-    /// [`PeerError::Late`] where nobody accepts within `budget`, [`PeerError::Broken`].
+    /// [`PeerError::Late`] if no listener accepts within `budget`; [`PeerError::Broken`].
     pub fn connect(&self, port: u16, address: SocketAddr, budget: Duration) -> Result<Pair, PeerError> {
         let peer = SocketAddr::new(self.addresses.peer(address.ip()), port);
         let pair = Pair {
@@ -167,20 +169,20 @@ impl WirePeer {
             .wait(budget, |state| state.peer.is_open(pair).then_some(pair))
     }
 
-    /// Waits for the `count`-th keepalive probe since the recording began, and gives it.
+    /// Waits for the `count`-th keepalive probe since the start of the recording, and returns it.
     ///
     /// # Errors
-    /// [`PeerError::Late`] after `budget`, [`PeerError::Broken`].
+    /// [`PeerError::Late`] after `budget`; [`PeerError::Broken`].
     pub fn await_probes(&self, count: usize, budget: Duration) -> Result<Recorded, PeerError> {
         self.await_segment(budget, |recording| {
             recording.probes().nth(count.saturating_sub(1)).cloned()
         })
     }
 
-    /// Waits until `find` finds in the recording what it looks for, and gives that.
+    /// Waits until `find` returns something for the recording, and returns that.
     ///
     /// # Errors
-    /// [`PeerError::Late`] after `budget`, [`PeerError::Broken`].
+    /// [`PeerError::Late`] after `budget`; [`PeerError::Broken`].
     pub fn await_segment<T>(
         &self,
         budget: Duration,
@@ -189,15 +191,16 @@ impl WirePeer {
         self.shared.wait(budget, |state| find(state.recorder.recording()))
     }
 
-    /// Everything on the wire up to now.
+    /// All segments on the wire so far.
     ///
     /// # Errors
-    /// [`PeerError::Broken`], also where some frame got lost between the two ends or the kernel has counted more
-    /// probes than there are: what is not in the recording would otherwise look as if it had not been sent.
-    /// [`PeerError::Late`] where what was sent does not arrive.
+    /// [`PeerError::Broken`], also if a frame was lost between the two ends, or if the kernel has counted more probes
+    /// than the recording has: a lost probe would otherwise look like one that was never sent.
+    /// [`PeerError::Late`] if the kernel's segments do not arrive.
     pub fn recording(&self) -> Result<Recording, PeerError> {
-        /// The kernel counts a probe before it hands it on, maybe on a processor that is then taken away from it.
-        const COUNTED_WITHIN: Duration = Duration::from_millis(500);
+        /// The time between the kernel's count of a probe and its arrival. The kernel may lose the processor in
+        /// between.
+        const ARRIVAL_TIMEOUT: Duration = Duration::from_millis(500);
         let broken = |error: io::Error| PeerError::Broken(error.to_string());
         let sent = self.shared.probes_sent().map_err(broken)?;
         self.settle()?;
@@ -205,32 +208,28 @@ impl WirePeer {
         match self.shared.lost().map_err(broken)? {
             0 => {}
             lost => {
-                return Err(PeerError::Broken(format!(
-                    "the machine was too busy for {lost} frames"
-                )));
+                return Err(PeerError::Broken(format!("the machine dropped {lost} frames")));
             }
         }
-        let seen = |recording: &Recording| recording.probes().count() as u64;
-        let whole = |recording: &Recording| (seen(recording) >= sent).then(|| recording.clone());
-        self.await_segment(COUNTED_WITHIN, whole)
+        let recorded = |recording: &Recording| recording.probes().count() as u64;
+        let complete = |recording: &Recording| (recorded(recording) >= sent).then(|| recording.clone());
+        self.await_segment(ARRIVAL_TIMEOUT, complete)
             .map_err(|error| match error {
                 PeerError::Late { .. } => PeerError::Broken(format!(
-                    "keepalive probes by the kernel's count: {sent}, over the wire: {}",
-                    seen(self.shared.state().recorder.recording())
+                    "the kernel counts {sent} keepalive probes, the wire carried {}",
+                    recorded(self.shared.state().recorder.recording())
                 )),
                 other => other,
             })
     }
-}
 
-impl WirePeer {
-    /// Waits until the peer has met all that the kernel has sent by now.
+    /// Waits until everything that the kernel has sent so far has reached the peer.
     fn settle(&self) -> Result<(), PeerError> {
-        /// A machine that takes longer for one datagram cannot be asked for times.
-        const WITHIN: Duration = Duration::from_secs(5);
+        /// A machine that needs longer for one datagram is too slow to measure times on.
+        const TIMEOUT: Duration = Duration::from_secs(5);
         let number = self.marker.send().map_err(during("send a marker"))?;
         self.shared
-            .wait(WITHIN, |state| (state.marked >= number).then_some(()))
+            .wait(TIMEOUT, |state| (state.marked >= number).then_some(()))
     }
 }
 
@@ -238,13 +237,13 @@ impl Drop for WirePeer {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // A panic of the thread has printed itself, and a drop cannot report it.
+            // A panic of the thread has already printed its message.
             let _ = thread.join();
         }
     }
 }
 
-/// The clock of the kernel's receive time stamps: real time, since the Unix epoch.
+/// The time since the Unix epoch on the real-time clock, which the kernel's time stamps use.
 pub(crate) fn now() -> Duration {
     let now = clock_gettime(ClockId::CLOCK_REALTIME).expect("every system has a real-time clock");
     Duration::from(now)

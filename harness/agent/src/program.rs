@@ -1,12 +1,13 @@
-//! A program under test: started for one case, inside its namespaces, and gone with it on every way out.
+//! Runs a program under test for one case, inside the namespaces of the case.
 //!
-//! Three things end it. Dropping kills its process group; on Linux it is the first process of a namespace of
-//! its own, so that its children go with it, also those that left the group; and it is told to die with the
-//! process of the case, which the loop may kill at any time. Where the system refuses a namespace of processes
-//! the other two remain.
+//! Three mechanisms end the program, so that no case leaves one behind:
+//! - Dropping a [`Program`] kills its process group.
+//! - On Linux the program is the first process of its own PID namespace. When it dies, the kernel kills its
+//!   descendants, also those that left the process group. Some systems refuse a PID namespace; the other two mechanisms
+//!   remain.
+//! - On Linux the kernel kills the program when the case process dies, which the agent loop may kill at any time.
 
 mod adapter;
-mod directory;
 #[cfg(target_os = "linux")]
 mod processes;
 
@@ -22,34 +23,34 @@ use reusespec_core::adapter::{AdapterReply, AdapterRequest};
 use reusespec_core::profile::{Control, External, Kind, fill};
 
 use crate::listen_addr::ListenAddr;
-use adapter::Lines;
-pub(crate) use directory::Directory;
+use adapter::{AdapterError, Lines};
+use tempfile::TempDir;
 
-/// How often a server is asked whether it can be connected to.
-const READY_POLL: Duration = Duration::from_millis(2);
-/// How long a program may take until it can be used.
-const READY_WITHIN: Duration = Duration::from_secs(10);
-/// What a command killed with SIGKILL ends with, by the process that waits for it.
-const KILLED_CODE: i32 = 128 + 9;
-/// How long a control may take.
-const CONTROL_WITHIN: Duration = Duration::from_secs(5);
-/// All of the machine's environment that a program gets: what else is in it (options, proxies, certificates to be read at
-/// every start) decides no row.
-const KEPT_ENVIRONMENT: [&str; 2] = ["PATH", "HOME"];
-/// Bytes of standard error that reports show.
-const SHOWN_BYTES: usize = 1000;
+/// The interval between two attempts to connect, and between two looks at a program's state.
+const POLL_INTERVAL: Duration = Duration::from_millis(2);
+/// The time in which a program must be ready, and an adapter must answer.
+const READY_TIMEOUT: Duration = Duration::from_secs(10);
+/// The exit status of a command that SIGKILL ended (`processes::fork_again`).
+const SIGKILL_STATUS: i32 = 128 + 9;
+/// The time in which a control must be done.
+const CONTROL_TIMEOUT: Duration = Duration::from_secs(5);
+/// The variables that a program inherits. It gets no others, so that options, proxies and certificates of the machine
+/// change no result.
+const INHERITED_ENVIRONMENT: [&str; 2] = ["PATH", "HOME"];
+/// The number of bytes from the end of a program's output that a report shows.
+const OUTPUT_TAIL_BYTES: usize = 1000;
 
-/// Why a program is of no use.
+/// Why a program could not be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ProgramError {
-    /// It is not here, or has no such thing.
+    /// The program is not installed, or has no such function.
     #[error("{0}")]
     Unsupported(String),
-    /// It could not be started.
-    #[error("{name} could not be started")]
+    /// The program's process could not be started.
+    #[error("cannot start {name}")]
     NotStarted { name: String, source: io::Error },
-    /// It has ended or does not answer.
-    #[error("{name} {what}; it said: {stderr}")]
+    /// The program has ended or does not answer. `what` completes a sentence that begins with its name.
+    #[error("{name} {what}; its output: {stderr}")]
     Failed {
         name: String,
         what: String,
@@ -57,69 +58,75 @@ pub(crate) enum ProgramError {
     },
 }
 
-/// A running program. Dropping it kills it and removes its directory.
+/// A running program. Dropping it kills the program and removes its directory.
 pub(crate) struct Program {
-    name: String,
     child: Child,
     lines: Option<Lines>,
-    directory: Directory,
+    directory: TempDir,
     external: External,
+    /// The values of `@name@` in the profile's arguments and files.
     values: Vec<(String, String)>,
 }
 
 impl Program {
-    /// Starts it, to listen at a place, and waits until it can be used. `more` are further values for its
-    /// arguments and files.
+    /// Starts a program that listens at `address`, and waits until it is ready. `more` are further values of `@name@` in
+    /// its arguments and files.
     pub(crate) fn start(
         external: &External,
-        at: Option<&ListenAddr>,
+        address: Option<&ListenAddr>,
         more: &[(&str, &str)],
     ) -> Result<Self, ProgramError> {
         let stdin = match external.kind {
             Kind::Adapter => Stdio::piped(),
             Kind::Server => Stdio::null(),
         };
-        let mut program = Self::spawn(external, &external.start, stdin, at, more)?;
+        let mut program = Self::spawn(external, &external.start, stdin, address, more)?;
         match external.kind {
             Kind::Adapter => program.ask(&AdapterRequest::Hello { protocol: 1 })?,
-            Kind::Server => program.wait_for(at)?,
+            Kind::Server => program.wait_until_ready(address)?,
         }
         Ok(program)
     }
 
-    /// Starts it with a listener in descriptor 0. Nobody waits: connections queue in the listener until it takes them.
+    /// Starts a program that inherits `listener` as descriptor 0. Does not wait: the kernel queues connections until
+    /// the program accepts them.
     pub(crate) fn start_inherited(
         external: &External,
         listener: std::net::TcpListener,
-        at: &ListenAddr,
+        address: &ListenAddr,
     ) -> Result<Self, ProgramError> {
-        let words = external.start_inherited.as_deref().unwrap_or_default();
-        let served = External {
+        let command_line = external.start_inherited.as_deref().unwrap_or_default();
+        let server = External {
             kind: Kind::Server,
             ..external.clone()
         };
-        Self::spawn(&served, words, OwnedFd::from(listener).into(), Some(at), &[])
+        Self::spawn(
+            &server,
+            command_line,
+            OwnedFd::from(listener).into(),
+            Some(address),
+            &[],
+        )
     }
 
     fn spawn(
         external: &External,
-        words: &[String],
+        command_line: &[String],
         stdin: Stdio,
-        at: Option<&ListenAddr>,
+        address: Option<&ListenAddr>,
         more: &[(&str, &str)],
     ) -> Result<Self, ProgramError> {
         if let Some(missing) = &external.missing {
             return Err(ProgramError::Unsupported(missing.clone()));
         }
-        let name = external.name.clone();
         let failed = |source| ProgramError::NotStarted {
-            name: name.clone(),
+            name: external.name.clone(),
             source,
         };
-        let directory = Directory::new().map_err(failed)?;
-        let values = values(directory.path(), at, more);
+        let directory = create_directory().map_err(failed)?;
+        let values = values(directory.path(), address, more);
         write_files(external, &values, directory.path()).map_err(failed)?;
-        let mut command = command(words, external, &values, directory.path()).map_err(failed)?;
+        let mut command = command(command_line, external, &values, directory.path()).map_err(failed)?;
         command.stdin(stdin);
         if external.kind == Kind::Adapter {
             command.stdout(Stdio::piped());
@@ -129,7 +136,6 @@ impl Program {
         let mut child = command.spawn().map_err(failed)?;
         let lines = Lines::of(&mut child).map_err(failed)?;
         Ok(Self {
-            name: external.name.clone(),
             child,
             lines,
             directory,
@@ -138,157 +144,161 @@ impl Program {
         })
     }
 
-    /// Asks an adapter to do something.
+    /// Sends a request to an adapter and waits until it is done.
     pub(crate) fn ask(&mut self, request: &AdapterRequest) -> Result<(), ProgramError> {
-        self.answer(request).map(|_| ())
+        self.request(request).map(|_| ())
     }
 
-    /// Asks an adapter for the value of a counter.
+    /// Reads a counter of an adapter.
     pub(crate) fn count(&mut self, key: &str) -> Result<u64, ProgramError> {
-        match self.answer(&AdapterRequest::Count { key: key.to_owned() })? {
+        match self.request(&AdapterRequest::Count { key: key.to_owned() })? {
             AdapterReply::Count(value) => Ok(value),
             other => Err(self.failed(format!("answered {other:?} instead of a count"))),
         }
     }
 
-    fn answer(&mut self, request: &AdapterRequest) -> Result<AdapterReply, ProgramError> {
-        let answered = match &mut self.lines {
-            Some(lines) => lines.ask(request, Instant::now() + READY_WITHIN),
-            None => Err(adapter::Trouble::Silent("is no adapter".to_owned())),
+    fn request(&mut self, request: &AdapterRequest) -> Result<AdapterReply, ProgramError> {
+        let reply = match &mut self.lines {
+            Some(lines) => lines.request(request, Instant::now() + READY_TIMEOUT),
+            None => Err(AdapterError::Failed("is not an adapter".to_owned())),
         };
-        match answered {
+        match reply {
             Ok(reply) => Ok(reply),
-            Err(adapter::Trouble::Unsupported(what)) => {
-                Err(ProgramError::Unsupported(format!("{}: {what}", self.name)))
-            }
-            Err(adapter::Trouble::Silent(what)) => Err(self.failed(what)),
+            Err(AdapterError::Unsupported(what)) => Err(ProgramError::Unsupported(format!(
+                "{}: {what}",
+                self.external.name
+            ))),
+            Err(AdapterError::Failed(what)) => Err(self.failed(what)),
         }
     }
 
-    /// Tells it something as the profile says, and waits until it has done so.
+    /// Runs control `name` of the profile, such as a reload, and waits until it has taken effect.
     pub(crate) fn control(&mut self, name: &str) -> Result<(), ProgramError> {
         let Some(control) = self.external.controls.get(name).cloned() else {
-            let what = format!("{} cannot be told to `{name}`", self.name);
+            let what = format!("{} has no control `{name}`", self.external.name);
             return Err(ProgramError::Unsupported(what));
         };
-        let deadline = Instant::now() + CONTROL_WITHIN;
-        let said_before = self.said().len();
-        let told = self
-            .send(&control, deadline)
+        let deadline = Instant::now() + CONTROL_TIMEOUT;
+        let earlier = self.output().len();
+        let result = self
+            .run_control(&control, deadline)
             .and_then(|()| match &control.until_said {
-                Some(words) => self.await_words(words, said_before, deadline),
+                Some(text) => self.await_output(text, earlier, deadline),
                 None => Ok(()),
             });
-        told.map_err(|error| self.failed(format!("could not be told to `{name}`: {error}")))
+        result.map_err(|error| self.failed(format!("did not perform control `{name}`: {error}")))
     }
 
-    fn send(&mut self, control: &Control, deadline: Instant) -> io::Result<()> {
+    fn run_control(&mut self, control: &Control, deadline: Instant) -> io::Result<()> {
         let set = control
             .set
             .iter()
             .map(|(name, value)| (name.clone(), value.clone()));
-        // The first value of a name counts.
+        // If a name has two values, the first one counts.
         let values: Vec<_> = set.chain(self.values.iter().cloned()).collect();
         write_files(&self.external, &values, self.directory.path())?;
-        self.run(&control.run).and_then(|mut child| {
-            loop {
-                match child.try_wait()? {
-                    Some(status) if status.success() => return Ok(()),
-                    // The server's end takes its namespace with it, and in it whoever told it to end.
-                    Some(status) if status.code() == Some(KILLED_CODE) && self.ends_by(deadline) => {
-                        return Ok(());
-                    }
-                    Some(status) => return Err(io::Error::other(format!("ended with {status}"))),
-                    None if Instant::now() >= deadline => {
-                        child.kill()?;
-                        child.wait()?;
-                        return Err(io::Error::other("did not end"));
-                    }
-                    None => std::thread::sleep(READY_POLL),
+        let mut child = self.run(&control.run)?;
+        loop {
+            match child.try_wait()? {
+                Some(status) if status.success() => return Ok(()),
+                // The control stopped the server. When the first process of the PID namespace ended, the kernel killed
+                // the process of the control too.
+                Some(status) if status.code() == Some(SIGKILL_STATUS) && self.ends_before(deadline) => {
+                    return Ok(());
                 }
+                Some(status) => return Err(io::Error::other(format!("the command ended with {status}"))),
+                None if Instant::now() >= deadline => {
+                    child.kill()?;
+                    child.wait()?;
+                    return Err(io::Error::other("the command did not end"));
+                }
+                None => std::thread::sleep(POLL_INTERVAL),
             }
-        })
+        }
     }
 
-    /// Waits until it has written something behind what it had written before.
-    fn await_words(&mut self, words: &str, before: usize, deadline: Instant) -> io::Result<()> {
-        let has_said = |said: &[u8]| String::from_utf8_lossy(said).contains(words);
-        while !has_said(self.said().get(before..).unwrap_or_default()) {
+    /// Waits until the program's output contains `text` behind its first `earlier` bytes.
+    fn await_output(&mut self, text: &str, earlier: usize, deadline: Instant) -> io::Result<()> {
+        let contains = |output: &[u8]| String::from_utf8_lossy(output).contains(text);
+        while !contains(self.output().get(earlier..).unwrap_or_default()) {
             if let Some(ended) = self.ended() {
                 return Err(io::Error::other(ended));
             }
             if Instant::now() >= deadline {
-                return Err(io::Error::other(format!("did not say `{words}`")));
+                return Err(io::Error::other(format!("did not print `{text}`")));
             }
-            std::thread::sleep(READY_POLL);
+            std::thread::sleep(POLL_INTERVAL);
         }
         Ok(())
     }
 
-    /// Waits for the end of the program.
-    fn ends_by(&mut self, deadline: Instant) -> bool {
+    /// Waits for the end of the program. False if it still runs at `deadline`.
+    fn ends_before(&mut self, deadline: Instant) -> bool {
         while self.ended().is_none() {
             if Instant::now() >= deadline {
                 return false;
             }
-            std::thread::sleep(READY_POLL);
+            std::thread::sleep(POLL_INTERVAL);
         }
         true
     }
 
-    fn run(&self, words: &[String]) -> io::Result<Child> {
-        let mut command = command(words, &self.external, &self.values, self.directory.path())?;
+    /// Starts a command of the profile in the program's PID namespace.
+    fn run(&self, command_line: &[String]) -> io::Result<Child> {
+        let mut command = command(command_line, &self.external, &self.values, self.directory.path())?;
         #[cfg(target_os = "linux")]
         processes::contain(&mut command, processes::Namespace::of(&self.child)?);
         command.spawn()
     }
 
-    /// The end of what it has written to standard error.
+    /// The end of the program's output, or `nothing` if it has printed nothing.
     pub(crate) fn stderr(&self) -> String {
-        let bytes = self.said();
-        let text = String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(SHOWN_BYTES)..]).into_owned();
-        let text = text.trim().to_owned();
-        if text.is_empty() {
-            "nothing".to_owned()
-        } else {
-            text
+        let bytes = self.output();
+        let text = String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(OUTPUT_TAIL_BYTES)..]);
+        match text.trim() {
+            "" => "nothing".to_owned(),
+            text => text.to_owned(),
         }
     }
 
-    /// All it has written to standard error.
-    fn said(&self) -> Vec<u8> {
+    /// The program's output so far: standard error, and also standard output unless the program is an adapter.
+    fn output(&self) -> Vec<u8> {
         fs::read(self.directory.path().join("stderr")).unwrap_or_default()
     }
 
-    /// Whether it has ended, and how.
+    /// How the program ended, or `None` while it runs.
     pub(crate) fn ended(&mut self) -> Option<String> {
         let status = self.child.try_wait().ok().flatten()?;
         Some(format!("ended with {status}"))
     }
 
-    fn wait_for(&mut self, at: Option<&ListenAddr>) -> Result<(), ProgramError> {
-        let deadline = Instant::now() + READY_WITHIN;
-        while let Some(place) = at {
-            match place.connect(READY_WITHIN) {
+    /// Waits until the program accepts connections, and until its output contains the profile's `ready_said`.
+    fn wait_until_ready(&mut self, address: Option<&ListenAddr>) -> Result<(), ProgramError> {
+        let deadline = Instant::now() + READY_TIMEOUT;
+        while let Some(address) = address {
+            match address.connect(READY_TIMEOUT) {
                 Ok(_) => break,
                 Err(error) if Instant::now() >= deadline => {
-                    return Err(self.failed(format!("cannot be connected to at {place}: {error}")));
+                    return Err(self.failed(format!("does not accept connections at {address}: {error}")));
                 }
                 Err(_) => {}
             }
             if let Some(ended) = self.ended() {
                 return Err(self.failed(ended));
             }
-            std::thread::sleep(READY_POLL);
+            std::thread::sleep(POLL_INTERVAL);
         }
-        let words = self.external.ready_said.clone();
-        let said = words.map_or(Ok(()), |words| self.await_words(&words, 0, deadline));
-        said.map_err(|error| self.failed(error.to_string()))
+        match self.external.ready_said.clone() {
+            Some(text) => self
+                .await_output(&text, 0, deadline)
+                .map_err(|error| self.failed(error.to_string())),
+            None => Ok(()),
+        }
     }
 
     fn failed(&self, what: String) -> ProgramError {
         ProgramError::Failed {
-            name: self.name.clone(),
+            name: self.external.name.clone(),
             what,
             stderr: self.stderr(),
         }
@@ -306,24 +316,27 @@ impl Drop for Program {
     }
 }
 
-/// The names of the case and their values.
-fn values(directory: &Path, at: Option<&ListenAddr>, more: &[(&str, &str)]) -> Vec<(String, String)> {
+/// Creates a directory for the files of a case. Dropping it removes it with its contents.
+pub(crate) fn create_directory() -> io::Result<TempDir> {
+    TempDir::with_prefix("reusespec.")
+}
+
+/// The values of `@name@` in the profile's arguments and files.
+fn values(directory: &Path, address: Option<&ListenAddr>, more: &[(&str, &str)]) -> Vec<(String, String)> {
     let mut values = vec![("dir".to_owned(), directory.display().to_string())];
-    if let Some(at) = at {
-        values.push(("address".to_owned(), at.to_string()));
-        match at {
-            ListenAddr::Tcp(address) => values.push(("port".to_owned(), address.port().to_string())),
+    if let Some(address) = address {
+        values.push(("address".to_owned(), address.to_string()));
+        match address {
+            ListenAddr::Tcp(tcp) => values.push(("port".to_owned(), tcp.port().to_string())),
             ListenAddr::Unix(path) => values.push(("socket".to_owned(), path.display().to_string())),
         }
     }
-    values.extend(
-        more.iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
-    );
+    let more = more.iter().copied();
+    values.extend(more.map(|(name, value)| (name.to_owned(), value.to_owned())));
     values
 }
 
-/// Writes the files of the profile with their names replaced.
+/// Writes the files of the profile, with every `@name@` replaced.
 fn write_files(external: &External, values: &[(String, String)], directory: &Path) -> io::Result<()> {
     let mut files = external.files.iter();
     files.try_for_each(|(file, text)| {
@@ -331,7 +344,7 @@ fn write_files(external: &External, values: &[(String, String)], directory: &Pat
         if fs::read(&path).is_ok_and(|now| now == text.as_bytes()) {
             return Ok(());
         }
-        // A program that runs may read it at any moment.
+        // The running program may read the file at any moment, so the new content appears at once.
         let new = directory.join(format!("{file}.new"));
         fs::write(&new, text)?;
         fs::rename(new, path)
@@ -346,29 +359,29 @@ fn fill_all(text: &str, values: &[(String, String)]) -> String {
     fill(text, &values)
 }
 
-/// A command of the profile, in a process group of its own, its output kept in the directory.
+/// A command of the profile, in its own process group. Its output is appended to `stderr` in the directory.
 fn command(
-    words: &[String],
+    command_line: &[String],
     external: &External,
     values: &[(String, String)],
     directory: &Path,
 ) -> io::Result<Command> {
-    let words: Vec<String> = words.iter().map(|word| fill_all(word, values)).collect();
+    let words: Vec<String> = command_line.iter().map(|word| fill_all(word, values)).collect();
     let (program, arguments) = words
         .split_first()
-        .ok_or_else(|| io::Error::other("an empty command"))?;
+        .ok_or_else(|| io::Error::other("the command is empty"))?;
     let mut command = Command::new(program);
     command.args(arguments).process_group(0).stdin(Stdio::null());
     command.env_clear();
-    let kept = KEPT_ENVIRONMENT.iter();
-    command.envs(kept.filter_map(|name| Some((name, std::env::var_os(name)?))));
+    let inherited = INHERITED_ENVIRONMENT.iter();
+    command.envs(inherited.filter_map(|name| Some((name, std::env::var_os(name)?))));
     for (name, value) in &external.environment {
         command.env(name, fill_all(value, values));
     }
-    let said = fs::OpenOptions::new()
+    let output = fs::OpenOptions::new()
         .create(true)
         .append(true)
         .open(directory.join("stderr"))?;
-    command.stdout(said.try_clone()?).stderr(said);
+    command.stdout(output.try_clone()?).stderr(output);
     Ok(command)
 }

@@ -1,10 +1,10 @@
-//! The loop: which case starts when, and what becomes of one that dies or takes too long.
+//! The agent loop: starts cases, collects their results, and kills those that exceed their budget.
 //!
-//! A case holds a slot only while it works; one that waits for a timer lets the next one start, so that a
-//! family of long waits takes as long as its longest. How many are alive is bounded all the same (`crowd`).
+//! A case holds one of the `jobs` slots only while it computes. A case that waits for a timer frees its slot for the
+//! next one, so a family of long waits takes as long as its longest wait. [`concurrency`] limits the total.
 
 mod child;
-mod crowd;
+mod concurrency;
 mod lines;
 
 use std::collections::VecDeque;
@@ -16,7 +16,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use reusespec_core::protocol::{
     Ended, Exec, Finished, Hello, LONGEST_LINE_BYTES, PROTOCOL, Reply, Request, Start,
 };
-use reusespec_core::{Case, Outcome};
+use reusespec_core::{Case, Outcome, Timing};
 
 use crate::family::keepalive;
 use crate::sandbox::lateness::LatenessLog;
@@ -25,7 +25,7 @@ use crate::{capabilities, clocks, exec, init, system};
 use child::Child;
 use lines::Lines;
 
-/// How much longer than its budget a case may live: it has to report, too.
+/// The time between the end of a case's budget and its kill. The case needs it to report.
 const GRACE: Duration = Duration::from_secs(2);
 
 struct Loop<W> {
@@ -33,50 +33,38 @@ struct Loop<W> {
     isolation: Isolation,
     start: Start,
     lateness_log: LatenessLog,
-    most_alive: usize,
+    max_running: usize,
     queue: VecDeque<Case>,
     children: Vec<Child>,
-    /// What the case that runs alone is going to change.
-    kept: Option<Kept>,
+    /// The system controls that the running case changes, with their values from before. Dropping it restores them.
+    restored_controls: Option<Kept>,
     finished: usize,
 }
 
-/// Answers a host until it says `finish` or its stream ends; running cases are killed when it just ends.
+/// Serves one host: reads requests from `input` and writes replies to `output`.
 ///
-/// The process must have one thread.
+/// Returns when the host has sent `finish` and all cases are done, or when `input` ends. In the second case it kills
+/// the running cases. The process must have one thread.
 ///
 /// # Errors
-/// When a stream fails, or the first line is not a `start` of our protocol.
+/// Fails when a stream fails, or when the first line is neither `start` in this version of the protocol, nor `exec`,
+/// nor `finish`.
 pub fn serve<R: AsFd, W: Write>(input: &R, mut output: W) -> io::Result<()> {
-    let mut lines = Lines::new(LONGEST_LINE_BYTES);
     if !init::in_guest() {
-        clocks::ask_for_precedence();
+        clocks::raise_priority();
     }
     let isolation = Isolation::probe(init::in_guest());
-    let (system, machine) = system::identify();
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let (timing, wake_up) = clocks::calibrate();
-    let hello = Hello {
-        protocol: PROTOCOL,
-        system,
-        machine,
-        processors,
-        timing,
-        capabilities: capabilities::probe(&isolation),
-        settings: sysctl::settings(),
-    };
+    let hello = hello(&isolation, timing);
+    let processors = hello.processors;
     send(&mut output, &Reply::Hello(hello))?;
-    let start = loop {
-        match lines.next() {
-            Some(line) => match serde_json::from_str(&line) {
-                Ok(Request::Start(start)) => break start,
-                Ok(Request::Finish) => return send(&mut output, &Reply::Done { count: 0 }),
-                Ok(Request::Exec(exec)) => return run_program(&exec, lines, input, output),
-                _ => return Err(io::Error::other("the host's first line is not a start")),
-            },
-            None if lines.fill(input.as_fd())? == 0 => return Ok(()),
-            None => {}
-        }
+    let mut lines = Lines::new(LONGEST_LINE_BYTES);
+    let start = match first_request(input, &mut lines)? {
+        Some(Request::Start(start)) => start,
+        Some(Request::Finish) => return send(&mut output, &Reply::Done { count: 0 }),
+        Some(Request::Exec(exec)) => return run_program(&exec, lines, input, output),
+        Some(Request::Run(_)) => return Err(not_a_start()),
+        None => return Ok(()),
     };
     if start.protocol != PROTOCOL {
         let theirs = start.protocol;
@@ -87,21 +75,49 @@ pub fn serve<R: AsFd, W: Write>(input: &R, mut output: W) -> io::Result<()> {
     let state = Loop {
         output,
         isolation,
-        most_alive: crowd::most_alive(processors, wake_up, start.virtual_time),
+        max_running: concurrency::max_running(processors, wake_up, start.virtual_time),
         start,
         lateness_log: LatenessLog::new()?,
         queue: VecDeque::new(),
         children: Vec::new(),
-        kept: None,
+        restored_controls: None,
         finished: 0,
     };
     state.run(input, lines)
 }
 
-/// A stream that is read as a file, whatever it is.
-struct Bytes<'i, R>(&'i R);
+fn hello(isolation: &Isolation, timing: Timing) -> Hello {
+    let (system, machine) = system::identify();
+    Hello {
+        protocol: PROTOCOL,
+        system,
+        machine,
+        processors: std::thread::available_parallelism().map_or(1, usize::from),
+        timing,
+        capabilities: capabilities::probe(isolation),
+        settings: sysctl::settings(),
+    }
+}
 
-impl<R: AsFd> io::Read for Bytes<'_, R> {
+/// The host's first request, or `None` if `input` ends before it.
+fn first_request<R: AsFd>(input: &R, lines: &mut Lines) -> io::Result<Option<Request>> {
+    loop {
+        match lines.next() {
+            Some(line) => return serde_json::from_str(&line).map(Some).map_err(|_| not_a_start()),
+            None if lines.fill(input.as_fd())? == 0 => return Ok(None),
+            None => {}
+        }
+    }
+}
+
+fn not_a_start() -> io::Error {
+    io::Error::other("the host's first line is not a `start` request")
+}
+
+/// Implements [`io::Read`] for any descriptor.
+struct Descriptor<'i, R>(&'i R);
+
+impl<R: AsFd> io::Read for Descriptor<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         Ok(nix::unistd::read(self.0, buffer)?)
     }
@@ -109,11 +125,12 @@ impl<R: AsFd> io::Read for Bytes<'_, R> {
 
 fn run_program<R: AsFd, W: Write>(exec: &Exec, lines: Lines, input: &R, mut output: W) -> io::Result<()> {
     if !init::in_guest() {
-        let reason = "programs are run in guests only: their files are placed anywhere".to_owned();
+        let reason = "programs run in guests only, because their files may overwrite any file of the machine"
+            .to_owned();
         return send(&mut output, &Reply::Ended(Ended::NotStarted(reason)));
     }
     let rest = lines.into_rest();
-    let mut content = io::Read::chain(&rest[..], Bytes(input));
+    let mut content = io::Read::chain(&rest[..], Descriptor(input));
     exec::execute(exec, &mut content, &mut |reply| send(&mut output, reply))
 }
 
@@ -132,7 +149,7 @@ impl<W: Write> Loop<W> {
                 match serde_json::from_str(&line) {
                     Ok(Request::Run(mut case)) => {
                         if self.start.virtual_time {
-                            // What it waits for before it begins.
+                            // In virtual time a case first waits for one turn of the timer wheel.
                             case.budget_ms += keepalive::turn().as_millis() as u64;
                         }
                         self.queue.push_back(case);
@@ -149,48 +166,51 @@ impl<W: Write> Loop<W> {
             }
             let input_ready = self.wait(input, finishing)?;
             if input_ready && lines.fill(input.as_fd())? == 0 {
-                // The host is gone: dropping the children kills them.
+                // The host has closed its stream. Dropping the children kills them.
                 return Ok(());
             }
             self.collect()?;
         }
     }
 
+    /// Starts queued cases while a slot is free. A case that changes system controls of the machine runs alone.
     fn start_cases(&mut self) -> io::Result<()> {
         while self.children.iter().filter(|child| child.busy).count() < self.start.jobs.max(1)
-            && self.children.len() < self.most_alive
+            && self.children.len() < self.max_running
         {
             let Some(controls) = self.queue.front().map(|case| self.isolation.controls_of(case)) else {
                 return Ok(());
             };
-            if !self.children.is_empty() && (self.kept.is_some() || !controls.is_empty()) {
-                // One that changes the machine runs alone.
+            if !self.children.is_empty() && (self.restored_controls.is_some() || !controls.is_empty()) {
                 return Ok(());
             }
-            self.kept = None;
-            self.kept = (!controls.is_empty()).then(|| Kept::of(controls));
-            let Some(case) = self.queue.pop_front() else {
-                return Ok(());
-            };
-            send(&mut self.output, &Reply::Started(case.key.clone()))?;
-            let isolation = self.isolation.for_next_case();
-            match Child::start(&case, isolation, &self.start, self.lateness_log) {
-                Ok(child) => self.children.push(child),
-                Err(error) => {
-                    let reason = format!("the process of the case could not be started: {error}");
-                    self.report(Finished {
-                        key: case.key,
-                        outcome: Outcome::Broken(reason),
-                        elapsed_us: 0,
-                        capture: None,
-                    })?;
-                }
+            // The controls of the previous case are restored before those of this case are read.
+            self.restored_controls = None;
+            self.restored_controls = (!controls.is_empty()).then(|| Kept::of(controls));
+            if let Some(case) = self.queue.pop_front() {
+                self.start_case(case)?;
             }
         }
         Ok(())
     }
 
-    /// Waits for the host, for a case, or for the next deadline. Returns whether the host said something.
+    fn start_case(&mut self, case: Case) -> io::Result<()> {
+        send(&mut self.output, &Reply::Started(case.key.clone()))?;
+        let isolation = self.isolation.for_next_case();
+        match Child::start(&case, isolation, &self.start, self.lateness_log) {
+            Ok(child) => self.children.push(child),
+            Err(error) => self.report(Finished {
+                key: case.key,
+                outcome: Outcome::Broken(format!("cannot start the case's process: {error}")),
+                elapsed_us: 0,
+                capture: None,
+            })?,
+        }
+        Ok(())
+    }
+
+    /// Waits for input from the host or a case, or for the next deadline. Returns whether the host's stream is
+    /// readable.
     fn wait<R: AsFd>(&self, input: &R, finishing: bool) -> io::Result<bool> {
         let now = Instant::now();
         let until = self.children.iter().map(|child| child.deadline).min();
@@ -214,18 +234,18 @@ impl<W: Write> Loop<W> {
         Ok(input_ready)
     }
 
-    /// Takes what the cases have said, and ends those that are over or too late.
+    /// Handles the notes of all cases, and reports the cases that have ended or reached their deadline.
     fn collect(&mut self) -> io::Result<()> {
         let now = Instant::now();
-        let mut over = Vec::new();
+        let mut ended = Vec::new();
         for (index, child) in self.children.iter_mut().enumerate() {
-            if let Some(outcome) = child.listen() {
-                over.push((index, outcome));
+            if let Some(outcome) = child.receive() {
+                ended.push((index, outcome));
             } else if now >= child.deadline {
-                over.push((index, child.too_late()));
+                ended.push((index, child.timed_out()));
             }
         }
-        for (index, outcome) in over.into_iter().rev() {
+        for (index, outcome) in ended.into_iter().rev() {
             let child = self.children.swap_remove(index);
             self.report(child.finish(outcome))?;
         }

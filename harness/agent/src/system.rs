@@ -1,8 +1,8 @@
-//! Which kernel this is.
+//! Identifies the running kernel.
 
 use reusespec_core::System;
 
-/// The running kernel and its machine, as uname(2) tells.
+/// The running kernel and the name of its machine type, from uname(2).
 pub(crate) fn identify() -> (System, String) {
     let text = |value: &std::ffi::OsStr| value.to_string_lossy().into_owned();
     match nix::sys::utsname::uname() {

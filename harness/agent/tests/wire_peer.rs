@@ -1,7 +1,7 @@
-//! The wire peer against the running kernel: handshakes both ways, both families, and what silence costs.
+//! Tests the wire peer against the running kernel: handshakes in both directions and families, probes, resets, losses.
 //!
-//! Each test runs its body in a child of its own in a fresh user and network namespace (`namespace`). Waits
-//! end with the event; only the lengths of the kernel's own timers pass.
+//! Each test runs its body in a child process in new user and network namespaces (`namespace`). Every wait ends with
+//! its event, so the tests take as long as the kernel's own timers.
 #![cfg(target_os = "linux")]
 
 #[path = "wire_peer/namespace.rs"]
@@ -18,11 +18,11 @@ use socket2::{SockRef, TcpKeepalive};
 
 const V4: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 const V6: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
-/// Far beyond what any of the kernel's timers below takes.
+/// The timeout of each wait, much longer than any of the kernel's timers below.
 const BUDGET: Duration = Duration::from_secs(30);
 
 fn start() -> WirePeer {
-    WirePeer::start(Config::default()).expect("a namespace may have a wire")
+    WirePeer::start(Config::default()).expect("the namespace allows a wire")
 }
 
 fn dial(peer: &WirePeer, like: IpAddr) -> TcpStream {
@@ -47,35 +47,32 @@ fn seconds(recording: &Recording, wanted: impl Fn(&Recorded) -> bool) -> Vec<u64
 }
 
 #[test]
-fn a_dialled_connection_carries_data_both_ways_in_both_families() {
-    in_namespace(
-        "a_dialled_connection_carries_data_both_ways_in_both_families",
-        || {
-            let peer = start();
-            for like in [V4, V6] {
-                let mut stream = dial(&peer, like);
-                stream.write_all(b"hello").unwrap();
-                peer.await_segment(BUDGET, |recording| {
-                    recording
-                        .segments
-                        .iter()
-                        .find(|segment| segment.ack == Some(5))
-                        .cloned()
-                })
-                .unwrap();
-                peer.send(b"world").unwrap();
-                let mut said = [0; 5];
-                stream.read_exact(&mut said).unwrap();
-                assert_eq!(said, *b"world");
-                peer.behave(Behaviour::Closing).unwrap();
-                assert_eq!(stream.read(&mut said).unwrap(), 0);
-                peer.behave(Behaviour::Answering).unwrap();
-            }
-        },
-    );
+fn a_connection_carries_data_both_ways_in_both_families() {
+    in_namespace("a_connection_carries_data_both_ways_in_both_families", || {
+        let peer = start();
+        for like in [V4, V6] {
+            let mut stream = dial(&peer, like);
+            stream.write_all(b"hello").unwrap();
+            peer.await_segment(BUDGET, |recording| {
+                recording
+                    .segments
+                    .iter()
+                    .find(|segment| segment.ack == Some(5))
+                    .cloned()
+            })
+            .unwrap();
+            peer.send(b"world").unwrap();
+            let mut received = [0; 5];
+            stream.read_exact(&mut received).unwrap();
+            assert_eq!(received, *b"world");
+            peer.behave(Behaviour::Closing).unwrap();
+            assert_eq!(stream.read(&mut received).unwrap(), 0);
+            peer.behave(Behaviour::Answering).unwrap();
+        }
+    });
 }
 
-/// The kernel sends a lost SYN again after a second.
+/// The kernel retransmits a lost SYN after a second, so a first segment before that shows that none was lost.
 #[test]
 fn a_new_wire_loses_nothing() {
     in_namespace("a_new_wire_loses_nothing", || {
@@ -90,8 +87,8 @@ fn a_new_wire_loses_nothing() {
 }
 
 #[test]
-fn the_peer_dials_a_listener_in_both_families() {
-    in_namespace("the_peer_dials_a_listener_in_both_families", || {
+fn the_peer_connects_to_a_listener_in_both_families() {
+    in_namespace("the_peer_connects_to_a_listener_in_both_families", || {
         let peer = start();
         for like in [V4, V6] {
             let listener = TcpListener::bind((peer.addresses().kernel(like), 0)).unwrap();
@@ -112,8 +109,8 @@ fn a_silent_peer_gets_two_probes_and_a_reset() {
             let mut stream = dial(&peer, like);
             probe_after_a_second(&stream, 2);
             peer.behave(Behaviour::Silent).unwrap();
-            let refused = stream.read(&mut [0]).unwrap_err();
-            assert_eq!(refused.raw_os_error(), Some(libc::ETIMEDOUT));
+            let error = stream.read(&mut [0]).unwrap_err();
+            assert_eq!(error.raw_os_error(), Some(libc::ETIMEDOUT));
             assert!(stream.take_error().unwrap().is_none());
             let recording = peer.recording().unwrap();
             assert_eq!(
@@ -136,40 +133,37 @@ fn a_rebooted_peer_resets_the_connection_at_the_first_probe() {
         let mut stream = dial(&peer, V4);
         probe_after_a_second(&stream, 2);
         peer.behave(Behaviour::Rebooted).unwrap();
-        let refused = stream.read(&mut [0]).unwrap_err();
-        assert_eq!(refused.raw_os_error(), Some(libc::ECONNRESET));
+        let error = stream.read(&mut [0]).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::ECONNRESET));
         assert_eq!(peer.recording().unwrap().probes().count(), 1);
     });
 }
 
-/// What TCP sends without a route is lost before any device, and TCP takes it for sent.
+/// Without a route, a segment is dropped before any device, and TCP counts it as sent.
 #[test]
-fn a_probe_that_the_kernel_counts_and_loses_breaks_the_recording() {
-    in_namespace(
-        "a_probe_that_the_kernel_counts_and_loses_breaks_the_recording",
-        || {
-            let peer = start();
-            let stream = dial(&peer, V6);
-            probe_after_a_second(&stream, 2);
-            std::fs::write("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1").unwrap();
-            // No probe comes, so each wait for one is a look at the recording later.
-            let looks = 0..BUDGET.as_millis() / 50;
-            let mut broken = looks.filter_map(|_| {
-                let _ = peer.await_probes(1, Duration::from_millis(50));
-                peer.recording().err()
-            });
-            let broken = broken.next().expect("the kernel counts a probe").to_string();
-            assert_eq!(
-                broken,
-                "the wire broke: keepalive probes by the kernel's count: 1, over the wire: 0"
-            );
-        },
-    );
+fn a_probe_that_was_counted_but_lost_breaks_the_recording() {
+    in_namespace("a_probe_that_was_counted_but_lost_breaks_the_recording", || {
+        let peer = start();
+        let stream = dial(&peer, V6);
+        probe_after_a_second(&stream, 2);
+        std::fs::write("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1").unwrap();
+        // No probe arrives, so each wait for one is a pause of 50 ms between two looks at the recording.
+        let looks = 0..BUDGET.as_millis() / 50;
+        let mut broken = looks.filter_map(|_| {
+            let _ = peer.await_probes(1, Duration::from_millis(50));
+            peer.recording().err()
+        });
+        let broken = broken.next().expect("the kernel counts a probe").to_string();
+        assert_eq!(
+            broken,
+            "the wire broke: the kernel counts 1 keepalive probes, the wire carried 0"
+        );
+    });
 }
 
 #[test]
-fn an_answering_peer_is_probed_again_and_again() {
-    in_namespace("an_answering_peer_is_probed_again_and_again", || {
+fn an_answering_peer_is_probed_repeatedly() {
+    in_namespace("an_answering_peer_is_probed_repeatedly", || {
         let peer = start();
         let stream = dial(&peer, V6);
         probe_after_a_second(&stream, 1);
@@ -186,21 +180,21 @@ fn an_answering_peer_is_probed_again_and_again() {
 }
 
 #[test]
-fn a_wait_that_is_not_answered_ends_with_its_budget() {
-    in_namespace("a_wait_that_is_not_answered_ends_with_its_budget", || {
+fn a_wait_without_its_event_ends_after_the_timeout() {
+    in_namespace("a_wait_without_its_event_ends_after_the_timeout", || {
         let late = start().await_probes(1, Duration::from_millis(20)).unwrap_err();
-        assert_eq!(late.to_string(), "nothing of the kind within 20ms");
+        assert_eq!(late.to_string(), "the awaited event did not happen within 20ms");
     });
 }
 
 #[test]
-fn large_writes_arrive_whole_with_right_sums() {
-    in_namespace("large_writes_arrive_whole_with_right_sums", || {
+fn large_writes_arrive_complete_with_correct_checksums() {
+    in_namespace("large_writes_arrive_complete_with_correct_checksums", || {
         let peer = start();
         let mut stream = dial(&peer, V4);
-        let much = vec![7; 200_000];
-        stream.write_all(&much).unwrap();
-        let all = i32::try_from(much.len()).unwrap();
+        let payload = vec![7; 200_000];
+        stream.write_all(&payload).unwrap();
+        let all = i32::try_from(payload.len()).unwrap();
         peer.await_segment(BUDGET, |recording| {
             recording
                 .segments

@@ -1,4 +1,6 @@
-//! Questions and answers, one line each; and the drills.
+//! Answers the questions of the tests, one line each, or fails as `REUSESPEC_DRILL` says.
+//!
+//! The drill comes from the kernel's command line, because it must take effect before there is a channel.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -15,21 +17,22 @@ use reusespec_agent::init;
 
 pub(super) fn main() {
     if !init::is_init() {
-        eprintln!("this is PID 1 of a guest");
+        eprintln!("this program runs only as PID 1 of a guest");
         return;
     }
     match std::env::var("REUSESPEC_DRILL").as_deref() {
-        // PID 1 that ends is a kernel panic.
-        Ok("panic") => eprintln!("the drill: PID 1 ends"),
+        // When PID 1 ends, the kernel panics.
+        Ok("panic") => eprintln!("drill: PID 1 ends"),
         Ok("hang") => loop {
             thread::park();
         },
-        Ok("garbage") => garbage(),
+        Ok("garbage") => send_garbage(),
         _ => init::run(|reader, writer| serve(reader, writer).map_or(1, |()| 0)),
     }
 }
 
-fn garbage() {
+/// Writes bytes without a line feed to the channel until that fails.
+fn send_garbage() {
     let _ = mount(
         Some("dev"),
         "/dev",
@@ -41,7 +44,7 @@ fn garbage() {
     let mut port = OpenOptions::new()
         .write(true)
         .open(channel)
-        .expect("the drill is for a serial port");
+        .expect("this drill needs a serial port");
     while port.write_all(b"\x80 no line feed, ever ").is_ok() {}
 }
 
@@ -54,7 +57,7 @@ fn serve(reader: File, mut writer: File) -> io::Result<()> {
         let answer = match question {
             "echo" => argument.to_owned(),
             "burst" => "x".repeat(number),
-            "sleep" => slept(Duration::from_secs(number as u64)),
+            "sleep" => sleep(Duration::from_secs(number as u64)),
             "clock" => SystemTime::now()
                 .duration_since(UNIX_EPOCH)
                 .unwrap_or_default()
@@ -68,14 +71,14 @@ fn serve(reader: File, mut writer: File) -> io::Result<()> {
                 String::new()
             }
             "off" => return writer.write_all(b"bye\n"),
-            _ => format!("what is {question}?"),
+            _ => format!("unknown question: {question}"),
         };
         writer.write_all(format!("{answer}\n").as_bytes())?;
     }
     Ok(())
 }
 
-fn slept(time: Duration) -> String {
+fn sleep(time: Duration) -> String {
     let before = Instant::now();
     thread::sleep(time);
     format!("{:?}", before.elapsed())

@@ -1,8 +1,8 @@
-//! The guest program of `platforms`' tests: it uses the agent's `init` and answers one word per line instead of
-//! executing cases; with `REUSESPEC_DRILL=…` on the kernel's command line it fails in a chosen way first.
+//! The guest program of the tests of `platforms`. It boots with the agent's `init` and answers simple questions, one a
+//! line, instead of executing cases. With `REUSESPEC_DRILL=…` on the kernel's command line it fails in the chosen way.
 //!
-//! It exists so that machine, channel and warm start are tested without the case protocol, and so that the drills
-//! need no faults in the agent itself.
+//! With it the tests need no case protocol to check QEMU, the channel and the warm start, and the agent itself needs no
+//! code that fails on purpose.
 
 #[cfg(target_os = "linux")]
 mod guest;
@@ -11,5 +11,5 @@ fn main() {
     #[cfg(target_os = "linux")]
     guest::main();
     #[cfg(not(target_os = "linux"))]
-    eprintln!("this is PID 1 of a Linux guest");
+    eprintln!("this program runs only as PID 1 of a Linux guest");
 }

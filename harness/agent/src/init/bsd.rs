@@ -1,7 +1,8 @@
-//! What PID 1 does to a bare FreeBSD or DragonFly kernel: a writable /tmp, loopback; and at the end the machine.
+//! Prepares a FreeBSD or DragonFly guest as PID 1: opens the console, mounts /tmp, configures loopback. Also powers it
+//! off.
 //!
-//! The kernel has mounted devfs on `/dev` before it starts the first process. Words of its command line that it does not
-//! know are its environment, not the process's; kenv(2) reads them.
+//! The kernel mounts devfs on `/dev` before it starts the first process. Unlike Linux, it passes unknown words of its
+//! command line not as the environment of that process but as its own environment, which kenv(2) reads.
 
 use std::{
     ffi::CString,
@@ -17,38 +18,40 @@ use crate::{
     sandbox::{SECOND_V6, SOURCES, sysctl},
 };
 
-/// Mount, bring loopback up.
+/// Opens the console, mounts /tmp and configures loopback.
 pub(super) fn prepare() -> Result<(), InitError> {
     open_console().map_err(InitError::system("open the console"))?;
     mount_tmp().map_err(InitError::system("mount a tmpfs on /tmp"))?;
     loopback()
 }
 
-/// Controls of a system that has nothing else to do than cases. A kernel without one of them is told of and still serves.
+/// System controls to set in a guest that only runs cases. A kernel that lacks one of them still serves, with a message
+/// on the console.
 const CONTROLS: &[(&str, &str)] = &[
-    // FreeBSD switches IPv6 off on every new interface but lo0, unless routers are listened to (netinet6/nd6.c,
-    // nd6_ifattach); wires are new interfaces, and no router is there to be heard.
+    // FreeBSD disables IPv6 on every new interface except lo0, unless it accepts router advertisements (netinet6/nd6.c,
+    // nd6_ifattach). Wires are new interfaces. No router advertises anything here.
     #[cfg(target_os = "freebsd")]
     ("net.inet6.ip6.accept_rtadv", "1"),
-    // It looks for duplicates of an address whatever IN6_IFF_NODAD says (netinet6/in6.c, in6_update_ifa_internal), and
-    // for a second the address of a wire could not be used.
+    // FreeBSD checks an address for duplicates even with IN6_IFF_NODAD (netinet6/in6.c, in6_update_ifa_internal).
+    // During that second a wire could not use its address.
     #[cfg(target_os = "freebsd")]
     ("net.inet6.ip6.dad_count", "0"),
-    // Cases are refused more connections than two hundred in a second (netinet/ip_icmp.c, badport_bandlim).
+    // Without a limit on RST segments. By default the kernel sends at most 200 a second, and more connections than that
+    // are refused (netinet/ip_icmp.c, badport_bandlim).
     ("net.inet.icmp.icmplim", "0"),
 ];
 
-/// Brings lo0 up with all addresses of a case. One that it has already is given to it anew.
+/// Sets lo0 up with all addresses that cases use. It is no error if lo0 has some of them.
 pub(super) fn loopback() -> Result<(), InitError> {
-    // Only Linux answers on all of 127.0.0.0/8. ::1 and fe80::1 come by themselves; fd00::2 is the one that a case gets
-    // on Linux too.
+    // Only Linux accepts all of 127.0.0.0/8 without configuration. The kernel adds ::1 and fe80::1 by itself. fd00::2
+    // is the second address that cases have on Linux too.
     let (v4, v6) = (IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST));
     let second = (IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2)), 32);
     let sources = SOURCES.map(|number| (IpAddr::V4(Ipv4Addr::new(127, 1, 0, number)), 32));
     let addresses = [(v4, 8), second, (SECOND_V6.into(), 128)];
     for (address, prefix) in addresses.into_iter().chain(sources) {
         interface::add_address("lo0", address, None, prefix)
-            .map_err(InitError::system(format!("give lo0 the address {address}")))?;
+            .map_err(InitError::system(format!("add {address} to lo0")))?;
     }
     interface::up("lo0").map_err(InitError::system("bring lo0 up"))?;
     for (name, value) in CONTROLS {
@@ -56,7 +59,8 @@ pub(super) fn loopback() -> Result<(), InitError> {
             eprintln!("reusespec-init: {name} is not {value}: {error}");
         }
     }
-    // Groups are joined on lo0, as they are in a case's namespace on Linux. Only cases about groups miss the routes.
+    // Multicast groups are joined on lo0, as in a case's namespace on Linux. If a route cannot be added, only the cases
+    // about multicast are affected.
     let groups = [
         (IpAddr::V4(Ipv4Addr::new(224, 0, 0, 0)), 4, v4),
         (IpAddr::V6(Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0)), 8, v6),
@@ -69,22 +73,23 @@ pub(super) fn loopback() -> Result<(), InitError> {
     Ok(())
 }
 
-/// The kernel starts its first process without any open file; what goes wrong must be seen on the console.
+/// Opens standard input, output and error: the kernel starts PID 1 without open files, and errors must reach the
+/// console.
 fn open_console() -> io::Result<()> {
     let console = File::options().read(true).write(true).open("/dev/console")?;
     for stream in 0..3 {
-        // SAFETY: descriptors only; what they were is nobody's.
+        // SAFETY: dup2(2) takes integers only, and nothing in this process owns descriptors 0 to 2.
         nix::Error::result(unsafe { libc::dup2(console.as_raw_fd(), stream) })?;
     }
     if console.as_raw_fd() < 3 {
-        // It is one of the three itself.
+        // The file is one of the three descriptors, so it must stay open.
         let _ = console.into_raw_fd();
     }
     Ok(())
 }
 
-/// A word of the kernel's command line.
-pub(super) fn word(name: &str) -> Option<String> {
+/// The value of `name=value` on the kernel's command line.
+pub(super) fn boot_parameter(name: &str) -> Option<String> {
     let name = CString::new(name).ok()?;
     let mut value = [0u8; 256];
     let length = libc::c_int::try_from(value.len()).ok()?;
@@ -95,28 +100,29 @@ pub(super) fn word(name: &str) -> Option<String> {
     String::from_utf8(text.to_vec()).ok()
 }
 
-/// Without it, opening a serial port waits for a carrier that never comes.
+/// Flags to open a serial port with. Without O_NONBLOCK the open would wait for a carrier, which never comes.
 pub(super) const OPEN_FLAGS: libc::c_int = libc::O_NONBLOCK;
 
-/// Mix `seed` into the kernel's generator: random(4) takes what is written to it.
+/// Mixes `seed` into the kernel's random generator, which reads what is written to its device (random(4)).
 #[cfg(target_os = "freebsd")]
-pub(super) fn stir(seed: &[u8]) -> io::Result<()> {
+pub(super) fn seed_random(seed: &[u8]) -> io::Result<()> {
     fs::write("/dev/random", seed)
 }
 
-/// The same; DragonFly takes it while this control allows it, as its rc.d/random does (sys/kern/kern_memio.c,
-/// `seedenable`).
+/// Mixes `seed` into the kernel's random generator. DragonFly accepts it while this control is set, as its rc.d/random
+/// does (sys/kern/kern_memio.c, `seedenable`).
 #[cfg(target_os = "dragonfly")]
-pub(super) fn stir(seed: &[u8]) -> io::Result<()> {
-    const ALLOWED: &str = "kern.seedenable";
-    sysctl::set(ALLOWED, "1")?;
+pub(super) fn seed_random(seed: &[u8]) -> io::Result<()> {
+    const SEED_ENABLE: &str = "kern.seedenable";
+    sysctl::set(SEED_ENABLE, "1")?;
     let written = fs::write("/dev/random", seed);
-    sysctl::set(ALLOWED, "0")?;
+    sysctl::set(SEED_ENABLE, "0")?;
     written
 }
 
-/// DragonFly's mount(2) takes the file system's own structure: `struct tmpfs_mount_info` of vfs/tmpfs/tmpfs_mount.h, as
-/// it is since 2017. Only a program of `exec` needs the place, so a kernel with another one is told of and still serves.
+/// Mounts a tmpfs on /tmp. DragonFly's mount(2) takes `struct tmpfs_mount_info` of vfs/tmpfs/tmpfs_mount.h, here in its
+/// layout since 2017. Only programs of `exec` need /tmp, so a kernel with another layout still serves, with a message
+/// on the console.
 #[cfg(target_os = "dragonfly")]
 fn mount_tmp() -> io::Result<()> {
     #[repr(C)]
@@ -132,12 +138,12 @@ fn mount_tmp() -> io::Result<()> {
     unsafe extern "C" {
         fn mount(
             kind: *const libc::c_char,
-            place: *const libc::c_char,
+            target: *const libc::c_char,
             flags: libc::c_int,
             data: *mut libc::c_void,
         ) -> libc::c_int;
     }
-    // No limits but the machine's.
+    // Zero means no limit.
     let mut info = MountInfo {
         version: 2,
         nodes_max: 0,
@@ -147,7 +153,7 @@ fn mount_tmp() -> io::Result<()> {
         root_gid: 0,
         root_mode: 0o1777,
     };
-    // SAFETY: both names end with a zero, and the structure is the one that tmpfs reads.
+    // SAFETY: both strings end with a zero, and `info` has the layout that tmpfs reads.
     let status = unsafe { mount(c"tmpfs".as_ptr(), c"/tmp".as_ptr(), 0, (&raw mut info).cast()) };
     if let Err(error) = nix::Error::result(status) {
         eprintln!("reusespec-init: /tmp stays read-only: {error}");
@@ -164,24 +170,24 @@ fn mount_tmp() -> io::Result<()> {
         .map_err(|error| io::Error::from(error.error()))
 }
 
-/// End the machine: nothing is worth a sync, and QEMU's `-no-reboot` makes a restart an exit. Switching it off would
-/// cost six seconds.
+/// Restarts the machine, which QEMU's `-no-reboot` turns into an exit. There is no data to sync. A power-off would take
+/// six seconds.
 pub(super) fn power_off() -> ! {
     #[cfg(all(target_os = "freebsd", target_arch = "x86_64"))]
-    leave_by_port();
+    exit_qemu();
     // SAFETY: no memory is passed.
     unsafe { libc::reboot(libc::RB_NOSYNC) };
     eprintln!("reusespec-init: cannot restart: {}", io::Error::last_os_error());
     std::process::exit(1)
 }
 
-/// QEMU's isa-debug-exit, at the port that the host's command line says; without it nothing listens there. A process
-/// that has opened io(4) may use ports.
+/// Exits QEMU through its isa-debug-exit device, at the port in the host's QEMU command line. Without the device the
+/// write has no effect. A process that has io(4) open may write to ports.
 #[cfg(all(target_os = "freebsd", target_arch = "x86_64"))]
-fn leave_by_port() {
+fn exit_qemu() {
     const PORT: u16 = 0xf4;
     if let Ok(_allowed) = File::options().read(true).write(true).open("/dev/io") {
-        // SAFETY: the port belongs to that device or to nobody on the machine we were started on.
+        // SAFETY: the port belongs to that device, or to no device of QEMU's machine.
         unsafe { std::arch::asm!("out dx, al", in("dx") PORT, in("al") 0u8, options(nomem, nostack)) };
     }
 }

@@ -1,8 +1,7 @@
-//! Finds and opens the data channel: `REUSESPEC_CHANNEL=virtio` or the path of a serial port, from the kernel's
-//! command line.
+//! Finds and opens the guest's end of the channel: `REUSESPEC_CHANNEL=virtio`, or the path of a serial port.
 //!
-//! Neighbours: `platforms/src/qemu/command.rs` writes that word next to the device it adds, so guest and host cannot
-//! disagree. Nothing is probed: a guess that falls on the console would mix log and results.
+//! The value comes from the kernel's command line, where `platforms/src/qemu/command.rs` writes it next to the device.
+//! The guest does not probe for the device: a wrong guess could be the console, where log and results would mix.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -17,22 +16,22 @@ use nix::sys::termios::{ControlFlags, SetArg, Termios, cfmakeraw, tcgetattr, tcs
 
 use super::{InitError, system};
 
-/// The name the host gives the virtio-serial port.
+/// The name that the host gives to the virtio-serial port.
 pub const PORT_NAME: &str = "reusespec";
 
-/// How long the port may take to appear after its driver was loaded (the device announces its ports by messages).
-const PORT_BUDGET: Duration = Duration::from_secs(20);
+/// The time in which the port must appear. The device announces its ports by messages after its driver is loaded.
+const PORT_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The channel, opened once: both halves are the same open file.
+/// Opens the channel. Both halves are the same open file, except where a BSD's serial port is drained by a process.
 pub(super) fn open() -> Result<(File, File), InitError> {
-    let word = std::env::var("REUSESPEC_CHANNEL")
+    let device = std::env::var("REUSESPEC_CHANNEL")
         .ok()
-        .or_else(|| system::word("REUSESPEC_CHANNEL"))
+        .or_else(|| system::boot_parameter("REUSESPEC_CHANNEL"))
         .ok_or_else(|| InitError::Channel("the kernel's command line has no REUSESPEC_CHANNEL".into()))?;
-    let path = if word == "virtio" {
+    let path = if device == "virtio" {
         virtio_port()?
     } else {
-        PathBuf::from(&word)
+        PathBuf::from(&device)
     };
     let file = OpenOptions::new()
         .read(true)
@@ -40,16 +39,16 @@ pub(super) fn open() -> Result<(File, File), InitError> {
         .custom_flags(libc::O_NOCTTY | libc::O_CLOEXEC | system::OPEN_FLAGS)
         .open(&path)
         .map_err(InitError::system(format!("open {}", path.display())))?;
-    let is_serial = word != "virtio";
+    let is_serial = device != "virtio";
     if is_serial {
-        make_raw(&file).map_err(|error| InitError::system(format!("make {word} raw"))(error.into()))?;
+        make_raw(&file).map_err(|error| InitError::system(format!("make {device} raw"))(error.into()))?;
     }
     let reader = file
         .try_clone()
         .map_err(InitError::system("duplicate the channel"))?;
     #[cfg(any(target_os = "freebsd", target_os = "dragonfly"))]
     if is_serial {
-        let reader = super::pump::start(reader).map_err(InitError::system(format!("empty {word}")))?;
+        let reader = super::drain::start(reader).map_err(InitError::system(format!("drain {device}")))?;
         return Ok((reader, file));
     }
     Ok((reader, file))
@@ -58,17 +57,19 @@ pub(super) fn open() -> Result<(File, File), InitError> {
 fn make_raw(file: &File) -> nix::Result<()> {
     let mut line = tcgetattr(file)?;
     cfmakeraw(&mut line);
-    // An emulated port sends as fast as it is written to, but hands on a few bytes only after the time of four at its speed.
+    // An emulated port sends at any speed. But it delivers a few bytes only after a delay of four byte times, so the
+    // speed counts.
     set_speed(&mut line)?;
-    // No modem is attached: without CLOCAL, open and write would wait for a carrier.
+    // Without CLOCAL, open and write would wait for the carrier of a modem.
     line.control_flags |= ControlFlags::CLOCAL | ControlFlags::CREAD;
     tcsetattr(file, SetArg::TCSANOW, &line)?;
-    // Whatever was needed to get it open: from here on reading waits.
+    // O_NONBLOCK was needed for the open only. From here on reads block.
     let flags = OFlag::from_bits_retain(fcntl(file, FcntlArg::F_GETFL)?);
     fcntl(file, FcntlArg::F_SETFL(flags - OFlag::O_NONBLOCK)).map(drop)
 }
 
-/// Linux has the speed among the flags (termios(3)), and a static C library no cfsetspeed of the version that is asked for.
+/// Sets the speed among the control flags, where Linux has it (termios(3)). A statically linked C library lacks the
+/// versioned cfsetspeed that nix asks for.
 #[cfg(target_os = "linux")]
 fn set_speed(line: &mut Termios) -> nix::Result<()> {
     let others = line.control_flags.bits() & !libc::CBAUD;
@@ -83,7 +84,7 @@ fn set_speed(line: &mut Termios) -> nix::Result<()> {
 }
 
 fn virtio_port() -> Result<PathBuf, InitError> {
-    let deadline = Instant::now() + PORT_BUDGET;
+    let deadline = Instant::now() + PORT_TIMEOUT;
     loop {
         if let Some(name) = find_port(Path::new("/sys/class/virtio-ports")) {
             return Ok(Path::new("/dev").join(name));
@@ -93,7 +94,7 @@ fn virtio_port() -> Result<PathBuf, InitError> {
                 "no virtio port named {PORT_NAME} appeared"
             )));
         }
-        // sysfs announces nothing to wait on without a netlink socket; a port is there within a few milliseconds.
+        // sysfs sends events only to netlink sockets. The port appears within a few milliseconds, so polling is enough.
         thread::sleep(Duration::from_millis(1));
     }
 }
@@ -111,17 +112,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_port_is_found_by_its_name_not_its_number() {
-        let class = std::env::temp_dir().join(format!("reusespec-ports-{}", std::process::id()));
+    fn the_port_is_found_by_name() {
+        let class = tempfile::tempdir().unwrap();
         for (port, name) in [
             ("vport0p1", "org.qemu.guest_agent.0\n"),
             ("vport0p2", "reusespec\n"),
         ] {
-            fs::create_dir_all(class.join(port)).unwrap();
-            fs::write(class.join(port).join("name"), name).unwrap();
+            fs::create_dir(class.path().join(port)).unwrap();
+            fs::write(class.path().join(port).join("name"), name).unwrap();
         }
-        let found = find_port(&class);
-        fs::remove_dir_all(&class).unwrap();
-        assert_eq!(found.unwrap(), "vport0p2");
+        assert_eq!(find_port(class.path()).unwrap(), "vport0p2");
     }
 }

@@ -1,7 +1,7 @@
-//! The three lines before the protocol (see the parent's header).
+//! The guest's side of the handshake before the protocol (see the header of `init`).
 //!
-//! The line is read byte by byte: a buffered reader would swallow the first case that follows it, and it is forty
-//! bytes once per boot.
+//! The host's line is read byte by byte. A buffered reader would also take the first case behind the line. The line has
+//! about forty bytes and is read once per boot, so the cost does not matter.
 
 use std::{
     fs::File,
@@ -13,19 +13,23 @@ use nix::{
     time::{ClockId, clock_settime},
 };
 
+use reusespec_core::protocol::from_hexadecimal;
+
 use super::{InitError, system};
 
-/// What the guest says when it is ready, without the line feed. The number is this handshake's version.
+/// The guest's line when it is ready, without the line feed. The number is the version of the handshake.
 pub const READY: &str = "reusespec-init 1";
 
-/// What it says when it has understood the host and serves from now on; also proves that a restored guest runs.
+/// The guest's line when it has read the host's line and starts to serve. It also shows that a restored guest runs.
 pub const GOING: &str = "reusespec-init go";
 
-/// A longer line is not the host's.
-const LINE_LIMIT: usize = 256;
+/// The host's line is shorter than this.
+const MAX_LINE_BYTES: usize = 256;
 
-pub(super) fn begin((mut reader, mut writer): (File, File)) -> Result<(File, File), InitError> {
-    if let Some(path) = system::word("REUSESPEC_INPUT") {
+/// Exchanges the lines, sets the clock and seeds the random generator. With `REUSESPEC_INPUT` it opens that file as the
+/// input instead.
+pub(super) fn perform((mut reader, mut writer): (File, File)) -> Result<(File, File), InitError> {
+    if let Some(path) = system::boot_parameter("REUSESPEC_INPUT") {
         let what = format!("open {path}");
         return Ok((File::open(path).map_err(InitError::system(what))?, writer));
     }
@@ -39,13 +43,14 @@ pub(super) fn begin((mut reader, mut writer): (File, File)) -> Result<(File, Fil
         (go.unix_ns % 1_000_000_000) as _,
     );
     clock_settime(ClockId::CLOCK_REALTIME, time).map_err(|e| InitError::system("set the clock")(e.into()))?;
-    system::stir(&go.seed).map_err(InitError::system("stir the random generator"))?;
+    system::seed_random(&go.seed).map_err(InitError::system("seed the random generator"))?;
     writer
         .write_all(format!("{GOING}\n").as_bytes())
         .map_err(InitError::system("write to the channel"))?;
     Ok((reader, writer))
 }
 
+/// The host's line.
 struct Go {
     unix_ns: u64,
     seed: Vec<u8>,
@@ -54,12 +59,9 @@ struct Go {
 impl Go {
     fn parse(line: &str) -> Option<Self> {
         let (time, seed) = line.strip_prefix("go ")?.split_once(' ')?;
-        let seed = (0..seed.len())
-            .step_by(2)
-            .map(|at| u8::from_str_radix(seed.get(at..at + 2)?, 16).ok());
         Some(Self {
             unix_ns: time.parse().ok()?,
-            seed: seed.collect::<Option<_>>()?,
+            seed: from_hexadecimal(seed)?,
         })
     }
 }
@@ -67,7 +69,7 @@ impl Go {
 fn read_line(reader: &mut impl Read) -> io::Result<String> {
     let mut line = Vec::new();
     let mut byte = [0];
-    while line.len() < LINE_LIMIT {
+    while line.len() < MAX_LINE_BYTES {
         reader.read_exact(&mut byte)?;
         if byte[0] == b'\n' {
             break;
@@ -82,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_case_stays_in_the_channel_behind_the_go_line() {
+    fn the_first_case_stays_in_the_channel() {
         let mut channel: &[u8] = b"go 12 ff00\n{\"case\":1}\n";
         let go = Go::parse(&read_line(&mut channel).unwrap()).unwrap();
         assert_eq!((go.unix_ns, go.seed), (12, vec![255, 0]));
@@ -90,8 +92,8 @@ mod tests {
     }
 
     #[test]
-    fn anything_but_go_is_refused() {
-        for line in ["", "go", "go 1", "go x ff", "go 1 f", "go 1 zz", "stop 1 ff"] {
+    fn any_other_line_is_refused() {
+        for line in ["", "go", "go 1", "go x ff", "go 1 zz", "stop 1 ff"] {
             assert!(Go::parse(line).is_none(), "{line}");
         }
     }

@@ -1,22 +1,22 @@
-//! The agent as PID 1 of a guest: prepare the system, open the data channel, serve, power off.
+//! Runs the agent as PID 1 of a guest: prepares the system, opens the channel, serves, and powers off.
 //!
-//! Neighbours: `platforms` packs this program as `/init`, boots the kernel and holds the other end of the channel;
-//! the caller's `serve` speaks the case protocol and knows nothing of any of this.
+//! `platforms` packs this program as `/init`, boots the kernel and holds the other end of the channel. The caller
+//! passes `serve`, which speaks the case protocol and does not depend on this module.
 //!
-//! PID 1 only waits: the work is done by a child. It costs one fork, and in return an agent that is killed or
-//! panics ends the guest at once with a line on the console (PID 1 dying would be a kernel panic that says nothing
-//! about the cause), and orphans of the cases are reaped by somebody who is not waiting for a case.
+//! PID 1 only waits for a child, which does the work. That costs one fork and has two benefits. If the agent panics or
+//! is killed, the guest ends at once with a line on the console; if PID 1 died, the kernel would panic and not name the
+//! cause. And PID 1 reaps orphans of the cases.
 //!
-//! What passes on the channel before the protocol begins:
+//! The handshake on the channel before the protocol:
 //! ```text
-//! guest → host   reusespec-init 1           everything is mounted and loaded; a warm state is saved here
-//! host → guest   go 1893456000000000000 5f… the time of day in ns since 1970, and fresh randomness in hex
-//! guest → host   reusespec-init go          from here on the channel is `serve`'s
+//! guest → host   reusespec-init 1           file systems are mounted and modules loaded; a warm state is saved here
+//! host → guest   go 1893456000000000000 5f… the time in ns since 1970, and a random seed in hexadecimal
+//! guest → host   reusespec-init go          `serve` uses the channel from here on
 //! ```
-//! A restored guest goes on after the first line: the second one gives it the time of day, and keeps two guests
-//! restored from one state from choosing the same ports and sequence numbers. With `REUSESPEC_INPUT=/path` (virtual
-//! time, where waiting for a host would advance the clock by an unknown amount) none is exchanged and the input is
-//! read from that file.
+//! A restored guest continues after the first line. The second line sets its clock, and makes two guests that were
+//! restored from one state choose different ports and sequence numbers. With `REUSESPEC_INPUT=/path` there is no
+//! handshake, and the input is read from that file. Virtual time needs this: if the guest waited for the host, its
+//! clock would advance by an unknown amount.
 
 use std::{
     fs::File,
@@ -31,9 +31,9 @@ use nix::{
 };
 
 mod channel;
-mod handshake;
 #[cfg(any(target_os = "freebsd", target_os = "dragonfly", test))]
-mod pump;
+mod drain;
+mod handshake;
 #[cfg(target_os = "linux")]
 mod root;
 #[cfg(target_os = "linux")]
@@ -42,26 +42,26 @@ mod system;
 #[path = "bsd.rs"]
 mod system;
 
-// What the host has to know: the port's name and the guest's two lines.
+// The host uses the same port name and lines.
 pub use channel::PORT_NAME;
 pub use handshake::{GOING, READY};
 
-/// Why the guest could not be made ready. It is printed on the console; the host quotes the console's tail.
+/// Why the guest could not be prepared. It is printed on the console, whose tail the host reports.
 #[derive(Debug, thiserror::Error)]
 pub enum InitError {
-    /// A system call of the preparation failed; `what` completes "cannot".
+    /// A step of the preparation failed. `what` completes "cannot".
     #[error("cannot {what}")]
     System {
-        /// What was attempted, with its object.
+        /// The step that failed.
         what: String,
-        /// The kernel's answer.
+        /// The kernel's error.
         source: io::Error,
     },
     /// The port did not appear, or the kernel's command line names no channel.
-    #[error("no data channel: {0}")]
+    #[error("no channel: {0}")]
     Channel(String),
     /// The host's first line was not `go <nanoseconds> <hex>`.
-    #[error("the host said {0:?} instead of `go`")]
+    #[error("the host sent {0:?} instead of `go`")]
     Handshake(String),
 }
 
@@ -72,30 +72,30 @@ impl InitError {
     }
 }
 
-/// Whether the machine was started for us; processes forked from then on inherit the answer.
+/// Whether this machine was started for the agent. Forked processes inherit the value.
 static IN_GUEST: AtomicBool = AtomicBool::new(false);
 
-/// Whether nobody else needs this machine: its first process was us, or it was told a data channel.
+/// Whether this machine runs nothing else: the agent is its PID 1, or was started on a channel.
 pub(crate) fn in_guest() -> bool {
     IN_GUEST.load(Ordering::Relaxed)
 }
 
-/// Whether this process is the first of a guest, and so has to prepare it.
+/// Whether this process is PID 1 of a guest, and so has to prepare it.
 ///
-/// A container's first process has number 1 too. Only a guest's finds words of the kernel's command line, and
-/// `REUSESPEC_CHANNEL` is always one of them.
+/// The first process of a container has PID 1 too. But only a guest has `REUSESPEC_CHANNEL` on its kernel's command
+/// line.
 pub fn is_init() -> bool {
-    std::process::id() == 1 && system::word("REUSESPEC_CHANNEL").is_some()
+    std::process::id() == 1 && system::boot_parameter("REUSESPEC_CHANNEL").is_some()
 }
 
-/// Whether this process was told a channel by whoever started it on a system that is up already, as a script on a CD
-/// does.
+/// Whether the environment names a channel although this process is not PID 1. A script on a CD starts the agent that
+/// way on a system that has booted.
 pub fn has_channel() -> bool {
     std::process::id() != 1 && std::env::var_os("REUSESPEC_CHANNEL").is_some()
 }
 
-/// Open that channel, call `serve` with its two halves, and give its exit status. The system is up, but it may be so
-/// early that loopback is not, and it never has the addresses that cases use besides.
+/// Opens the channel, calls `serve` with its two halves, and returns its exit status. Configures loopback first: early
+/// in the boot of a system it may be down, and it always lacks the additional addresses that cases use.
 pub fn on_channel(serve: impl FnOnce(File, File) -> i32) -> i32 {
     if let Err(error) = system::loopback() {
         report(&error);
@@ -105,20 +105,20 @@ pub fn on_channel(serve: impl FnOnce(File, File) -> i32) -> i32 {
     converse(serve)
 }
 
-/// Prepare the system, call `serve` with the channel's two halves, and power off. Never returns.
+/// Prepares the system, calls `serve` with the two halves of the channel, and powers off. Never returns.
 ///
-/// `serve` runs in a child of PID 1 that may start threads and processes as it likes. Its result is the exit status
-/// noted on the console; the host learns the outcome from the protocol alone.
+/// `serve` runs in a child of PID 1, which may start threads and processes. Its result is an exit status, which is
+/// printed on the console if it is not 0. The host relies on the protocol alone.
 pub fn run(serve: impl FnOnce(File, File) -> i32) -> ! {
     if let Err(error) = system::prepare() {
         report(&error);
         system::power_off();
     }
     IN_GUEST.store(true, Ordering::Relaxed);
-    // SAFETY: PID 1 has one thread here; nothing has been started yet.
+    // SAFETY: PID 1 has one thread, because nothing has started another.
     match unsafe { fork() } {
         Ok(ForkResult::Child) => {
-            // A panic must not unwind into a second copy of `main`.
+            // A panic must not unwind into the child's copy of `main`.
             let status = std::panic::catch_unwind(AssertUnwindSafe(|| converse(serve)));
             std::process::exit(status.unwrap_or(101))
         }
@@ -134,7 +134,7 @@ pub fn run(serve: impl FnOnce(File, File) -> i32) -> ! {
 }
 
 fn converse(serve: impl FnOnce(File, File) -> i32) -> i32 {
-    match channel::open().and_then(handshake::begin) {
+    match channel::open().and_then(handshake::perform) {
         Ok((reader, writer)) => serve(reader, writer),
         Err(error) => {
             report(&error);
@@ -143,6 +143,7 @@ fn converse(serve: impl FnOnce(File, File) -> i32) -> i32 {
     }
 }
 
+/// Reaps processes until `child` has ended, and prints why it ended.
 fn reap_until(child: Pid) {
     loop {
         match wait() {
@@ -165,6 +166,7 @@ fn reap_until(child: Pid) {
     }
 }
 
+/// Prints an error and its causes on the console.
 fn report(error: &InitError) {
     let mut text = format!("reusespec-init: {error}");
     let mut source = std::error::Error::source(error);

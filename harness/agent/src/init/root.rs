@@ -1,8 +1,8 @@
-//! The root file system on a disk: `REUSESPEC_ROOT=/dev/vda` on the kernel's command line.
+//! Switches from the initramfs to a root file system on a disk: `REUSESPEC_ROOT=/dev/vda` on the kernel's command line.
 //!
-//! A kernel whose drivers for the disk are modules cannot mount it before an initramfs has loaded them. So the agent in
-//! the initramfs does only that, puts the disk in its own place, and starts the agent that is on it, still as the first
-//! process and with the same environment. That one finds no modules to load and goes on as usual.
+//! A kernel with its disk drivers in modules cannot mount the disk before an initramfs has loaded them. So the agent in
+//! the initramfs loads the modules, moves the disk to `/`, and executes the agent on the disk, still as PID 1 and with
+//! the same environment. The second agent finds no modules to load and continues as usual.
 
 use std::{
     ffi::{CString, OsStr},
@@ -19,18 +19,18 @@ use nix::{
 
 use super::InitError;
 
-/// The agent's place in a root image.
+/// The path of the agent in a root image.
 const AGENT: &str = "/agent";
 
-/// How long the disk may take to appear after its driver was loaded.
-const DISK_BUDGET: Duration = Duration::from_secs(20);
+/// The time in which the disk must appear after its driver is loaded.
+const DISK_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Leaves the initramfs for the disk, if there is one to leave it for. Returns only if there is none.
+/// Switches to the disk. Returns without an error only if the command line names no disk.
 pub(super) fn switch() -> Result<(), InitError> {
     let Some(device) = std::env::var_os("REUSESPEC_ROOT") else {
         return Ok(());
     };
-    // SAFETY: PID 1 has one thread here.
+    // SAFETY: PID 1 has one thread.
     unsafe { std::env::remove_var("REUSESPEC_ROOT") };
     mount_when_there(&device)?;
     chdir("/tmp").map_err(failed("enter the disk"))?;
@@ -44,9 +44,9 @@ pub(super) fn switch() -> Result<(), InitError> {
 }
 
 fn mount_when_there(device: &OsStr) -> Result<(), InitError> {
-    let deadline = Instant::now() + DISK_BUDGET;
+    let deadline = Instant::now() + DISK_TIMEOUT;
     let shown = String::from_utf8_lossy(device.as_bytes()).into_owned();
-    // devtmpfs announces nothing to wait on without a netlink socket; the disk is there within a few milliseconds.
+    // devtmpfs sends events only to netlink sockets. The disk appears within a few milliseconds, so polling is enough.
     while !Path::new(device).exists() && Instant::now() < deadline {
         thread::sleep(Duration::from_millis(1));
     }

@@ -1,8 +1,8 @@
-//! What PID 1 does to a bare kernel: file systems, modules, loopback; and at the end the power.
+//! Prepares a Linux guest as PID 1: mounts file systems, loads modules, sets loopback up. Also powers it off.
 //!
-//! The modules to load, in order, are the lines of `/etc/modules`; whoever packed the initramfs resolved their
-//! dependencies. A module that does not load is a line on the console, not an end: the probe of the scenario that
-//! needs it says `unsupported`, which is the more useful answer, and a missing channel ends the boot anyway.
+//! `/etc/modules` lists the modules in load order; `platforms` resolved their dependencies when it packed the
+//! initramfs. A module that fails to load is reported on the console and does not end the boot. Scenarios that need it
+//! become `unsupported`, and if it was the channel's driver, the boot ends with an error of its own.
 
 use std::{
     fs::{self, File},
@@ -13,31 +13,29 @@ use std::{
 use nix::{
     kmod::{ModuleInitFlags, finit_module},
     mount::{MsFlags, mount},
-    sys::{
-        reboot::{RebootMode, reboot},
-        socket::{AddressFamily, SockFlag, SockType, socket},
-    },
+    sys::reboot::{RebootMode, reboot},
     unistd::sync,
 };
+use socket2::{Domain, Socket, Type};
 
 use super::InitError;
 
-/// Mount, load, bring loopback up.
+/// Mounts file systems, loads modules, sets loopback up, and switches to the root disk if there is one.
 pub(super) fn prepare() -> Result<(), InitError> {
-    for (kind, place, data) in [
+    for (kind, target, data) in [
         ("devtmpfs", "/dev", None),
         ("proc", "/proc", None),
         ("sysfs", "/sys", None),
         ("tmpfs", "/tmp", Some("mode=1777")),
     ] {
-        // A root file system on a disk may have some of them, and cannot be given more.
-        if !std::path::Path::new(place).is_dir() {
-            fs::create_dir(place).map_err(InitError::system(format!("create {place}")))?;
+        // A root image on a disk has these directories already, and is read-only.
+        if !std::path::Path::new(target).is_dir() {
+            fs::create_dir(target).map_err(InitError::system(format!("create {target}")))?;
         }
-        match mount(Some(kind), place, Some(kind), MsFlags::empty(), data) {
+        match mount(Some(kind), target, Some(kind), MsFlags::empty(), data) {
             // Some kernels mount devtmpfs themselves (CONFIG_DEVTMPFS_MOUNT).
             Ok(()) | Err(nix::Error::EBUSY) => {}
-            Err(error) => return Err(InitError::system(format!("mount {place}"))(error.into())),
+            Err(error) => return Err(InitError::system(format!("mount {target}"))(error.into())),
         }
     }
     load_modules();
@@ -45,46 +43,46 @@ pub(super) fn prepare() -> Result<(), InitError> {
     super::root::switch()
 }
 
-/// Loopback, which each case brings up again in a namespace of its own.
+/// Sets loopback up in the guest's first namespace. Each case does so again in its own namespace.
 pub(super) fn loopback() -> Result<(), InitError> {
     loopback_up().map_err(InitError::system("bring lo up"))
 }
 
-/// A word of the kernel's command line: those with `=` that the kernel does not know are the environment of PID 1.
-pub(super) fn word(name: &str) -> Option<String> {
+/// The value of `name=value` on the kernel's command line. Linux passes values it does not know as PID 1's environment.
+pub(super) fn boot_parameter(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// Serial ports are open at once.
+/// Flags to open a serial port with. On Linux the open does not wait for a carrier.
 pub(super) const OPEN_FLAGS: libc::c_int = 0;
 
-/// Mix `seed` into the kernel's generator and have it used at once: random(4), RNDADDENTROPY and RNDRESEEDCRNG.
-pub(super) fn stir(seed: &[u8]) -> io::Result<()> {
-    /// Longer than any line of the host.
-    const MOST_BYTES: usize = 128;
-    /// `struct rand_pool_info` with room for the largest seed that fits in a line.
+/// Mixes `seed` into the kernel's random generator and reseeds it at once: random(4), RNDADDENTROPY and RNDRESEEDCRNG.
+pub(super) fn seed_random(seed: &[u8]) -> io::Result<()> {
+    /// Longer than any seed of the host.
+    const MAX_BYTES: usize = 128;
+    /// `struct rand_pool_info` with a buffer of fixed size.
     #[repr(C)]
     struct PoolInfo {
         entropy_bits: libc::c_int,
         size: libc::c_int,
-        bytes: [u8; MOST_BYTES],
+        bytes: [u8; MAX_BYTES],
     }
-    // linux/random.h; the numbers are the same on every machine with the generic ioctl encoding.
+    // From linux/random.h. The numbers are the same on all machines with the generic ioctl encoding.
     const RNDADDENTROPY: u32 = 0x4008_5203;
     const RNDRESEEDCRNG: u32 = 0x5207;
 
     let mut pool = PoolInfo {
         entropy_bits: 0,
         size: 0,
-        bytes: [0; MOST_BYTES],
+        bytes: [0; MAX_BYTES],
     };
     pool.bytes[..seed.len()].copy_from_slice(seed);
     pool.size = seed.len() as libc::c_int;
     pool.entropy_bits = pool.size * 8;
     let device = File::options().write(true).open("/dev/urandom")?;
-    // SAFETY: the kernel reads `size` bytes behind the two integers, all within `pool`.
+    // SAFETY: the kernel reads the two integers and `size` bytes behind them, all within `pool`.
     nix::Error::result(unsafe { libc::ioctl(device.as_raw_fd(), RNDADDENTROPY as _, &pool) })?;
-    // SAFETY: no argument.
+    // SAFETY: the request has no argument.
     nix::Error::result(unsafe { libc::ioctl(device.as_raw_fd(), RNDRESEEDCRNG as _) })?;
     Ok(())
 }
@@ -105,32 +103,22 @@ fn load_modules() {
 
 /// `ip link set lo up`, by ioctl: netdevice(7), SIOCGIFFLAGS and SIOCSIFFLAGS.
 fn loopback_up() -> io::Result<()> {
-    let socket = socket(
-        AddressFamily::Inet,
-        SockType::Datagram,
-        SockFlag::SOCK_CLOEXEC,
-        None,
-    )?;
-    // SAFETY: an ifreq of zero bytes is valid; `lo` and its NUL fit in the name.
-    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
-    for (slot, byte) in request.ifr_name.iter_mut().zip(*b"lo") {
-        *slot = byte.cast_signed() as libc::c_char;
-    }
+    let socket = Socket::new(Domain::IPV4, Type::DGRAM, None)?;
+    let mut request = crate::netlink::ifreq("lo");
     // SAFETY: the kernel reads and writes one ifreq, which outlives the call.
     nix::Error::result(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFFLAGS as _, &mut request) })?;
-    // SAFETY: SIOCGIFFLAGS has just filled in this member of the union.
+    // SAFETY: SIOCGIFFLAGS has written this member of the union.
     unsafe { request.ifr_ifru.ifru_flags |= libc::IFF_UP as libc::c_short };
     // SAFETY: as above.
     nix::Error::result(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS as _, &mut request) })?;
     Ok(())
 }
 
-/// End the machine. A restart is asked for, because every machine can do that without ACPI, and QEMU's `-no-reboot`
-/// turns it into an exit.
+/// Restarts the machine, which QEMU's `-no-reboot` turns into an exit. Unlike a power-off, a restart needs no ACPI.
 pub(super) fn power_off() -> ! {
     sync();
     let refused = reboot(RebootMode::RB_AUTOBOOT);
-    // Only reached when not PID 1 of a machine: `Infallible` cannot be constructed.
+    // Reached only if this process may not restart the machine: `reboot` does not return after success.
     eprintln!("reusespec-init: cannot restart: {refused:?}");
     std::process::exit(1)
 }

@@ -1,8 +1,9 @@
-//! A datagram that follows what the kernel has sent, so that it can be told that all of it has come in.
+//! Marker datagrams: when a marker arrives at the peer, everything the kernel sent before it has arrived too.
 //!
-//! It is sent by the kernel's end to the peer's discard port and takes the same way as everything else. Nobody answers.
-//! Segments of TCP that another processor sends at the same moment may be overtaken; those of a case come from the
-//! thread that asks, or from a timer that has gone off before.
+//! A marker goes from the kernel's end to the peer's discard port, through the same queues as TCP segments. The peer
+//! does not answer it. A marker may overtake segments that another processor sends at the same moment. That does not
+//! matter here: the segments of a case come from the thread that sends the marker, or from a timer that has fired
+//! earlier.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
@@ -12,12 +13,12 @@ use super::Addresses;
 
 /// Discard (RFC 863).
 const PORT: u16 = 9;
-/// What no other datagram of a case has at its end but for the number.
-const WORDS: &[u8] = b"reusespec: all before this has been sent";
-/// Place of the protocol in an IPv4 header, and UDP's number.
+/// The payload before the number. No other datagram of a case ends like this.
+const TEXT: &[u8] = b"reusespec: all before this has been sent";
+/// The offset of the protocol field in an IPv4 header, and its value for UDP.
 const PROTOCOL: (usize, u8) = (9, 17);
 
-/// Sends markers.
+/// Sends markers from the kernel's end of a wire.
 #[derive(Debug)]
 pub(super) struct Marker {
     socket: UdpSocket,
@@ -35,19 +36,19 @@ impl Marker {
         })
     }
 
-    /// Sends the next one and gives its number.
+    /// Sends the next marker and returns its number.
     pub(super) fn send(&self) -> io::Result<u64> {
         let number = self.sent.fetch_add(1, Ordering::Relaxed) + 1;
-        self.socket.send(&[WORDS, &number.to_be_bytes()].concat())?;
+        self.socket.send(&[TEXT, &number.to_be_bytes()].concat())?;
         Ok(number)
     }
 }
 
-/// The number of a marker; `None` for any other datagram.
+/// The number of a marker, or `None` for any other datagram.
 pub(super) fn number(datagram: &[u8]) -> Option<u64> {
-    let (place, udp) = PROTOCOL;
+    let (offset, udp) = PROTOCOL;
     let (before, number) = datagram.split_last_chunk()?;
-    (before.ends_with(WORDS) && before.get(place) == Some(&udp)).then(|| u64::from_be_bytes(*number))
+    (before.ends_with(TEXT) && before.get(offset) == Some(&udp)).then(|| u64::from_be_bytes(*number))
 }
 
 #[cfg(test)]
@@ -55,14 +56,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_markers_datagram_has_a_number() {
-        let datagram = |protocol, words: &[u8]| {
+    fn only_a_marker_has_a_number() {
+        let datagram = |protocol, text: &[u8]| {
             let mut header = [0; 28];
             header[PROTOCOL.0] = protocol;
-            [&header, words, &7_u64.to_be_bytes()].concat()
+            [&header, text, &7_u64.to_be_bytes()].concat()
         };
-        assert_eq!(number(&datagram(17, WORDS)), Some(7));
-        assert_eq!(number(&datagram(6, WORDS)), None);
+        assert_eq!(number(&datagram(17, TEXT)), Some(7));
+        assert_eq!(number(&datagram(6, TEXT)), None);
         assert_eq!(number(&datagram(17, b"something else")), None);
         assert_eq!(number(&[]), None);
     }

@@ -1,7 +1,8 @@
-//! The peer behind its lock, and the thread that moves its segments.
+//! The state of the wire peer, shared between its thread and the case.
 //!
-//! Every caller first takes in what is waiting on the wire, so that a change of behaviour falls between two segments. The
-//! price is that a caller may process segments in the thread's place.
+//! The thread receives segments and sends the replies. A case that changes the peer first receives what waits on the
+//! wire, so that the change falls between two segments. The price: the case's thread may do the work of the peer's
+//! thread.
 
 use std::io::{self, PipeReader};
 use std::os::fd::AsFd;
@@ -14,9 +15,9 @@ use reusespec_wire::segment::{Direction, Peer, Recorder, Segment, unreachable};
 
 use super::{Link, PeerError, marker, now};
 
-/// How long the wire is waited for at once. A DragonFly with two processors was seen not to wake up who waits for a tun
-/// device; nothing in its source says why.
-const LOOK_WITHIN_MS: Option<u8> = if cfg!(target_os = "dragonfly") {
+/// The timeout of one poll of the wire. A DragonFly guest with two processors sometimes does not wake up a process that
+/// polls a tun device. Its source does not show why.
+const POLL_TIMEOUT_MS: Option<u8> = if cfg!(target_os = "dragonfly") {
     Some(100)
 } else {
     None
@@ -33,10 +34,10 @@ pub(super) struct Shared {
 pub(super) struct State {
     pub(super) peer: Peer,
     pub(super) recorder: Recorder,
-    /// When the recording began, on the clock of [`now`].
+    /// The start of the recording, on the clock of [`now`].
     pub(super) began: Duration,
     broken: Option<String>,
-    /// The number of the last marker that has come in.
+    /// The number of the last marker that has arrived.
     pub(super) marked: u64,
 }
 
@@ -57,12 +58,12 @@ impl Shared {
         }
     }
 
-    /// Frames that got lost between the two ends.
+    /// The number of frames that were lost between the two ends.
     pub(super) fn lost(&self) -> io::Result<u64> {
         self.link.lost()
     }
 
-    /// Keepalive probes the kernel has counted.
+    /// The number of keepalive probes that the kernel has counted.
     pub(super) fn probes_sent(&self) -> io::Result<u64> {
         self.link.probes_sent()
     }
@@ -71,20 +72,20 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The thread: takes in segments until the pipe closes or the wire breaks.
+    /// The peer's thread: receives segments until `stopped` closes or the wire breaks.
     pub(super) fn run(&self, stopped: &PipeReader) {
         loop {
             let mut waiting = [
                 PollFd::new(self.link.as_fd(), PollFlags::POLLIN),
                 PollFd::new(stopped.as_fd(), PollFlags::POLLIN),
             ];
-            let polled = poll(&mut waiting, LOOK_WITHIN_MS);
+            let polled = poll(&mut waiting, POLL_TIMEOUT_MS);
             if waiting[1].any().unwrap_or(true) {
                 return;
             }
             let mut state = self.state();
             match polled {
-                Ok(_) => state.take_in(&self.link),
+                Ok(_) => state.receive_all(&self.link),
                 Err(Errno::EINTR) => {}
                 Err(errno) => state.broken = Some(errno.to_string()),
             }
@@ -97,10 +98,10 @@ impl Shared {
         }
     }
 
-    /// Lets the peer do something of its own accord, after what is waiting on the wire.
+    /// Receives what waits on the wire, calls `act`, and sends the segments that it returns.
     pub(super) fn act(&self, act: impl FnOnce(&mut Peer) -> Vec<Segment>) -> Result<(), PeerError> {
         let mut state = self.state();
-        state.take_in(&self.link);
+        state.receive_all(&self.link);
         let segments = act(&mut state.peer);
         state.send(&self.link, &segments);
         let broken = state.broken.clone();
@@ -109,6 +110,7 @@ impl Shared {
         broken.map_or(Ok(()), |why| Err(PeerError::Broken(why)))
     }
 
+    /// Waits until `find` returns something for the state, and returns that.
     pub(super) fn wait<T>(
         &self,
         budget: Duration,
@@ -134,8 +136,8 @@ impl Shared {
 }
 
 impl State {
-    /// Takes in all that waits on the wire and sends the replies. Anything but TCP passes unseen.
-    fn take_in(&mut self, link: &Link) {
+    /// Receives all datagrams that wait on the wire and sends the replies. Ignores everything but TCP and markers.
+    fn receive_all(&mut self, link: &Link) {
         loop {
             match link.receive() {
                 Ok(Some((at, datagram))) => {

@@ -1,10 +1,11 @@
 //! The wire on FreeBSD and DragonFly: a tun(4) device.
 //!
-//! The device is configured by ioctl: a guest that has nothing but the agent has no ifconfig(8). It loses its addresses
-//! when it is closed, so the next case finds it as new. FreeBSD makes `/dev/tunN` when it is opened. DragonFly makes one
-//! with a free number when `/dev/tun` is opened; the number is the new device's minor.
+//! It is configured by ioctl(2), because a guest that contains only the agent has no ifconfig(8). It loses its
+//! addresses when it is closed, so no case sees those of an earlier one. FreeBSD creates `/dev/tunN` when that path is
+//! opened. DragonFly creates a device with a free number when `/dev/tun` is opened; the number is the device's minor.
 //!
-//! Neither system stamps what it hands to a tun reader, so times are those of the reading thread.
+//! Neither system puts time stamps on datagrams that it passes to a tun reader. So times are those of the reading
+//! thread, and include its latency.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -20,7 +21,7 @@ use crate::interface;
 /// Each datagram is preceded by its address family in network order (tun(4), `TUNSIFHEAD`).
 const FAMILY: usize = 4;
 const DATAGRAM: usize = 65_535;
-/// Wires that can exist beside each other in one system: each has a number in its addresses.
+/// The limit of wires in one system: each has its number, one octet, in its addresses.
 pub(super) const UNITS: u8 = 250;
 
 nix::ioctl_write_ptr!(set_family_header, b't', 96, libc::c_int);
@@ -32,37 +33,37 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// Takes the first free device and gives the kernel's end its addresses.
+    /// Opens a free device and adds the addresses of the kernel's end.
     pub(super) fn open(ipv6: bool) -> Result<(Self, Addresses), PeerError> {
         let (unit, device) = open_free_unit().map_err(during("open a tun device"))?;
         // SAFETY: TUNSIFHEAD reads one int, which outlives the call.
         unsafe { set_family_header(device.as_raw_fd(), &1) }
-            .map_err(|errno| during("ask for address families on the tun device")(errno.into()))?;
+            .map_err(|errno| during("enable address families on the tun device")(errno.into()))?;
         let addresses = Addresses::of_wire(unit);
         let name = format!("tun{unit}");
-        let give = |ipv6, prefix| {
-            let [here, there] = [1, 2].map(|host| addresses.host(ipv6, host));
-            interface::add_address(&name, here, Some(there), prefix)
+        let add_address = |ipv6, prefix| {
+            let [kernel, peer] = [1, 2].map(|host| addresses.host(ipv6, host));
+            interface::add_address(&name, kernel, Some(peer), prefix)
         };
-        give(false, 32).map_err(during("give the wire an IPv4 address"))?;
+        add_address(false, 32).map_err(during("add the IPv4 address of the wire"))?;
         if ipv6 {
-            give(true, 128).map_err(during("give the wire an IPv6 address"))?;
+            add_address(true, 128).map_err(during("add the IPv6 address of the wire"))?;
         }
         interface::up(&name).map_err(during("bring the wire up"))?;
         Ok((Self { device }, addresses))
     }
 
-    /// How many frames got lost on the way: the device does not tell.
+    /// The number of frames that were lost: zero, because the device does not count them.
     pub(super) fn lost(&self) -> io::Result<u64> {
         Ok(0)
     }
 
-    /// How many keepalive probes must have crossed the wire: the system's count is not for one wire alone.
+    /// The number of probes that must be on the wire: zero, because the system's count covers all wires.
     pub(super) fn probes_sent(&self) -> io::Result<u64> {
         Ok(0)
     }
 
-    /// The next datagram the kernel sent and the time now; `None` if none waits.
+    /// The next datagram from the kernel and the current time. `None` if no datagram waits.
     pub(super) fn receive(&self) -> io::Result<Option<(Duration, Vec<u8>)>> {
         let mut packet = vec![0; FAMILY + DATAGRAM];
         let len = match (&self.device).read(&mut packet) {
@@ -78,7 +79,7 @@ impl Link {
         Ok(Some((at, packet)))
     }
 
-    /// Sends one IP datagram to the kernel and gives the time just before: the device has no stamps.
+    /// Sends an IP datagram to the kernel and returns the time just before, because the device has no time stamps.
     pub(super) fn send(&self, datagram: &[u8]) -> io::Result<Duration> {
         let family = if datagram[0] >> 4 == 6 {
             libc::AF_INET6
@@ -89,7 +90,7 @@ impl Link {
         packet.extend(family.to_be_bytes());
         packet.extend(datagram);
         let at = now();
-        // The device takes a datagram whole or not at all.
+        // The device accepts a datagram whole or not at all.
         (&self.device).write_all(&packet)?;
         Ok(at)
     }
@@ -107,7 +108,8 @@ fn options() -> OpenOptions {
     options
 }
 
-/// A device that another case is just making is there before it can be opened (sys/net/if_tuntap.c, `tunclone`).
+/// Skips devices in use, and devices that another case is creating: such a device exists before it can be opened
+/// (sys/net/if_tuntap.c, `tunclone`).
 #[cfg(target_os = "freebsd")]
 fn open_free_unit() -> io::Result<(u8, File)> {
     for unit in 0..UNITS {
@@ -120,20 +122,20 @@ fn open_free_unit() -> io::Result<(u8, File)> {
     Err(io::Error::from_raw_os_error(libc::EBUSY))
 }
 
-/// Never by its number: a device that has been closed is still there for a while, and is not to be opened (sys/net/if_tun.c,
-/// `tundestroy`). Nor can its number be had again until then.
+/// Lets the kernel choose the number. A closed device exists for a while and cannot be opened (sys/net/if_tun.c,
+/// `tundestroy`), and until it is gone the kernel refuses its number. So the errors of that state are retried.
 #[cfg(target_os = "dragonfly")]
 fn open_free_unit() -> io::Result<(u8, File)> {
     const TRIES: u32 = 50;
     const PAUSE: Duration = Duration::from_millis(10);
-    let in_between = [libc::EBUSY, libc::EEXIST, libc::ENOENT, libc::ENXIO];
+    let transient = [libc::EBUSY, libc::EEXIST, libc::ENOENT, libc::ENXIO];
     let mut last = io::Error::from_raw_os_error(libc::EBUSY);
     for _ in 0..TRIES {
         match open_new_unit() {
             Err(error)
                 if error
                     .raw_os_error()
-                    .is_some_and(|number| in_between.contains(&number)) =>
+                    .is_some_and(|number| transient.contains(&number)) =>
             {
                 last = error
             }
@@ -147,7 +149,7 @@ fn open_free_unit() -> io::Result<(u8, File)> {
 #[cfg(target_os = "dragonfly")]
 fn open_new_unit() -> io::Result<(u8, File)> {
     let device = options().open("/dev/tun")?;
-    // The lower byte of the device's number, as sys/types.h has it on both systems for minors below 256.
+    // minor(3) of sys/types.h, on both systems: bits 0 to 7 and 16 to 31 of the device's number.
     let minor = device.metadata()?.rdev() & 0xffff_00ff;
     match u8::try_from(minor) {
         Ok(unit) if unit < UNITS => Ok((unit, device)),

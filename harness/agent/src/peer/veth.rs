@@ -1,19 +1,16 @@
-//! The wire on Linux: a veth pair, the peer's end read and written through a packet socket.
+//! The wire on Linux: a veth pair. The peer reads and writes its end through a packet socket.
 //!
-//! `netlink` makes the pair. Both ends are set `NOARP`: the kernel then asks nobody for a link address, looks
-//! for no duplicate addresses, and its frames carry its own address, which does not matter at the other end.
-//! The price is that nothing here exercises neighbour discovery.
+//! Both ends have the flag `NOARP`, so the kernel neither resolves link addresses nor checks for duplicate addresses.
+//! The link address of its frames does not matter to the peer. The price: the wire does not exercise neighbour
+//! discovery.
 //!
-//! A packet socket and not `/dev/net/tun`: the device file is often only root's, while a packet socket needs
-//! no more than the case's own namespace.
+//! A packet socket needs only the case's own namespace. `/dev/net/tun` can often be opened by root alone.
 //!
-//! Both directions carry the kernel's time stamps: what is received is stamped on arrival, and what is sent is
-//! stamped by the device and read back from the socket's error queue (Documentation/networking/timestamping.rst).
-//! A peer that is not let run between a look at the clock and its send would otherwise move the origin of every
-//! time.
+//! The kernel stamps frames in both directions. It stamps a received frame on arrival. The device stamps a sent frame,
+//! and the stamp is read from the socket's error queue (Documentation/networking/timestamping.rst). A clock read before
+//! the send would be too early whenever the peer loses the processor in between, and later times are measured from it.
 
 mod losses;
-mod netlink;
 
 use std::io::{self, IoSliceMut};
 use std::mem;
@@ -31,53 +28,54 @@ use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, clock_gettime};
 
 use super::{Addresses, PeerError, during, now};
+use crate::netlink::{Netlink, ifreq};
 
-/// Wires that can exist beside each other in one namespace.
+/// The limit of wires in one namespace.
 const NUMBERS: u8 = 64;
-/// Locally administered, so that they collide with no card's.
+/// Locally administered addresses, so that they collide with no network card.
 const KERNEL_MAC: [u8; 6] = [0x02, 0, 0, 0, 0, 1];
 const PEER_MAC: [u8; 6] = [0x02, 0, 0, 0, 0, 2];
 const ETHERNET_HEADER: usize = 14;
-/// The longest frame: the kernel segments nothing itself once check sums are its own business.
+/// The size of the longest frame.
 const FRAME: usize = ETHERNET_HEADER + 65_535;
-/// Room for a `sock_extended_err` and the address behind it, which come with each stamp of a sent frame.
+/// The size of a `sock_extended_err` and the address behind it, which come with each stamp of a sent frame.
 const EXTENDED_ERROR: usize = 64;
 
 /// The peer's end of the pair.
 #[derive(Debug)]
 pub(super) struct Link {
     socket: OwnedFd,
-    /// The names of the kernel's end and the peer's.
+    /// The interface names of the kernel's end and the peer's end.
     ends: [String; 2],
-    /// What the ends had dropped before the first segment.
+    /// The number of frames the ends had dropped before the first segment.
     dropped_before: u64,
-    /// What the kernel had counted of probes by then.
+    /// The number of probes the kernel had counted by then.
     probes_before: u64,
 }
 
 impl Link {
-    /// Makes the pair and gives the kernel's end its addresses.
+    /// Creates the pair and adds the addresses of the kernel's end.
     pub(super) fn open(ipv6: bool) -> Result<(Self, Addresses), PeerError> {
-        let routes = netlink::Routes::open().map_err(during("open a netlink socket"))?;
-        let number = make_pair(&routes).map_err(during("make a veth pair"))?;
+        let netlink = Netlink::open().map_err(during("open a netlink socket"))?;
+        let number = make_pair(&netlink).map_err(during("make a veth pair"))?;
         let addresses = Addresses::of_wire(number);
         let ends = names(number);
         let [kernel_end, peer_end] = &ends;
         let index = if_nametoindex(kernel_end.as_str())
             .map_err(|errno| during("find the veth pair")(errno.into()))?;
         let v4 = addresses.host(false, 1);
-        routes
-            .add_address(index, v4, 24)
-            .map_err(during("give the wire an IPv4 address"))?;
+        netlink
+            .add_reachable_address(index, v4, 24)
+            .map_err(during("add the IPv4 address of the wire"))?;
         if ipv6 {
             let v6 = addresses.host(true, 1);
-            routes
-                .add_address(index, v6, 64)
-                .map_err(during("give the wire an IPv6 address"))?;
+            netlink
+                .add_reachable_address(index, v6, 64)
+                .map_err(during("add the IPv6 address of the wire"))?;
         }
         let link = packet_socket(peer_end).map_err(|errno| during("open a packet socket")(errno.into()))?;
-        sum_in_software(&link, kernel_end)
-            .map_err(|errno| during("switch check sum offload off")(errno.into()))?;
+        disable_checksum_offload(&link, kernel_end)
+            .map_err(|errno| during("switch checksum offload off")(errno.into()))?;
         let dropped_before = losses::on_the_wire(&ends).map_err(during("read what the wire dropped"))?;
         let probes_before = losses::probes_sent().map_err(during("read how many probes were sent"))?;
         let link = Self {
@@ -89,23 +87,24 @@ impl Link {
         Ok((link, addresses))
     }
 
-    /// How many frames got lost on the way, in either direction.
+    /// The number of frames that were lost on the wire, in both directions.
     pub(super) fn lost(&self) -> io::Result<u64> {
         let dropped = losses::on_the_wire(&self.ends)?.saturating_sub(self.dropped_before);
         Ok(dropped + losses::before_the_socket(&self.socket)?)
     }
 
-    /// How many keepalive probes must have crossed the wire: the case's namespace has no other.
+    /// The number of keepalive probes that the kernel has counted since the wire exists. All of them must have crossed
+    /// it, because the case's namespace has no other wire.
     pub(super) fn probes_sent(&self) -> io::Result<u64> {
         Ok(losses::probes_sent()?.saturating_sub(self.probes_before))
     }
 
-    /// The next datagram the kernel sent, with the time the kernel stamped on it; `None` if none waits.
+    /// The next datagram from the kernel and its time stamp. `None` if no datagram waits.
     pub(super) fn receive(&self) -> io::Result<Option<(Duration, Vec<u8>)>> {
         let mut frame = vec![0; FRAME];
-        // Both kinds of stamp come with a segment once the stamps of sent ones are asked for. On 32-bit machines musl
-        // adds the first one again, with 64 bits, and takes it for truncated where there is no room for that
-        // (src/network/recvmsg.c, `__convert_scm_timestamps`).
+        // With stamps for sent frames enabled, a received frame has both kinds of stamp. On 32-bit machines musl adds
+        // the first one again in 64 bits, and reports truncation if there is no room for it (src/network/recvmsg.c,
+        // `__convert_scm_timestamps`).
         let mut control = nix::cmsg_space!(TimeSpec, [TimeSpec; 3], [i64; 2]);
         let mut parts = [IoSliceMut::new(&mut frame)];
         let received = recvmsg::<()>(
@@ -119,17 +118,17 @@ impl Link {
             Err(Errno::EAGAIN | Errno::EINTR) => return Ok(None),
             Err(errno) => return Err(errno.into()),
         };
-        let stamped = received.cmsgs()?.find_map(|message| match message {
-            ControlMessageOwned::ScmTimestampns(at) => Some(by_real_time(at.into(), monotonic(), now())),
+        let stamp = received.cmsgs()?.find_map(|message| match message {
+            ControlMessageOwned::ScmTimestampns(at) => Some(to_real_time(at.into(), monotonic(), now())),
             _ => None,
         });
         let len = received.bytes;
         frame.truncate(len);
         frame.drain(..ETHERNET_HEADER.min(len));
-        Ok(Some((stamped.unwrap_or_else(now), frame)))
+        Ok(Some((stamp.unwrap_or_else(now), frame)))
     }
 
-    /// Sends one IP datagram to the kernel and gives the time the device stamped on it.
+    /// Sends an IP datagram to the kernel and returns the time stamp of the device.
     pub(super) fn send(&self, datagram: &[u8]) -> io::Result<Duration> {
         let ethertype = if datagram[0] >> 4 == 6 {
             libc::ETH_P_IPV6
@@ -146,7 +145,7 @@ impl Link {
         self.sent_at()
     }
 
-    /// The stamp of what was sent last. The device queues it before the send returns.
+    /// The time stamp of the last sent frame. The device queues it before the send returns.
     fn sent_at(&self) -> io::Result<Duration> {
         let mut control = nix::cmsg_space!([TimeSpec; 3], [u8; EXTENDED_ERROR]);
         let mut last = None;
@@ -162,7 +161,7 @@ impl Link {
                 }
                 Err(Errno::EINTR) => {}
                 Err(Errno::EAGAIN) => {
-                    return last.ok_or_else(|| io::Error::other("the device did not stamp what was sent"));
+                    return last.ok_or_else(|| io::Error::other("the device did not stamp the sent frame"));
                 }
                 Err(errno) => return Err(errno.into()),
             }
@@ -181,10 +180,13 @@ fn monotonic() -> Duration {
     Duration::from(now)
 }
 
-/// A stamp by the clock it is nearer to. Up to Linux 5.17 a frame between two devices of one namespace keeps the time
-/// at which TCP sent it, which is monotonic, and a packet socket passes it on as if it were the time of day
-/// (net/core/skbuff.c: `skb_scrub_packet` forgets it between namespaces only; `mono_delivery_time` of 5.18 ends it).
-fn by_real_time(stamp: Duration, monotonic: Duration, real: Duration) -> Duration {
+/// Converts a stamp to real time, if it is a time of the monotonic clock.
+///
+/// Up to Linux 5.17 a frame between two devices of one namespace keeps the monotonic time at which TCP sent it, and a
+/// packet socket returns that as if it were real time (net/core/skbuff.c: `skb_scrub_packet` clears it between
+/// namespaces only; 5.18 has `mono_delivery_time` instead). The clocks differ by decades, so the nearer one is the
+/// stamp's.
+fn to_real_time(stamp: Duration, monotonic: Duration, real: Duration) -> Duration {
     if stamp.abs_diff(monotonic) < stamp.abs_diff(real) {
         stamp + real.saturating_sub(monotonic)
     } else {
@@ -192,16 +194,16 @@ fn by_real_time(stamp: Duration, monotonic: Duration, real: Duration) -> Duratio
     }
 }
 
-/// The kernel's end and the peer's.
+/// The interface names of the kernel's end and the peer's end.
 fn names(number: u8) -> [String; 2] {
     [format!("wire{number}"), format!("peer{number}")]
 }
 
-/// Makes a pair with the first free number.
-fn make_pair(routes: &netlink::Routes) -> io::Result<u8> {
+/// Creates a pair with the first free number, and returns the number.
+fn make_pair(netlink: &Netlink) -> io::Result<u8> {
     for number in 0..NUMBERS {
         let [kernel_end, peer_end] = names(number);
-        match routes.add_veth((&kernel_end, KERNEL_MAC), (&peer_end, PEER_MAC)) {
+        match netlink.add_veth((&kernel_end, KERNEL_MAC), (&peer_end, PEER_MAC)) {
             Ok(()) => return Ok(number),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
@@ -213,13 +215,13 @@ fn make_pair(routes: &netlink::Routes) -> io::Result<u8> {
 /// A packet socket on the peer's end, non-blocking, with kernel time stamps.
 fn packet_socket(peer_end: &str) -> nix::Result<OwnedFd> {
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-    // Protocol 0 receives nothing until the socket is bound to the one interface.
+    // With protocol 0 the socket receives nothing until it is bound to its interface.
     let link = socket(AddressFamily::Packet, SockType::Raw, flags, None)?;
     setsockopt(&link, ReceiveTimestampns, &true)?;
-    let of_sent = TimestampingFlag::SOF_TIMESTAMPING_TX_SOFTWARE
+    let sent_stamps = TimestampingFlag::SOF_TIMESTAMPING_TX_SOFTWARE
         | TimestampingFlag::SOF_TIMESTAMPING_SOFTWARE
         | TimestampingFlag::SOF_TIMESTAMPING_OPT_TSONLY;
-    setsockopt(&link, Timestamping, &of_sent)?;
+    setsockopt(&link, Timestamping, &sent_stamps)?;
     bypass_queue(&link)?;
     let index = if_nametoindex(peer_end)?;
     // SAFETY: all-zero bytes are a valid sockaddr_ll.
@@ -233,8 +235,8 @@ fn packet_socket(peer_end: &str) -> nix::Result<OwnedFd> {
     Ok(link)
 }
 
-/// Makes what is sent reach the other end although this end was raised first (`Routes::add_veth`): it goes past
-/// the queue that is not open yet (packet(7)).
+/// Makes frames bypass the queue of this end (packet(7)). The queue may still be closed, because this end was set up
+/// first (see [`Netlink::add_veth`]).
 fn bypass_queue(link: &OwnedFd) -> nix::Result<()> {
     let on: libc::c_int = 1;
     let len = mem::size_of_val(&on) as libc::socklen_t;
@@ -244,8 +246,8 @@ fn bypass_queue(link: &OwnedFd) -> nix::Result<()> {
     Ok(())
 }
 
-/// Makes the kernel write whole check sums and segments of at most one frame, as a card would on the wire.
-fn sum_in_software(any_socket: &OwnedFd, kernel_end: &str) -> nix::Result<()> {
+/// Switches off checksum offload, so that frames carry complete checksums and one segment each, as on a real wire.
+fn disable_checksum_offload(any_socket: &OwnedFd, kernel_end: &str) -> nix::Result<()> {
     /// `ETHTOOL_STXCSUM` of linux/ethtool.h.
     const SET_TX_CHECKSUM: u32 = 0x17;
     #[repr(C)]
@@ -257,11 +259,7 @@ fn sum_in_software(any_socket: &OwnedFd, kernel_end: &str) -> nix::Result<()> {
         command: SET_TX_CHECKSUM,
         data: 0,
     };
-    // SAFETY: all-zero bytes are a valid ifreq.
-    let mut request: libc::ifreq = unsafe { mem::zeroed() };
-    for (to, from) in request.ifr_name.iter_mut().zip(kernel_end.bytes()) {
-        *to = from as libc::c_char;
-    }
+    let mut request = ifreq(kernel_end);
     request.ifr_ifru.ifru_data = (&raw mut off).cast();
     // SAFETY: SIOCETHTOOL reads an ifreq whose data points to the value of the command; both outlive the call.
     Errno::result(unsafe { libc::ioctl(any_socket.as_raw_fd(), libc::SIOCETHTOOL as _, &raw mut request) })?;
@@ -273,10 +271,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stamp_of_the_monotonic_clock_is_told_from_one_of_the_time_of_day() {
+    fn a_monotonic_stamp_becomes_a_real_time() {
         let (monotonic, real) = (Duration::from_secs(100), Duration::from_secs(1_900_000_000));
         let earlier = Duration::from_millis(30);
-        assert_eq!(by_real_time(monotonic - earlier, monotonic, real), real - earlier);
-        assert_eq!(by_real_time(real - earlier, monotonic, real), real - earlier);
+        assert_eq!(to_real_time(monotonic - earlier, monotonic, real), real - earlier);
+        assert_eq!(to_real_time(real - earlier, monotonic, real), real - earlier);
     }
 }

@@ -1,8 +1,8 @@
-//! A namespace of processes for a program: when its first process dies the kernel kills the others.
+//! Runs a program in its own PID namespace: when the first process of the namespace dies, the kernel kills the others.
 //!
-//! `unshare(CLONE_NEWPID)` is for the *next* child, so a process stands between the case and the program and
-//! waits. It cannot be the case's own process: after that call no thread could be started there, and the
-//! reference runs in one.
+//! `unshare(CLONE_NEWPID)` takes effect for the *next* child, so the command forks once more, and its parent waits for
+//! the program. The case process itself cannot call `unshare`: afterwards it could start no thread, and the reference
+//! runs in one.
 
 use std::fs::File;
 use std::io;
@@ -13,22 +13,22 @@ use std::process::{Child, Command};
 use nix::sched::CloneFlags;
 use nix::sys::signal::Signal;
 
-/// Which namespace a program runs in.
+/// The PID namespace a program runs in.
 pub(super) enum Namespace {
     /// A new one.
     Own,
-    /// That of a program that was started in its own.
+    /// The namespace of a running program, as a file in /proc.
     Of(File),
 }
 
 impl Namespace {
-    /// The namespace a program was started in.
+    /// The namespace that `child` was started in.
     pub(super) fn of(child: &Child) -> io::Result<Self> {
         File::open(format!("/proc/{}/ns/pid_for_children", child.id())).map(Self::Of)
     }
 }
 
-/// Lets the command run in the namespace and die with whoever starts it.
+/// Makes the command run in `namespace` and die with the process that starts it.
 pub(super) fn contain(command: &mut Command, namespace: Namespace) {
     let enter = move || {
         nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
@@ -36,7 +36,7 @@ pub(super) fn contain(command: &mut Command, namespace: Namespace) {
             Namespace::Own => nix::sched::unshare(CloneFlags::CLONE_NEWPID),
             Namespace::Of(file) => nix::sched::setns(file, CloneFlags::CLONE_NEWPID),
         };
-        // Without the privilege for it, the process group and the death signal have to do.
+        // Without the privilege, the process group and the death signal remain (see the header of `program`).
         if entered.is_ok() { fork_again() } else { Ok(()) }
     };
     // SAFETY: only system calls are made between fork and exec.
@@ -45,9 +45,10 @@ pub(super) fn contain(command: &mut Command, namespace: Namespace) {
     }
 }
 
-/// The child goes on to be the program; the parent stays until it has ended, and ends like it.
+/// Forks. The child returns and becomes the program. The parent waits for it and exits with its status, or with 128
+/// plus the number of the signal that ended it.
 fn fork_again() -> io::Result<()> {
-    // SAFETY: both sides make system calls only until they end or exec.
+    // SAFETY: both processes only make system calls until they exit or exec.
     match unsafe { libc::fork() } {
         -1 => Err(io::Error::last_os_error()),
         0 => Ok(nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?),
@@ -63,16 +64,16 @@ fn fork_again() -> io::Result<()> {
             } else {
                 128 + libc::WTERMSIG(status)
             };
-            // SAFETY: `_exit` only ends the process.
+            // SAFETY: `_exit` has no preconditions.
             unsafe { libc::_exit(code) }
         }
     }
 }
 
-/// Closes everything: whoever waits for the end of a pipe must not wait for this process, too.
+/// Closes all descriptors. Otherwise the pipes of the program would stay open as long as this process lives.
 fn close_all() {
     let last = RawFd::MAX;
-    // SAFETY: no descriptor is used in this process any more.
+    // SAFETY: this process uses no descriptor any more.
     if unsafe { libc::syscall(libc::SYS_close_range, 0, last, 0) } == -1 {
         for descriptor in 0..1024 {
             // SAFETY: as above.

@@ -1,4 +1,7 @@
-//! A case's process as the loop sees it. Dropping it kills it.
+//! Starts the process of a case, reads what it reports, and reaps it.
+//!
+//! Dropping a [`Child`] kills its process. Where the system can do so, the kernel also kills it when the agent dies: a
+//! case that outlived its agent would keep its ports and namespaces.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -18,6 +21,7 @@ use crate::report::{Note, answer_mapped};
 use crate::sandbox::Isolation;
 use crate::sandbox::lateness::LatenessLog;
 
+/// A case process that has not been reaped.
 pub(super) struct Child {
     key: CaseKey,
     process: Pid,
@@ -27,13 +31,14 @@ pub(super) struct Child {
     started: Instant,
     capture: Option<String>,
     budget: Duration,
-    /// When it is killed.
+    /// The agent loop kills the process at this time.
     pub(super) deadline: Instant,
-    /// Whether it works, rather than waits.
+    /// False while the case waits for a timer. A waiting case holds no slot.
     pub(super) busy: bool,
 }
 
 impl Child {
+    /// Forks a process that executes `case`.
     pub(super) fn start(
         case: &Case,
         isolation: Isolation,
@@ -48,11 +53,11 @@ impl Child {
         )?;
         let parent = nix::unistd::getpid();
         let started = Instant::now();
-        // SAFETY: this process has one thread, so the child may run ordinary code.
+        // SAFETY: this process has one thread, so the child may run code that is not async-signal-safe.
         match unsafe { fork() }? {
             ForkResult::Child => {
                 drop(ours);
-                die_with(parent);
+                die_with_parent(parent);
                 process::run_and_exit(case, isolation, start, lateness_log, theirs)
             }
             ForkResult::Parent { child } => {
@@ -73,9 +78,9 @@ impl Child {
         }
     }
 
-    /// Reads what the case has said, if anything. Returns its outcome once it is known.
-    pub(super) fn listen(&mut self) -> Option<Outcome> {
-        while readable(self.stream.as_fd()) {
+    /// Handles the notes that the case has sent, without blocking. Returns the outcome once it is known.
+    pub(super) fn receive(&mut self) -> Option<Outcome> {
+        while is_readable(self.stream.as_fd()) {
             let ended = !matches!(self.lines.fill(self.stream.as_fd()), Ok(1..));
             while let Some(line) = self.lines.next() {
                 match Note::read(&line) {
@@ -84,35 +89,34 @@ impl Child {
                     Some(Note::Capture(hexadecimal)) => self.capture = Some(hexadecimal),
                     Some(Note::MapUsers) => self.map_users(),
                     Some(Note::Outcome(outcome)) => return Some(outcome),
-                    None => return Some(Outcome::Broken(format!("the case said `{line:.80}`"))),
+                    None => {
+                        return Some(Outcome::Broken(format!(
+                            "the case's process sent an unknown line: `{line:.80}`"
+                        )));
+                    }
                 }
             }
             if ended {
-                return Some(Outcome::Broken(self.cause_of_death()));
+                return Some(Outcome::Broken(self.exit_reason()));
             }
         }
         None
     }
 
-    pub(super) fn too_late(&self) -> Outcome {
+    /// The outcome of a case that reached its deadline.
+    pub(super) fn timed_out(&self) -> Outcome {
         Outcome::Broken(format!(
             "the case did not end within its {} ms",
             self.budget.as_millis()
         ))
     }
 
+    /// The message to the host. Kills the process if it still runs.
     pub(super) fn finish(mut self, outcome: Outcome) -> Finished {
         let elapsed = self.started.elapsed();
         let elapsed_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
-        let key = std::mem::replace(
-            &mut self.key,
-            CaseKey {
-                scenario: String::new(),
-                values: Vec::new(),
-            },
-        );
         Finished {
-            key,
+            key: self.key.clone(),
             outcome,
             elapsed_us,
             capture: self.capture.take(),
@@ -124,11 +128,11 @@ impl Child {
         let result = crate::sandbox::map_users(self.process);
         #[cfg(not(target_os = "linux"))]
         let result = Err(io::Error::other("this system has no user namespaces"));
-        // A case that cannot be answered is gone, and its end of the stream says so next.
+        // A failed write means that the process has ended. The next read from its stream reports that.
         let _ = nix::unistd::write(&self.stream, answer_mapped(result).as_bytes());
     }
 
-    fn cause_of_death(&mut self) -> String {
+    fn exit_reason(&mut self) -> String {
         let status = waitpid(self.process, None);
         self.reaped = true;
         match status {
@@ -137,7 +141,7 @@ impl Child {
                 format!("the case's process ended with status {status} and no outcome")
             }
             Ok(status) => format!("the case's process is {status:?}"),
-            Err(error) => format!("the case's process is gone: {error}"),
+            Err(error) => format!("cannot wait for the case's process: {error}"),
         }
     }
 }
@@ -157,35 +161,27 @@ impl AsFd for Child {
     }
 }
 
-fn readable(fd: BorrowedFd<'_>) -> bool {
+fn is_readable(fd: BorrowedFd<'_>) -> bool {
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
     let mut fds = [PollFd::new(fd, PollFlags::POLLIN)];
     matches!(poll(&mut fds, PollTimeout::ZERO), Ok(1..)) && fds[0].any().unwrap_or(false)
 }
 
-/// The process of a case must not outlive the loop, whatever ends the loop.
-#[cfg(target_os = "linux")]
-fn die_with(parent: Pid) {
+/// Asks the kernel to kill this process when the agent dies: prctl(2), or procctl(2). Not every supported version of
+/// DragonFly has such a call; there the cases end by their own timeouts.
+fn die_with_parent(parent: Pid) {
+    #[cfg(target_os = "linux")]
     let _ = nix::sys::prctl::set_pdeathsig(Signal::SIGKILL);
+    #[cfg(target_os = "freebsd")]
+    {
+        const PROC_PDEATHSIG_CTL: libc::c_int = 11;
+        let mut signal = libc::SIGKILL;
+        // SAFETY: the kernel reads one int; the target is this process.
+        unsafe { libc::procctl(libc::P_PID, 0, PROC_PDEATHSIG_CTL, (&raw mut signal).cast()) };
+    }
+    // The parent may have died before that call.
     if nix::unistd::getppid() != parent {
-        // SAFETY: `_exit` only ends the process; the parent died before the line above.
+        // SAFETY: `_exit` has no preconditions.
         unsafe { libc::_exit(1) }
     }
 }
-
-/// procctl(2), PROC_PDEATHSIG_CTL.
-#[cfg(target_os = "freebsd")]
-fn die_with(parent: Pid) {
-    const PROC_PDEATHSIG_CTL: libc::c_int = 11;
-    let mut signal = libc::SIGKILL;
-    // SAFETY: the kernel reads one int; the process concerned is this one.
-    unsafe { libc::procctl(libc::P_PID, 0, PROC_PDEATHSIG_CTL, (&raw mut signal).cast()) };
-    if nix::unistd::getppid() != parent {
-        // SAFETY: as on Linux.
-        unsafe { libc::_exit(1) }
-    }
-}
-
-/// DragonFly has no such call in every version that is meant; its cases end by their own limits.
-#[cfg(target_os = "dragonfly")]
-fn die_with(_: Pid) {}

@@ -12,7 +12,7 @@ use reusespec_wire::fastcgi::Role;
 
 use crate::case_run::CaseRun;
 use crate::listen_addr::ListenAddr;
-use crate::program::{Directory, Program};
+use crate::program::{self, Program};
 use crate::stop::Stop;
 
 /// How long a connection may take to be made.
@@ -26,7 +26,7 @@ pub(super) struct Application {
     pub(super) script_filename: Option<String>,
     _program: Option<Program>,
     _reference: Option<Background>,
-    _directory: Option<Directory>,
+    _directory: Option<tempfile::TempDir>,
 }
 
 impl Application {
@@ -88,14 +88,14 @@ impl Application {
     }
 }
 
-fn place(transport: Transport, run: &CaseRun<'_>) -> Result<(ListenAddr, Option<Directory>), Stop> {
+fn place(transport: Transport, run: &CaseRun<'_>) -> Result<(ListenAddr, Option<tempfile::TempDir>), Stop> {
     match transport {
         Transport::Tcp | Transport::Inherited => {
             let address = ([127, 0, 0, 1], run.sandbox.ports[0]).into();
             Ok((ListenAddr::Tcp(address), None))
         }
         Transport::Unix => {
-            let directory = Directory::new()?;
+            let directory = program::create_directory()?;
             Ok((ListenAddr::Unix(directory.path().join("socket")), Some(directory)))
         }
     }
