@@ -1,23 +1,12 @@
-//! Known mistakes of HTTP servers, to be switched on one at a time.
+//! Known bugs of HTTP servers. A server is started with at most one of them; `hooks` implements them.
 //!
-//! Each is the smallest change to this server that shows the mistake, at the place where it is made
-//! elsewhere, so the code asks `has(fault)` there. The price is these questions in the working code; a
-//! second implementation of each mistake would prove less. `reported_in` is a report of the mistake in some
-//! server, not necessarily the first; where none is known to us the mistake is `hypothetical`, and it names the
-//! rule that would be broken.
-
-use std::io;
-
-use tokio::sync::watch;
-use tokio::time::Instant;
+//! `reported_in` names a report of the bug in some server, not necessarily the first report. A bug without a known
+//! report is `hypothetical`, and `reported_in` names the rule it breaks.
 
 use crate::fault::faults;
 
-use super::input::Input;
-use super::shared::Mode;
-
 faults! {
-    /// A mistake the server can be started with; in the order of the requirements they break.
+    /// A bug that the server can be started with, in the order of the rules they break.
     HttpFault {
         NeverPersists = "http-never-persists",
             "hypothetical: RFC 9112 §9.3",
@@ -211,42 +200,5 @@ faults! {
         StopDropsInFlight = "http-stop-drops-in-flight",
             "denoland/deno#35609",
             "drops requests in a handler at a shutdown";
-    }
-}
-
-/// Waits for bytes as [`Input::fill_until`] does, but gives up when the switch is off or turned.
-pub(super) async fn fill_unless_switched(
-    input: &mut Input,
-    mode: &watch::Receiver<Mode>,
-    deadline: Instant,
-) -> io::Result<usize> {
-    let mut mode = mode.clone();
-    if *mode.borrow_and_update() != Mode::Persist {
-        return Err(io::ErrorKind::ConnectionAborted.into());
-    }
-    tokio::select! {
-        filled = input.fill_until(deadline) => filled,
-        _ = mode.changed() => Err(io::ErrorKind::ConnectionAborted.into()),
-    }
-}
-
-/// Waits until the client begins with its content.
-pub(super) async fn await_content(input: &mut Input, deadline: Instant) -> io::Result<()> {
-    if input.bytes().is_empty() {
-        input.fill_until(deadline).await?;
-    }
-    Ok(())
-}
-
-/// Exchanges the first two of several requests without content that are in the buffer.
-pub(super) fn swap_pipelined(bytes: &mut [u8]) {
-    let end = |from: usize| {
-        let rest = bytes.get(from..)?;
-        rest.windows(4)
-            .position(|window| window == b"\r\n\r\n")
-            .map(|at| from + at + 4)
-    };
-    if let Some((first, second)) = end(0).and_then(|first| Some((first, end(first)?))) {
-        bytes[..second].rotate_left(first);
     }
 }

@@ -1,12 +1,12 @@
-//! Mistakes that shipped in the setting of keepalive, each of which can be switched on again.
+//! Known historical bugs in setting keepalive, each of which can be switched on.
 //!
-//! The rules they break are in the parent module. Most cannot be seen in return codes, some not even in what
-//! getsockopt says: only in when the probes go out.
+//! The rules they break are in the parent module. Most bugs do not show in return codes, and some not even in
+//! `getsockopt`: only the times of the probes show them.
 
 use crate::fault::faults;
 
 faults! {
-    /// A historical mistake in setting keepalive.
+    /// A historical bug in setting keepalive.
     KeepaliveFault {
         /// Milliseconds to a kernel that takes seconds.
         InMilliseconds = "keepalive-in-milliseconds", "golang/go#65809",
@@ -17,7 +17,7 @@ faults! {
         /// A schedule of which only idle is set.
         SetsIdleOnly = "keepalive-sets-idle-only", "golang/go#73386",
             "probes are spaced and counted by the system's defaults";
-        /// The interval set with idle, unasked.
+        /// The interval set together with idle, though not requested.
         SetsIntervalToo = "keepalive-sets-interval-too", "golang/go#48622",
             "a long idle time makes a dead peer be noticed many idle times later";
         /// `SO_KEEPALIVE` switched on before the rest is checked.

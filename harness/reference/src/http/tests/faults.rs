@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Step::{Connect, Counted, HalfClose, Off, On, ReadError, Replies, Send};
+use super::Step::{Connect, Counted, HalfClose, Off, On, Replies, Send, Stop};
 use super::*;
 
 const GET: &str = "GET /echo?text=a HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -139,11 +139,8 @@ fn script(fault: HttpFault) -> (Settings, Vec<Step<'static>>) {
             let held = "GET /stream?count=in&until=go HTTP/1.1\r\nHost: a\r\n\r\n";
             (long, vec![Send(held), Counted("in"), Off, Connect, Send(GO)])
         }
-        F::StopKeepsListening => (long, vec![Send(GET), Replies(1), ReadError, Step::Refused]),
-        F::StopDropsInFlight => (
-            long,
-            vec![Send(HELD), Counted("in"), Connect, ReadError, Send(GO)],
-        ),
+        F::StopKeepsListening => (long, vec![Send(GET), Replies(1), Stop, Step::Refused]),
+        F::StopDropsInFlight => (long, vec![Send(HELD), Counted("in"), Connect, Stop, Send(GO)]),
         _ => panic!("{} has neither bytes nor a script", fault.name()),
     }
 }

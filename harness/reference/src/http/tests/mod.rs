@@ -44,7 +44,7 @@ enum Step<'s> {
     Off,
     On,
     /// Begins a shutdown.
-    ReadError,
+    Stop,
     /// Ends our side of the connection.
     HalfClose,
     /// Opens a further connection; the steps that follow are about it.
@@ -182,7 +182,7 @@ async fn play_unlimited(settings: Settings, fault: Option<HttpFault>, steps: &[S
             Step::On => server
                 .iter()
                 .for_each(|server| server.set_keep_alives_enabled(true)),
-            Step::ReadError => shutdown = server.take().map(|server| tokio::spawn(server.shutdown(BUDGET))),
+            Step::Stop => shutdown = server.take().map(|server| tokio::spawn(server.shutdown(BUDGET))),
             Step::HalfClose => client.stream.shutdown().await.unwrap(),
             Step::Connect => match Client::connect(address).await {
                 Ok(client) => {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Step::{Connect, Counted, Off, On, ReadError, Refused, Replies, Send};
+use super::Step::{Connect, Counted, Off, On, Refused, Replies, Send, Stop};
 use super::*;
 
 const KEPT: &str = "< 200 HTTP/1.1 content-length=1 \"a\"";
@@ -16,7 +16,7 @@ const WENT: &str = "< 200 HTTP/1.1 close content-length=2 \"ok\"\n< FIN";
 /// Both controls have the same effect on connections that exist.
 fn check_both(steps: impl Fn(Step<'static>) -> Vec<Step<'static>>, expected: &str) {
     check(&steps(Off), expected);
-    check(&steps(ReadError), expected);
+    check(&steps(Stop), expected);
 }
 
 fn leak(text: String) -> &'static str {
@@ -48,7 +48,7 @@ fn a_connection_never_used_is_served_once_within_a_grace() {
         ..Settings::default()
     };
     check_with(settings.clone(), &[Off], "< FIN");
-    check_with(settings, &[ReadError], "< FIN");
+    check_with(settings, &[Stop], "< FIN");
 }
 
 #[test]
@@ -95,14 +95,7 @@ fn a_request_in_its_handler_gets_its_reply_with_close_and_what_is_behind_it_does
     );
     // After a shutdown nobody can connect, so the connection that lets go is there before.
     check(
-        &[
-            Send(HELD),
-            Send(LAST),
-            Counted("in"),
-            Connect,
-            ReadError,
-            Send(GO),
-        ],
+        &[Send(HELD), Send(LAST), Counted("in"), Connect, Stop, Send(GO)],
         &format!("{slow}\n{WENT}"),
     );
 }
@@ -132,7 +125,7 @@ fn a_new_connection_is_served_once_while_keep_alives_are_off() {
 #[test]
 fn a_new_connection_is_refused_after_a_shutdown() {
     check(
-        &[Send(HELD), Counted("in"), Connect, ReadError, Refused, Send(GO)],
+        &[Send(HELD), Counted("in"), Connect, Stop, Refused, Send(GO)],
         &format!("< 200 HTTP/1.1 close content-length=4 \"slow\"\n< FIN\n{WENT}"),
     );
 }
@@ -195,7 +188,7 @@ fn a_shutdown_cannot_be_undone() {
         &[
             Send(half),
             Connect,
-            ReadError,
+            Stop,
             Send(on),
             Replies(1),
             Step::Back,
