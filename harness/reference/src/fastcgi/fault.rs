@@ -1,17 +1,13 @@
-//! Known historical bugs, each of which can be switched on.
+//! Known bugs of FastCGI applications and libraries. A server is started with at most one; `hooks` implements them.
 //!
-//! A suite that is green on a correct application proves little; it has to turn red on the bugs people had.
-//! Every fault names the report it comes from and does what was reported, at the place where the bug lived,
-//! not what would be convenient to detect. Bugs that only lie near a report say in brackets what the report
-//! has instead; one that nobody has reported is `hypothetical` and names the rule it breaks.
-//!
-//! At most one fault is on at a time: combinations say nothing about any report.
+//! The scenarios pass on a correct application; the faults prove that they fail on the bugs that applications had.
+//! `reported_in` names the report, and the fault does what was reported. If the report describes a related bug,
+//! parentheses say which. A bug without a known report is `hypothetical`, and `reported_in` names the rule it breaks.
 
 use crate::fault::faults;
 
 faults! {
-    /// A bug that an application, a library or a web server had; in the order ids, connections, management,
-    /// records, streams, output.
+    /// A bug that the server can be started with, in the order ids, connections, management, records, streams, output.
     FastCgiFault {
         IdKeptAfterEnd = "fcgi-id-kept-after-end",
             "golang/go@a387f9155389",
