@@ -1,5 +1,6 @@
 <?php
-// The handlers of ../HANDLERS.md for PHP. SCRIPT_FILENAME is this file for all of them; SCRIPT_NAME selects the handler.
+// The handlers of ../HANDLERS.md for PHP. SCRIPT_FILENAME is this file for all of them; SCRIPT_NAME selects the
+// handler.
 //
 // PHP reads CONTENT_LENGTH bytes of the body, always sets appStatus to 0 and ignores the role. The time limits of
 // scripts are switched off, because the end of the case ends them.

@@ -1,8 +1,8 @@
 //! The description of a fault, and the macro with which each family lists its faults.
 //!
 //! Each family has its own enum of faults, such as `sockets::SocketFault`, so that a function accepts only the faults
-//! that it implements. A macro generates the enums, so that the name, the report and the description of a fault stand in
-//! one place.
+//! that it implements. A macro generates the enums, so that the name, the report and the description of a fault stand
+//! in one place.
 
 /// Prefix of `reported_in` for a fault without a known report; the rule that it breaks follows.
 const HYPOTHETICAL: &str = "hypothetical: ";
@@ -12,8 +12,8 @@ const HYPOTHETICAL: &str = "hypothetical: ";
 pub struct FaultNote {
     /// The name on the command line, in kebab case.
     pub name: &'static str,
-    /// The report of the bug, `owner/repository#number`, or the source that contains it. `hypothetical: RULE` if neither
-    /// is known.
+    /// The report of the bug, `owner/repository#number`, or the source that contains it. `hypothetical: RULE` if
+    /// neither is known.
     pub reported_in: &'static str,
     /// What goes wrong: a sentence without a full stop.
     pub what: &'static str,

@@ -124,8 +124,8 @@ impl Keepalive {
         during("SO_KEEPALIVE", socket.set_keepalive(false))
     }
 
-    /// Accepts a connection. On all three systems it inherits `SO_KEEPALIVE`, idle, interval and count as the listener had
-    /// them when the handshake was completed.
+    /// Accepts a connection. On all three systems it inherits `SO_KEEPALIVE`, idle, interval and count as the listener
+    /// had them when the handshake was completed.
     ///
     /// # Errors
     /// [`KeepaliveError::Kernel`].

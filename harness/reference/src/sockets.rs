@@ -70,8 +70,8 @@ impl Sockets {
     /// Opens a listening TCP socket on `address` that shares the port and its connections with the other sockets that
     /// this function opens there.
     ///
-    /// `SO_REUSEPORT` distributes connections on Linux and DragonFly, `SO_REUSEPORT_LB` on FreeBSD, where `SO_REUSEPORT`
-    /// gives all of them to the newest listener. On Linux only processes of one user can share a port.
+    /// `SO_REUSEPORT` distributes connections on Linux and DragonFly, `SO_REUSEPORT_LB` on FreeBSD, where
+    /// `SO_REUSEPORT` gives all of them to the newest listener. On Linux only processes of one user can share a port.
     ///
     /// # Errors
     /// As [`Sockets::listen_tcp`].
@@ -107,7 +107,8 @@ impl Sockets {
         Ok(socket)
     }
 
-    /// Opens a UDP socket on `address` that receives the datagrams sent to `group`, beside other sockets that do so too.
+    /// Opens a UDP socket on `address` that receives the datagrams sent to `group`, beside other sockets that do so
+    /// too.
     ///
     /// `address` is the wildcard address of the group's family or the group itself, with the group's port. The scope id
     /// of an IPv6 `address` selects the interface; without one the kernel's route to the group does. Sets

@@ -1,7 +1,7 @@
 //! The input streams of a request: PARAMS first, then the handler starts, then STDIN and DATA.
 //!
-//! The streams arrive in this order (§6.1). Records out of order are ignored: PARAMS after its end, STDIN before the end
-//! of PARAMS or after its own end, DATA for a role that has none.
+//! The streams arrive in this order (§6.1). Records out of order are ignored: PARAMS after its end, STDIN before the
+//! end of PARAMS or after its own end, DATA for a role that has none.
 
 use std::sync::Arc;
 

@@ -29,16 +29,16 @@ pub struct Settings {
     pub params_len_max: usize,
     /// Bytes of PARAMS held for all requests of one connection. The request that exceeds it gets OVERLOADED.
     pub params_held_max: usize,
-    /// Bytes of STDIN and DATA held for the handlers of one connection; at least 65535. At the limit the connection is not
-    /// read until a handler reads: FastCGI has no flow control per request, and the alternatives are to lose bytes or to
-    /// hold any number of them.
+    /// Bytes of STDIN and DATA held for the handlers of one connection; at least 65535. At the limit the connection is
+    /// not read until a handler reads: FastCGI has no flow control per request, and the alternatives are to lose bytes
+    /// or to hold any number of them.
     pub input_held_max: usize,
     /// Bytes of output held for one connection before handlers have to wait.
     pub output_held_max: usize,
     /// The connection is dropped when its peer has not read any output for this long.
     pub stall_timeout: Duration,
-    /// How long input is read and dropped after the last byte was sent, so that the close is a FIN and not an RST, which
-    /// could destroy the response in flight (golang/go#4183).
+    /// How long input is read and dropped after the last byte was sent, so that the close is a FIN and not an RST,
+    /// which could destroy the response in flight (golang/go#4183).
     pub linger_timeout: Duration,
     /// FCGI_WEB_SERVER_ADDRS (§3.2). If set, connections of other peers are closed at once, including all Unix-domain
     /// ones.

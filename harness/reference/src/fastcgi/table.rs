@@ -1,8 +1,8 @@
 //! The active ids of one connection and the state of their requests.
 //!
-//! A request has an id, which the web server chooses and reuses, and a serial, which is unique on the connection. Output
-//! is matched by serial, so late output of a finished or aborted handler never appears in the request that has its id
-//! now. This needs two maps; with one map by id, such output would.
+//! A request has an id, which the web server chooses and reuses, and a serial, which is unique on the connection.
+//! Output is matched by serial, so late output of a finished or aborted handler never appears in the request that has
+//! its id now. This needs two maps; with one map by id, such output would.
 
 use std::collections::HashMap;
 

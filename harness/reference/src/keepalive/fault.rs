@@ -19,7 +19,7 @@ faults! {
             "probes are spaced and counted by the system's defaults";
         /// The interval set together with idle, though not requested.
         SetsIntervalToo = "keepalive-sets-interval-too", "golang/go#48622",
-            "a long idle time makes a dead peer be noticed many idle times later";
+            "with a long idle time a dead peer is detected many idle times later";
         /// `SO_KEEPALIVE` switched on before the rest is checked.
         OnBeforeError = "keepalive-on-before-error", "libuv/libuv#4356",
             "a call that fails leaves keepalive switched on";
@@ -31,6 +31,6 @@ faults! {
             "a connection is probed after keepalive was switched off";
         /// Idle counted from when it is set, not from the last segment received.
         IdleFromConnect = "keepalive-idle-from-connect", "cesanta/mongoose#1960",
-            "a connection is probed although the peer was heard from a moment ago";
+            "a connection is probed although the peer has just sent a segment";
     }
 }

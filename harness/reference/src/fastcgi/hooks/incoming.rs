@@ -88,11 +88,11 @@ fn before<'r, H: Handler>(
     if is_dropped {
         return Incoming::Dropped;
     }
-    Incoming::Taken(misread(record, fault, dialogue.table.newest_id()))
+    Incoming::Taken(as_read(record, fault, dialogue.table.newest_id()))
 }
 
 /// The record as the fault reads it; `newest_id` is the id begun last.
-fn misread<'r>(record: &Record<&'r [u8]>, fault: Fault, newest_id: Option<u16>) -> Cow<'r, [u8]> {
+fn as_read<'r>(record: &Record<&'r [u8]>, fault: Fault, newest_id: Option<u16>) -> Cow<'r, [u8]> {
     let mut copy = RawRecord {
         version: record.version(),
         padding: record.padding().to_vec(),

@@ -60,7 +60,7 @@ impl Hooks {
         self.0 == Some(fault)
     }
 
-    /// The settings that are not told to the web server.
+    /// The settings, except those that GET_VALUES_RESULT reports.
     pub(super) fn settings(self, decided: Settings) -> Settings {
         match self.0 {
             Some(FastCgiFault::StdinBlocksConnection) => Settings {

@@ -17,7 +17,7 @@ impl ConnectionHooks {
             return;
         };
         if fault == Fault::ResponseLengthTruncated {
-            // The lengths of these records are wrong, so they cannot be told apart.
+            // The lengths of these records are wrong, so the record boundaries are unknown.
             return;
         }
         let records = out.split_off(start);

@@ -41,8 +41,8 @@ impl Peer {
         }
     }
 
-    /// Sends in the background, so that a long body does not block reading. Ignores errors: reading shows what the server
-    /// did.
+    /// Sends in the background, so that a long body does not block reading. Ignores errors: reading shows what the
+    /// server did.
     pub(super) async fn send(&mut self, bytes: &[u8]) {
         let mut writer = self.take_writer().await;
         let bytes = bytes.to_vec();

@@ -1,4 +1,4 @@
-//! Faults in accepting connections, and in what the server is told at run time.
+//! Faults in accepting connections, and in in switching keep-alives.
 
 use super::super::shared::Mode;
 use super::{Hooks, HttpFault};

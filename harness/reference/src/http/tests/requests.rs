@@ -6,7 +6,7 @@ use super::*;
 const OK: &str = "< 200 HTTP/1.1 content-length=1 \"a\"";
 const BAD: &str = "< 400 HTTP/1.1 close content-length=0";
 
-/// A refusal of something whose first line is no request line: nobody asked.
+/// The refusal of bytes whose first line is not a request line.
 const BAD_UNASKED: &str = "< 400 HTTP/1.1 close content-length=0 unasked";
 
 #[test]
