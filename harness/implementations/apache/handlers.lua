@@ -1,5 +1,5 @@
--- Apache httpd: the replies of ../HANDLERS.md, by mod_lua's ordinary API.
--- Content that is sent back goes through mod_reflector: mod_lua hands out none that comes in chunks.
+-- The handlers of ../HANDLERS.md for Apache httpd, with mod_lua's ordinary API.
+-- mod_reflector echoes content, because mod_lua cannot read chunked content.
 
 local function query(r, name, otherwise)
   local value = ("&" .. (r.args or "")):match("&" .. name .. "=([^&]*)")

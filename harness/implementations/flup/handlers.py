@@ -1,6 +1,6 @@
-"""The handlers of ../HANDLERS.md as a WSGI application on flup, a thread a request.
+"""The handlers of ../HANDLERS.md as a WSGI application on flup, with a thread for each request.
 
-WSGI has no appStatus and one role; STDERR is `wsgi.errors`.
+WSGI has no appStatus and supports one role. `wsgi.errors` writes to STDERR.
 """
 
 import sys
@@ -100,6 +100,6 @@ def application(environ, start_response):
 
 
 if __name__ == "__main__":
-    # Without a port flup takes the listener in descriptor 0.
+    # Without an address flup serves on the listener in descriptor 0.
     at = ("127.0.0.1", int(sys.argv[1])) if len(sys.argv) > 1 else None
     WSGIServer(application, bindAddress=at, multiplexed=True, minSpare=8, maxSpare=16).run()

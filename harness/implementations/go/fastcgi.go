@@ -1,6 +1,6 @@
 // FastCGI with net/http/fcgi: the handlers of ../HANDLERS.md.
 //
-// The library has no way to set appStatus, to write STDERR, or to play another role than Responder.
+// The library has no API to set appStatus or to write STDERR, and supports the Responder role only.
 package main
 
 import (
@@ -33,13 +33,13 @@ func serveFastcgi(arguments json.RawMessage) any {
 	return "ok"
 }
 
-// serveInherited serves on the listener in descriptor 0, where the library looks for one if it is given none. Returns
-// only what went wrong.
+// serveInherited serves on the listener in descriptor 0, which the library uses if it is given none. It returns only
+// after an error.
 func serveInherited() error {
 	return fcgi.Serve(nil, http.HandlerFunc(handle))
 }
 
-// number is an option of the query.
+// number returns a numeric option of the query.
 func number(request *http.Request, name string, otherwise int) int {
 	if value, err := strconv.Atoi(request.URL.Query().Get(name)); err == nil {
 		return value
@@ -105,7 +105,7 @@ func echo(response http.ResponseWriter, request *http.Request) {
 	response.Write(body)
 }
 
-// show shortens what is long, as ../HANDLERS.md says.
+// show formats a name or value of /echo, as ../HANDLERS.md specifies it.
 func show(text string) string {
 	if len(text) <= 64 {
 		return text

@@ -1,4 +1,4 @@
-// HTTP: net/http's Server with the handlers of ../HANDLERS.md.
+// HTTP with net/http's Server: the handlers of ../HANDLERS.md.
 package main
 
 import (
@@ -13,10 +13,10 @@ import (
 	"time"
 )
 
-// httpServer is the one server of this process; a case starts a process of its own.
+// httpServer is the only server of this process: each case starts its own process.
 var httpServer *http.Server
 
-// counters are raised by handlers and asked for by `count`.
+// counters are incremented by handlers and read by `count`.
 var counters = struct {
 	sync.Mutex
 	of map[string]int
@@ -86,7 +86,7 @@ func handleHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	path := r.URL.Path
 	switch {
-	case path == "/" || path == "" && r.Method != http.MethodConnect: // "" is that of http://host
+	case path == "/" || path == "" && r.Method != http.MethodConnect: // "" is the path of http://host
 		io.WriteString(w, "ok")
 	case path == "/echo":
 		body, err := io.ReadAll(r.Body)

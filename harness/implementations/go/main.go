@@ -1,7 +1,7 @@
-// The Go adapter: reads requests as JSON lines, lets Go's standard library do what they ask.
+// The Go adapter: executes requests, which arrive as JSON lines, with Go's standard library.
 //
-// One file a family; this one reads the lines. A request nobody here knows is unsupported. See
-// ../ADAPTERS.md for the lines.
+// This file reads the lines, which ../ADAPTERS.md describes; each family has a file of its own. An unknown request is
+// unsupported.
 package main
 
 import (
@@ -12,7 +12,7 @@ import (
 	"runtime"
 )
 
-// serve does what one request asks and returns the answer.
+// serve executes one request and returns the answer.
 type serve func(arguments json.RawMessage) any
 
 var requests = map[string]serve{
@@ -26,7 +26,7 @@ func unsupported(what string) any { return map[string]string{"unsupported": what
 
 func failed(err error) any { return map[string]string{"failed": err.Error()} }
 
-// answer takes `{"name":{…}}` or `"name"`.
+// answer executes one request, `{"name":{…}}` or `"name"`.
 func answer(line []byte) any {
 	var name string
 	if json.Unmarshal(line, &name) == nil {

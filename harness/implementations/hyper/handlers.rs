@@ -1,6 +1,7 @@
-//! The replies of `../HANDLERS.md`, by hyper's ordinary API: content is a `Body`, lengths are its own.
+//! The handlers of `../HANDLERS.md`, with hyper's ordinary API: content is a `Body`, whose length hyper announces.
 //!
-//! A handler that answers before it has read spawns the reading: in hyper a reply is begun by returning it.
+//! hyper begins a reply when the handler returns it. So a handler that answers before it has read spawns a task that
+//! reads.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -42,7 +43,7 @@ fn number(request: &Request<Incoming>, name: &str, otherwise: u64) -> u64 {
         .unwrap_or(otherwise)
 }
 
-/// Answers one request. An error ends the connection: content that does not come has no reply.
+/// Answers one request. An error ends the connection without a reply: the content was cut short.
 pub(crate) async fn handle(
     mut request: Request<Incoming>,
     shared: Arc<Shared>,
@@ -103,7 +104,7 @@ pub(crate) async fn handle(
             request.body_mut().collect().await?;
             let enabled = path.ends_with("on");
             shared.switch(enabled);
-            // The connection's task hears of the switch before it goes on here.
+            // Lets the connection's task see the switch before this handler goes on.
             tokio::task::yield_now().await;
             reply(if enabled { "on" } else { "off" })
         }
@@ -127,7 +128,7 @@ fn tag() -> hyper::header::HeaderValue {
     hyper::header::HeaderValue::from_static("\"reusespec\"")
 }
 
-/// A reply that announces a length and sends so many bytes, never held in memory at once.
+/// A reply that announces a length and streams its bytes.
 fn sized(declared: u64, sent: u64) -> Reply {
     let (mut sender, content) = Channel::<Bytes, Infallible>::new(1);
     tokio::spawn(async move {
@@ -152,14 +153,14 @@ async fn stream(mut sender: Sender<Bytes>, request: Request<Incoming>, shared: A
         if chunk == chunks {
             wait(&request, &shared, 0).await;
         }
-        // The client is gone: nobody is left to stream to.
+        // The client is gone.
         if sender.send_data(vec![b'x'; size].into()).await.is_err() {
             return;
         }
     }
 }
 
-/// Waits `ms`, or, with `until`, for that counter and `ms` at the most.
+/// Waits `ms` milliseconds; with `until`, waits for that counter, but at most `ms`.
 async fn wait(request: &Request<Incoming>, shared: &Shared, otherwise: u64) {
     let Some(key) = query(request, "until") else {
         return sleep(Duration::from_millis(number(request, "ms", otherwise))).await;
@@ -170,6 +171,6 @@ async fn wait(request: &Request<Incoming>, shared: &Shared, otherwise: u64) {
             sleep(POLL).await;
         }
     };
-    // Both ways on mean the same to the handler: it answers.
+    // The handler answers after a timeout too.
     let _ = timeout_at(deadline, counted).await;
 }

@@ -1,7 +1,7 @@
-//! The hyper adapter: reads requests as JSON lines and lets hyper's HTTP/1 server do what they ask.
+//! The hyper adapter: executes requests, which arrive as JSON lines, with hyper's HTTP/1 server.
 //!
-//! `../ADAPTERS.md` has the lines; this file reads them, `server` owns connections, `handlers` the replies of
-//! `../HANDLERS.md`. The server has a thread of its own, so that a line is answered while handlers run.
+//! This file reads the lines, which `../ADAPTERS.md` describes. `server` owns the connections; `handlers` implements
+//! `../HANDLERS.md`. The server has a thread of its own, so that lines are answered while handlers run.
 
 mod handlers;
 mod server;
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use server::Server;
 
-/// hyper names no version of itself; the manifest pins it.
+/// hyper exports no version of its own; this manifest pins it.
 const MANIFEST: &str = include_str!("Cargo.toml");
 
 fn version() -> &'static str {
@@ -32,10 +32,10 @@ fn failed(error: &dyn std::error::Error) -> Value {
 
 fn serve(server: &mut Option<Server>, keys: &Value) -> Value {
     if !keys["idle_ms"].is_null() {
-        return unsupported("hyper has no time-out for idle connections");
+        return unsupported("hyper has no timeout for idle connections");
     }
     if !keys["requests_max"].is_null() {
-        return unsupported("hyper has no limit of requests on a connection");
+        return unsupported("hyper has no limit on the requests of one connection");
     }
     match Server::start(keys["at"].as_str().unwrap_or_default()) {
         Ok(started) => {

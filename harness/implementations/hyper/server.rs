@@ -1,7 +1,7 @@
-//! What hyper leaves to its user: accepting, and telling each connection that it is the last of its kind.
+//! The parts that hyper leaves to its user: accepting connections, and switching the keep-alives of all of them.
 //!
-//! hyper knows single connections. Its switch for one that exists is `Connection::graceful_shutdown`, for one to
-//! come `Builder::keep_alive(false)`; the server-wide switch here is those two and nothing else.
+//! hyper serves single connections. `Connection::graceful_shutdown` switches keep-alives off on an existing connection,
+//! `Builder::keep_alive(false)` on a new one. The server-wide switch here calls these two and does nothing else.
 
 use std::collections::HashMap;
 use std::io;
@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 use crate::handlers::handle;
 
-/// What connections have been told.
+/// The state of the keep-alive switch.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mode {
     Persist,
@@ -25,7 +25,7 @@ enum Mode {
     Stop,
 }
 
-/// What connections have in common.
+/// State that all connections share.
 pub(crate) struct Shared {
     mode: watch::Sender<Mode>,
     counters: Mutex<HashMap<String, u64>>,
@@ -41,7 +41,7 @@ impl Shared {
         self.mode.send_replace(Mode::Stop);
     }
 
-    /// Adds one and returns the new value.
+    /// Adds one to a counter and returns its new value.
     pub(crate) fn count(&self, key: &str) -> u64 {
         let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
         let counter = counters.entry(key.to_owned()).or_default();
@@ -60,7 +60,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Listens, and serves on a thread of its own until the process ends.
+    /// Listens, and serves on a thread of its own until the process exits.
     pub(crate) fn start(at: &str) -> io::Result<Self> {
         let listener = std::net::TcpListener::bind(at)?;
         listener.set_nonblocking(true)?;
@@ -109,7 +109,7 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
     let mut connection = pin!(connection);
     loop {
         tokio::select! {
-            // First, so that a handler that switches and yields is heard before its reply is begun.
+            // The switch is polled first, so that it takes effect before the reply of the handler that set it begins.
             biased;
             changed = mode.changed() => {
                 changed.expect("shared outlives its watchers");

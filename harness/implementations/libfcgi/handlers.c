@@ -1,7 +1,7 @@
-/* The handlers of ../HANDLERS.md on libfcgi (fcgiapp.h), one thread a connection.
+/* The handlers of ../HANDLERS.md on libfcgi (fcgiapp.h), with a thread for each connection.
  *
- * The library serves one request at a time in each thread that calls FCGX_Accept_r, so a process with one thread
- * would stop at the first idle connection; eight threads are what its own example `threaded.c` does. */
+ * Each thread that calls FCGX_Accept_r serves one connection at a time, so with one thread an idle connection would
+ * block all others. Eight threads follow the library's example `threaded.c`. */
 #include <fastcgi.h>
 #include <fcgiapp.h>
 #include <pthread.h>
@@ -214,7 +214,7 @@ static void *serve(void *unused)
 int main(int argc, char **argv)
 {
     pthread_t thread;
-    /* Without a port it is to find its listener in descriptor 0, where the library looks for it, too. */
+    /* Without a port the listener is in descriptor 0, which the library uses by default. */
     listener = argc == 2 ? FCGX_OpenSocket(argv[1], 128) : 0;
     if (argc > 2 || FCGX_Init() != 0 || listener < 0 || (argc == 1 && FCGX_IsCGI())) {
         fprintf(stderr, "usage: handlers [:PORT]\n");

@@ -1,6 +1,6 @@
-// The Node adapter: `node:http` with the handlers of ../HANDLERS.md; see ../ADAPTERS.md for the lines.
+// The Node adapter: node:http with the handlers of ../HANDLERS.md. ../ADAPTERS.md describes the lines.
 //
-// Nothing is set but what a request names. `keep-alives` has no switch in node:http and is unsupported.
+// The adapter sets only the options that a request names. node:http has no switch for `keep-alives`.
 'use strict';
 const http = require('node:http');
 const readline = require('node:readline');
@@ -99,7 +99,7 @@ async function handle(request, response) {
 let server;
 function serve({ at, idle_ms: idle, requests_max: requests }) {
   const [host, port] = at.split(':');
-  // A handler whose client is gone has nobody to tell.
+  // A handler fails when its client is gone, so its error has no receiver.
   server = http.createServer((request, response) => { handle(request, response).catch(() => response.destroy()); });
   if (idle !== undefined) server.keepAliveTimeout = idle;
   if (requests !== undefined) server.maxRequestsPerSocket = requests;

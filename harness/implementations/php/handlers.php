@@ -1,8 +1,9 @@
 <?php
-// The handlers of ../HANDLERS.md for PHP, one script for all: SCRIPT_FILENAME is this file, SCRIPT_NAME says which.
+// The handlers of ../HANDLERS.md for PHP. SCRIPT_FILENAME is this file for all of them; SCRIPT_NAME selects the
+// handler.
 //
-// PHP reads a body by CONTENT_LENGTH, sets appStatus to 0 whatever a script does, and has no roles to choose.
-// Limits that would end a script are switched off: a case ends it.
+// PHP reads CONTENT_LENGTH bytes of the body, always sets appStatus to 0 and ignores the role. The time limits of
+// scripts are switched off, because the end of the case ends them.
 
 set_time_limit(0);
 ignore_user_abort(false);

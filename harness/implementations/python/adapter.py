@@ -1,9 +1,8 @@
 """The Python adapter: http.server in HTTP/1.1 mode with the handlers of ../HANDLERS.md.
 
-See ../ADAPTERS.md for the lines. There is no `shutdown`: what http.server calls so ends the accepting loop
-alone. http.server leaves content to the handler; this one
-reads what Content-Length says, as its documentation shows it, and refuses a length that is no number and
-content that does not come.
+../ADAPTERS.md describes the lines. `shutdown` is unsupported, because shutdown() of http.server only ends the accept
+loop. http.server leaves content to the handler. These handlers read as many bytes as Content-Length says, as the
+documentation shows it, and refuse a length that is not a number and content that is cut short.
 """
 
 import json
@@ -30,7 +29,7 @@ def counted(key):
 
 
 class Refused(Exception):
-    """The content cannot be had; answered with 400."""
+    """The content cannot be read; the handler answers 400."""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -77,7 +76,7 @@ class Handler(BaseHTTPRequestHandler):
         try:
             self.handle_path()
         except Refused as refused:
-            # send_error says `close`, and send_header obeys it.
+            # send_error sends `Connection: close`, and send_header then ends the connection.
             self.send_error(400, str(refused))
 
     def handle_path(self):

@@ -1,34 +1,34 @@
-//! What is said about a fault, whatever family it belongs to, and how a family lists its own.
+//! The description of a fault, and the macro with which each family lists its faults.
 //!
-//! Each family has an enum of its own faults (`sockets::SocketFault`, `keepalive::KeepaliveFault`), so that no
-//! function can be handed a fault it does not know. They are tables for a macro, because name, report and
-//! sentence of a fault belong in one place; the price is a macro in the way of a reader's search.
+//! Each family has its own enum of faults, such as `sockets::SocketFault`, so that a function accepts only the faults
+//! that it implements. A macro generates the enums, so that the name, the report and the description of a fault stand
+//! in one place.
 
-/// What the report of a fault begins with where there is none; the rest is the rule it breaks.
+/// Prefix of `reported_in` for a fault without a known report; the rule that it breaks follows.
 const HYPOTHETICAL: &str = "hypothetical: ";
 
-/// A fault in words, for `reusespec faults`.
+/// The description of a fault, for `reusespec faults`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FaultNote {
     /// The name on the command line, in kebab case.
     pub name: &'static str,
-    /// The report the fault comes from, `owner/repository#number`, or a line of source that has it. `hypothetical: RULE`
-    /// where neither is known to us.
+    /// The report of the bug, `owner/repository#number`, or the source that contains it. `hypothetical: RULE` if
+    /// neither is known.
     pub reported_in: &'static str,
-    /// What goes wrong, in a sentence without a full stop.
+    /// What goes wrong: a sentence without a full stop.
     pub what: &'static str,
 }
 
 impl FaultNote {
-    /// Whether nobody is known to us to have made the mistake.
+    /// Whether no report of the bug is known.
     #[must_use]
     pub fn is_hypothetical(&self) -> bool {
         self.reported_in.starts_with(HYPOTHETICAL)
     }
 }
 
-/// An enum of faults. A row is `Variant = name, report, what goes wrong;`, with more documentation before it
-/// where the sentence is not enough.
+/// Defines an enum of faults. A row is `Variant = name, report, what goes wrong;`, with further documentation before it
+/// if needed.
 macro_rules! faults {
     (
         $(#[$about:meta])*
@@ -44,7 +44,7 @@ macro_rules! faults {
             /// Every fault, in the order of `reusespec faults`.
             pub const ALL: &[Self] = &[$(Self::$fault,)+];
 
-            /// The fault called `name`.
+            /// The fault with this name.
             #[must_use]
             pub fn named(name: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|fault| fault.name() == name)
@@ -56,7 +56,7 @@ macro_rules! faults {
                 self.note().name
             }
 
-            /// The report the fault comes from.
+            /// The report of the bug.
             #[must_use]
             pub const fn reported_in(self) -> &'static str {
                 self.note().reported_in
@@ -91,7 +91,7 @@ mod tests {
     use crate::sockets::SocketFault;
 
     #[test]
-    fn every_fault_is_found_by_its_name_and_by_no_other() {
+    fn a_fault_is_found_by_its_name_only() {
         for &fault in SocketFault::ALL {
             assert_eq!(SocketFault::named(fault.name()), Some(fault));
         }

@@ -1,18 +1,18 @@
-//! TCP keepalive set as the suite says it should be: rounded up, checked first, switched on last.
+//! Sets TCP keepalive: rounds periods up, checks everything first and switches keepalive on last.
 //!
-//! `limits` knows units and ranges of every system and is pure; `kernel` finds out which of them runs and makes
-//! the calls; [`fault`] lists the historical mistakes.
+//! `limits` holds the units and ranges of every system and is pure. `kernel` finds out which kernel runs and makes the
+//! calls. [`fault`] lists the historical bugs that can be switched on; `hooks` is where they act.
 //!
-//! One range holds everywhere: what Linux and DragonFly take. FreeBSD takes more, but there the product of
-//! interval and count wraps, and a live connection is dropped without a probe. The price is that a period of
-//! more than nine hours is refused on FreeBSD too.
+//! The same range applies everywhere: the values that Linux and DragonFly accept. FreeBSD accepts larger ones, but the
+//! product of interval and count then overflows and the kernel drops a live connection without a probe. So a period
+//! above nine hours is refused on FreeBSD too.
 
 pub mod fault;
+mod hooks;
 mod kernel;
 mod limits;
 
 use std::io;
-use std::thread;
 use std::time::Duration;
 
 use socket2::{SockAddr, Socket};
@@ -20,13 +20,13 @@ use socket2::{SockAddr, Socket};
 pub use fault::KeepaliveFault;
 pub use limits::{Kernel, Limits, Unit};
 
-/// When probes start, how they are spaced and how many go unanswered before the connection is dropped.
+/// A keepalive schedule: when probes start, their interval and how many unanswered ones drop the connection.
 ///
-/// What is `None` is left as it is. A connection whose peer is silent is dropped `idle + count * interval`
-/// after the last segment that came in.
+/// `None` leaves an option unchanged. A connection whose peer is silent is dropped `idle + count * interval` after the
+/// last segment that arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct KeepaliveConfig {
-    /// Quiet time before the first probe (`TCP_KEEPIDLE`).
+    /// Time without a segment before the first probe (`TCP_KEEPIDLE`).
     pub idle: Option<Duration>,
     /// Time between probes (`TCP_KEEPINTVL`).
     pub interval: Option<Duration>,
@@ -34,47 +34,47 @@ pub struct KeepaliveConfig {
     pub count: Option<u32>,
 }
 
-/// Why keepalive was not set. `SO_KEEPALIVE` is then as it was before.
+/// Why keepalive was not set. `SO_KEEPALIVE` is then unchanged.
 #[derive(Debug, thiserror::Error)]
 pub enum KeepaliveError {
-    /// The running kernel takes no such period.
+    /// The running kernel does not accept the period.
     #[error("{what} of {asked:?} is outside {least:?} to {most:?}")]
     Period {
         /// `idle` or `interval`.
         what: &'static str,
-        /// What was asked for.
+        /// The requested value.
         asked: Duration,
-        /// The shortest period the kernel takes.
+        /// The shortest period that the kernel accepts.
         least: Duration,
-        /// The longest period the kernel takes.
+        /// The longest period that the kernel accepts.
         most: Duration,
     },
-    /// The running kernel takes no such count.
+    /// The running kernel does not accept the count.
     #[error("count of {asked} is outside 1 to {most}")]
     Count {
-        /// What was asked for.
+        /// The requested value.
         asked: u32,
-        /// The largest count the kernel takes.
+        /// The largest count that the kernel accepts.
         most: u32,
     },
-    /// The kernel could not be asked or told.
+    /// A system call failed.
     #[error("{call} failed")]
     Kernel {
         /// The option or system call, as its manual page names it.
         call: &'static str,
-        /// The kernel's answer.
+        /// The kernel's error.
         source: io::Error,
     },
 }
 
-/// Sets keepalive by the rules of the reference implementation, or with one of them broken.
+/// Sets keepalive by the rules of the reference implementation, or with one known bug.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Keepalive {
-    /// The mistake to make; `None` obeys every rule.
+    /// The bug to switch on; `None` obeys every rule.
     pub fault: Option<KeepaliveFault>,
 }
 
-/// The numbers the kernel is given, in its own unit.
+/// The option values, in the unit of the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Settings {
     idle: Option<i32>,
@@ -83,28 +83,25 @@ struct Settings {
 }
 
 impl Keepalive {
-    /// Switches keepalive on with `period` of quiet before the first probe; interval and count stay as they are.
+    /// Switches keepalive on with an idle time of `period`; interval and count stay unchanged.
     ///
     /// # Errors
-    /// [`KeepaliveError::Period`] for a period that rounds up to nothing the kernel takes; 0 is refused
-    /// everywhere, because FreeBSD would take it for its default.
+    /// [`KeepaliveError::Period`] for a period that the kernel does not accept after rounding up. 0 is refused
+    /// everywhere, because FreeBSD interprets it as its default.
     pub fn set_keepalive(self, socket: &Socket, period: Duration) -> Result<(), KeepaliveError> {
-        let interval = self.has(KeepaliveFault::SetsIntervalToo).then_some(period);
-        self.set(
-            socket,
-            KeepaliveConfig {
-                idle: Some(period),
-                interval,
-                count: None,
-            },
-        )
+        let config = KeepaliveConfig {
+            idle: Some(period),
+            interval: None,
+            count: None,
+        };
+        self.set(socket, self.config_of_period(period, config))
     }
 
     /// Switches keepalive on with the given schedule.
     ///
-    /// Periods are rounded up to the unit of the running kernel: whole seconds, or milliseconds on DragonFly
-    /// before `__DragonFly_version` 500702 (golang/go#65809). Everything is checked before anything is set,
-    /// and `SO_KEEPALIVE` is set last, so that an error never leaves a connection half configured but probing.
+    /// Periods are rounded up to the unit of the running kernel: whole seconds, or milliseconds on DragonFly before
+    /// `__DragonFly_version` 500702 (golang/go#65809). All values are checked before the first is set, and
+    /// `SO_KEEPALIVE` is set last, so that an error never leaves a partly configured connection that sends probes.
     ///
     /// # Errors
     /// As [`Keepalive::set_keepalive`], and [`KeepaliveError::Count`].
@@ -113,65 +110,45 @@ impl Keepalive {
         socket: &Socket,
         config: KeepaliveConfig,
     ) -> Result<(), KeepaliveError> {
-        let config = if self.has(KeepaliveFault::SetsIdleOnly) {
-            KeepaliveConfig {
-                interval: None,
-                count: None,
-                ..config
-            }
-        } else {
-            config
-        };
-        self.set(socket, config)
+        self.set(socket, self.config(config))
     }
 
-    /// Switches keepalive off. A BSD with `net.inet.tcp.always_keepalive` set probes nevertheless.
+    /// Switches keepalive off. A BSD with `net.inet.tcp.always_keepalive` set still sends probes.
     ///
     /// # Errors
     /// [`KeepaliveError::Kernel`].
     pub fn clear_keepalive(self, socket: &Socket) -> Result<(), KeepaliveError> {
-        if self.has(KeepaliveFault::OffIgnored) {
+        if !self.clears() {
             return Ok(());
         }
         during("SO_KEEPALIVE", socket.set_keepalive(false))
     }
 
-    /// Accepts a connection. It inherits switch, idle, interval and count as the listener had them when the
-    /// handshake was completed, on all three systems.
+    /// Accepts a connection. On all three systems it inherits `SO_KEEPALIVE`, idle, interval and count as the listener
+    /// had them when the handshake was completed.
     ///
     /// # Errors
     /// [`KeepaliveError::Kernel`].
     pub fn accept(self, listener: &Socket) -> Result<(Socket, SockAddr), KeepaliveError> {
         let (socket, from) = during("accept", listener.accept())?;
-        if self.has(KeepaliveFault::NotInherited) {
-            during("SO_KEEPALIVE", socket.set_keepalive(false))?;
-        }
+        self.after_accept(&socket)?;
         Ok((socket, from))
     }
 
     fn set(self, socket: &Socket, config: KeepaliveConfig) -> Result<(), KeepaliveError> {
-        if self.has(KeepaliveFault::OnBeforeError) {
-            during("SO_KEEPALIVE", socket.set_keepalive(true))?;
-        }
+        self.before_check(socket)?;
         let limits = during("sysctl", kernel::running())?.limits();
         let settings = self.settings(config, &limits)?;
         kernel::set(socket, settings)?;
         during("SO_KEEPALIVE", socket.set_keepalive(true))?;
-        match config.idle {
-            Some(idle) if self.has(KeepaliveFault::IdleFromConnect) => probe_after(socket, idle),
-            _ => Ok(()),
-        }
+        self.after_set(socket, config)
     }
 
     fn settings(self, config: KeepaliveConfig, limits: &Limits) -> Result<Settings, KeepaliveError> {
         let period = |what, asked: Option<Duration>| {
-            let Some(asked) = asked else { return Ok(None) };
-            match self.fault {
-                Some(KeepaliveFault::InMilliseconds) => Ok(limits::saturated(asked.as_millis())),
-                Some(KeepaliveFault::Truncates) => Ok(limits::saturated(limits.unit.round_down(asked))),
-                _ => limits.period(what, asked),
-            }
-            .map(Some)
+            asked
+                .map(|asked| self.period(limits, asked, limits.period(what, asked)))
+                .transpose()
         };
         Ok(Settings {
             idle: period("idle", config.idle)?,
@@ -179,29 +156,6 @@ impl Keepalive {
             count: config.count.map(|asked| limits.count(asked)).transpose()?,
         })
     }
-
-    fn has(self, fault: KeepaliveFault) -> bool {
-        self.fault == Some(fault)
-    }
-}
-
-/// The fault `keepalive-idle-from-connect`: one probe `idle` from now, whatever came in meanwhile.
-///
-/// A kernel does not do this by itself, but Linux probes at once when idle is lowered below the time already
-/// quiet. So idle is lowered to its least at that moment, on a second descriptor of the socket.
-fn probe_after(socket: &Socket, idle: Duration) -> Result<(), KeepaliveError> {
-    let socket = during("dup", socket.try_clone())?;
-    let lowered = Settings {
-        idle: Some(1),
-        interval: None,
-        count: None,
-    };
-    thread::spawn(move || {
-        thread::sleep(idle);
-        // A connection that is gone by now cannot show the fault any more.
-        let _ = kernel::set(&socket, lowered);
-    });
-    Ok(())
 }
 
 fn during<T>(call: &'static str, result: io::Result<T>) -> Result<T, KeepaliveError> {

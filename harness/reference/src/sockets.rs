@@ -1,11 +1,12 @@
-//! Sockets opened as the suite says they should be: which option goes on which socket, on which system.
+//! Opens sockets with the options that the scenarios demand of each kind of socket and system.
 //!
-//! [`fault`] holds the historical mistakes that can be switched on again; `crate::keepalive` times connections.
+//! [`fault`] lists the historical bugs that can be switched on; `hooks` is where they act.
 //!
-//! An IPv6 socket is made IPv6-only everywhere. Linux and FreeBSD disagree on the default and DragonFly has
-//! no other kind; the price is that serving both families takes two sockets.
+//! IPv6 sockets are IPv6-only everywhere, because the default differs between Linux and FreeBSD and DragonFly has no
+//! dual-stack sockets. So serving both families takes two sockets.
 
 pub mod fault;
+mod hooks;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -14,30 +15,30 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 pub use fault::SocketFault;
 
-/// Connections the kernel may queue for a listener; it lowers this to its own limit (`somaxconn`).
+/// The backlog of listeners; the kernel lowers it to its own limit (`somaxconn`).
 const BACKLOG: i32 = 1024;
 
-/// Opens sockets by the rules of the reference implementation, or with one of them broken.
+/// Opens sockets by the rules of the reference implementation, or with one known bug.
 ///
 /// The sockets are blocking and closed on `exec`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Sockets {
-    /// The mistake to make; `None` obeys every rule.
+    /// The bug to switch on; `None` obeys every rule.
     pub fault: Option<SocketFault>,
 }
 
-/// Which call refused, and the kernel's reason.
+/// A failed system call and the error of the kernel.
 #[derive(Debug, thiserror::Error)]
 #[error("{call} failed")]
 pub struct SocketError {
     /// The system call or option, as its manual page names it: `bind`, `listen`, `SO_REUSEADDR`.
     pub call: &'static str,
-    /// The kernel's answer.
+    /// The kernel's error.
     pub source: io::Error,
 }
 
 impl SocketError {
-    /// The kernel's error number.
+    /// The kernel's error number, `errno`.
     #[must_use]
     pub fn errno(&self) -> Option<i32> {
         self.source.raw_os_error()
@@ -45,20 +46,20 @@ impl SocketError {
 }
 
 impl Sockets {
-    /// A listening TCP socket on `address`.
+    /// Opens a listening TCP socket on `address`.
     ///
-    /// `SO_REUSEADDR`, so that a server can be restarted while connections of its predecessor are in
-    /// `TIME_WAIT` (RFC 9293 §3.6.1; Linux socket(7)). Not when the port is 0: a kernel may then choose a port
-    /// that another such socket already holds (libuv/libuv#5256). Never `SO_REUSEPORT`: it would let a second
-    /// process take the port without an error (golang/go#2830).
+    /// Sets `SO_REUSEADDR`, so that a server can restart while connections of its predecessor are in `TIME_WAIT`
+    /// (RFC 9293 §3.6.1; Linux socket(7)). Does not set it for port 0, because the kernel may then choose a port that
+    /// another such socket holds (libuv/libuv#5256). Never sets `SO_REUSEPORT`, which would let a second process take
+    /// the port without an error (golang/go#2830).
     ///
     /// # Errors
-    /// The refusing call: `bind` with `EADDRINUSE`, `EACCES` or `EADDRNOTAVAIL`, on Linux also `listen` with
+    /// The call that failed: `bind` with `EADDRINUSE`, `EACCES` or `EADDRNOTAVAIL`, on Linux also `listen` with
     /// `EADDRINUSE`.
     pub fn listen_tcp(self, address: SocketAddr) -> Result<Socket, SocketError> {
         let socket = open(address, Type::STREAM, Protocol::TCP)?;
-        self.reuse_addr_on_listener(&socket, address)?;
-        if self.has(SocketFault::ReusePortOnEveryListener) {
+        self.set_reuse_addr_on_listener(&socket, address)?;
+        if self.reuse_port(false) {
             set_reuse_port(&socket)?;
         }
         bind(&socket, address)?;
@@ -66,67 +67,66 @@ impl Sockets {
         Ok(socket)
     }
 
-    /// A listening TCP socket on `address` that shares its port, and the connections to it, with the other
-    /// sockets this function opens there.
+    /// Opens a listening TCP socket on `address` that shares the port and its connections with the other sockets that
+    /// this function opens there.
     ///
-    /// The option that spreads connections is `SO_REUSEPORT` on Linux and DragonFly and `SO_REUSEPORT_LB` on
-    /// FreeBSD, where `SO_REUSEPORT` gives all of them to the newest listener. Only processes of one user can
-    /// share on Linux.
+    /// `SO_REUSEPORT` distributes connections on Linux and DragonFly, `SO_REUSEPORT_LB` on FreeBSD, where
+    /// `SO_REUSEPORT` gives all of them to the newest listener. On Linux only processes of one user can share a port.
     ///
     /// # Errors
     /// As [`Sockets::listen_tcp`].
     pub fn listen_balanced(self, address: SocketAddr) -> Result<Socket, SocketError> {
         let socket = open(address, Type::STREAM, Protocol::TCP)?;
-        self.reuse_addr_on_listener(&socket, address)?;
-        match self.fault {
-            Some(SocketFault::BalancedOptionIgnored) => {}
-            Some(SocketFault::BalancedWithPlainReusePort) => set_reuse_port(&socket)?,
-            _ => set_balanced(&socket)?,
+        self.set_reuse_addr_on_listener(&socket, address)?;
+        match self.balanced_option(BalancedOption::OfSystem) {
+            Some(BalancedOption::OfSystem) => set_balanced(&socket)?,
+            Some(BalancedOption::ReusePort) => set_reuse_port(&socket)?,
+            None => {}
         }
         bind(&socket, address)?;
         listen(&socket)?;
         Ok(socket)
     }
 
-    /// A UDP socket that owns `address`.
+    /// Opens a UDP socket that owns `address`.
     ///
-    /// No option at all. On Linux `SO_REUSEADDR` would let any other user who sets it too bind the same
-    /// address and receive the datagrams (python/cpython#81409).
+    /// Sets no option. On Linux `SO_REUSEADDR` would let any other user who sets it too bind the same address and
+    /// receive the datagrams (python/cpython#81409).
     ///
     /// # Errors
-    /// The refusing call: `bind` with `EADDRINUSE`, `EACCES` or `EADDRNOTAVAIL`.
+    /// The call that failed: `bind` with `EADDRINUSE`, `EACCES` or `EADDRNOTAVAIL`.
     pub fn bind_udp(self, address: SocketAddr) -> Result<Socket, SocketError> {
         let socket = open(address, Type::DGRAM, Protocol::UDP)?;
-        if self.has(SocketFault::ReuseAddrOnUdp) {
+        if self.reuse_addr_on_udp(false) {
             set_reuse_addr(&socket)?;
         }
-        if self.has(SocketFault::ReusePortOnEveryListener) {
+        if self.reuse_port(false) {
             set_reuse_port(&socket)?;
         }
         bind(&socket, address)?;
         Ok(socket)
     }
 
-    /// A UDP socket on `address` that receives what is sent to `group`, beside others that do the same.
+    /// Opens a UDP socket on `address` that receives the datagrams sent to `group`, beside other sockets that do so
+    /// too.
     ///
-    /// `address` is the wildcard address of the group's family or the group itself, with the group's port; an
-    /// IPv6 `address` names the interface by its scope id, otherwise the kernel's route to the group decides.
-    /// `SO_REUSEADDR` everywhere, and on the BSDs `SO_REUSEPORT` too: there two wildcard addresses share a
-    /// port by nothing less. On Linux the socket is also kept from hearing groups that other sockets joined
-    /// (`IP_MULTICAST_ALL`, ip(7)).
+    /// `address` is the wildcard address of the group's family or the group itself, with the group's port. The scope id
+    /// of an IPv6 `address` selects the interface; without one the kernel's route to the group does. Sets
+    /// `SO_REUSEADDR`, and on the BSDs `SO_REUSEPORT` too: without it two wildcard addresses cannot share a port there.
+    /// On Linux also clears `IP_MULTICAST_ALL` (ip(7)), so that the socket does not receive groups that other sockets
+    /// have joined.
     ///
     /// # Errors
-    /// The refusing call: `bind` with `EADDRINUSE`; `IP_ADD_MEMBERSHIP` or `IPV6_JOIN_GROUP` with `ENODEV`
-    /// where no route leads to the group, with `EINVAL` where `group` is no multicast address or of the other
-    /// family than `address`.
+    /// The call that failed: `bind` with `EADDRINUSE`; `IP_ADD_MEMBERSHIP` or `IPV6_JOIN_GROUP` with `ENODEV`
+    /// if there is no route to the group, with `EINVAL` if `group` is not a multicast address or not of
+    /// the family of `address`.
     pub fn listen_multicast_udp(self, address: SocketAddr, group: IpAddr) -> Result<Socket, SocketError> {
         let socket = open(address, Type::DGRAM, Protocol::UDP)?;
-        if !self.has(SocketFault::MulticastWithoutReuseAddr) {
+        if self.reuse_addr_on_multicast(true) {
             set_reuse_addr(&socket)?;
         }
         let on_bsd = cfg!(any(target_os = "freebsd", target_os = "dragonfly"));
-        let on_every = self.has(SocketFault::ReusePortOnEveryListener);
-        if on_every || (on_bsd && !self.has(SocketFault::MulticastWithoutReusePort)) {
+        if self.reuse_port_on_multicast(on_bsd) {
             set_reuse_port(&socket)?;
         }
         bind(&socket, address)?;
@@ -134,18 +134,21 @@ impl Sockets {
         Ok(socket)
     }
 
-    fn reuse_addr_on_listener(self, socket: &Socket, address: SocketAddr) -> Result<(), SocketError> {
-        let wanted = match self.fault {
-            Some(SocketFault::NoReuseAddr) => false,
-            Some(SocketFault::ReuseAddrOnPortZero) => true,
-            _ => address.port() != 0,
-        };
-        if wanted { set_reuse_addr(socket) } else { Ok(()) }
+    fn set_reuse_addr_on_listener(self, socket: &Socket, address: SocketAddr) -> Result<(), SocketError> {
+        if self.reuse_addr_on_listener(address.port() != 0) {
+            set_reuse_addr(socket)?;
+        }
+        Ok(())
     }
+}
 
-    fn has(self, fault: SocketFault) -> bool {
-        self.fault == Some(fault)
-    }
+/// The option that lets listeners share a port.
+#[derive(Debug, Clone, Copy)]
+enum BalancedOption {
+    /// The option of this system that distributes connections.
+    OfSystem,
+    /// `SO_REUSEPORT`, whatever the system.
+    ReusePort,
 }
 
 fn open(address: SocketAddr, kind: Type, protocol: Protocol) -> Result<Socket, SocketError> {

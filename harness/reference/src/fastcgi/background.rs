@@ -1,7 +1,7 @@
-//! A server on a thread of its own, for programs that are not asynchronous themselves.
+//! A server on a thread of its own, for programs that are not asynchronous.
 //!
-//! The agent is one: it forks, so it must not have a runtime of its own. Errors of listening are returned to
-//! whoever starts it; after that nobody waits for the thread, which ends with the value.
+//! The agent uses it: it forks, so it must not run a tokio runtime. `Background::start` returns errors of listening.
+//! The thread stops when the [`Background`] is dropped; nothing joins it.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,7 +11,7 @@ use std::sync::mpsc;
 
 use tokio::sync::oneshot;
 
-use super::{FastCgiFault, Handlers, ListenError, Listener, Server, Settings};
+use super::{Handlers, ListenError, Listener, Server, Settings};
 
 /// Where to listen.
 #[derive(Debug)]
@@ -20,31 +20,31 @@ pub enum At {
     Tcp(SocketAddr),
     /// The path of a Unix-domain socket.
     Unix(PathBuf),
-    /// A listener that somebody else has made.
+    /// A listening socket that another program has created.
     Inherited(OwnedFd),
 }
 
-/// The standard handlers, served until this is dropped.
+/// A running server with the standard handlers; dropping it stops the server.
 #[derive(Debug)]
 pub struct Background {
-    /// Dropping it ends the thread.
+    /// Dropping the sender ends the thread.
     _stop: oneshot::Sender<()>,
 }
 
 impl Background {
-    /// Listens and serves.
+    /// Starts the thread and waits until it listens.
     ///
     /// # Errors
-    /// When the place cannot be listened on, or there is no thread to be had.
+    /// The address cannot be bound, or the thread or its runtime cannot be started.
     pub fn start(at: At, settings: Settings) -> Result<Self, ListenError> {
         let (stop, stopped) = oneshot::channel::<()>();
         let (listening, listens) = mpsc::channel();
         let no_thread = |source| ListenError::Bind {
-            on: "a thread of its own".to_owned(),
+            on: "a background thread".to_owned(),
             source,
         };
         let serve = move || {
-            if settings.has(FastCgiFault::TakenForCgi) && matches!(at, At::Inherited(_)) {
+            if !settings.hooks().serves(&at) {
                 drop(at);
                 return drop(listening.send(Ok(())));
             }
@@ -61,7 +61,7 @@ impl Background {
                 match listener {
                     Ok(listener) => {
                         let _server = Server::start(listener, Handlers, settings);
-                        // Whoever does not wait for the answer has gone, and so has the other end of `stopped`.
+                        // If the receiver is gone, so is the sender of `stopped`, and the thread ends.
                         let _ = listening.send(Ok(()));
                         let _ = stopped.await;
                     }
@@ -73,7 +73,7 @@ impl Background {
             .name("fastcgi reference".to_owned())
             .spawn(serve);
         thread.map_err(no_thread)?;
-        let gone = |_| no_thread(io::Error::other("it ended before it listened"));
+        let gone = |_| no_thread(io::Error::other("the thread ended before it listened"));
         listens.recv().map_err(gone)??;
         Ok(Self { _stop: stop })
     }

@@ -1,8 +1,8 @@
-//! One connection: moves bytes between the socket and the dialogue until both are done.
+//! Moves bytes between a connection's socket and its dialogue until both are done.
 //!
-//! Reading, writing and listening to handlers happen in one loop, none waiting for another: a peer that does
-//! not read its output can still send ABORT_REQUEST, and one that sends a long body gets answers meanwhile.
-//! News from handlers come first and are written together, so a small response is one `write`.
+//! One loop reads, writes and receives the handlers' output, and none of the three waits for another. So a peer that
+//! does not read can still send ABORT_REQUEST, and a peer that sends a long body gets responses meanwhile. The loop
+//! takes the handlers' output first and writes it together, so that a small response is one `write`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,23 +14,23 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use super::dialogue::{Dialogue, Life};
 use super::receive::{Flow, Piece};
 use super::running::News;
-use super::{FastCgiFault, Handler, Settings};
+use super::{Handler, Settings, hooks};
 
-/// Bytes asked for at once.
+/// The length of the read buffer in bytes.
 const READ_LEN: usize = 32 << 10;
 
-/// What the loop woke up for.
+/// Why the loop woke.
 enum Woke {
     News(News),
     Written(usize),
     Read(usize),
     Paid(OwnedSemaphorePermit),
     Drain,
-    /// The peer is gone, or does not read.
+    /// The peer is gone, or `stall_timeout` has passed without it reading.
     Lost,
 }
 
-/// What a connection needs from its server.
+/// The state that a connection needs from its server.
 pub(super) struct Serve<H> {
     pub(super) handler: Arc<H>,
     pub(super) settings: Arc<Settings>,
@@ -41,7 +41,7 @@ pub(super) struct Serve<H> {
 }
 
 impl<H: Handler> Serve<H> {
-    /// Serves a connection until it is closed; handlers still running then are dropped.
+    /// Serves a connection until it is closed, then drops the handlers that still run.
     pub(super) async fn connection(
         self,
         mut reader: impl AsyncRead + Unpin,
@@ -66,15 +66,14 @@ impl<H: Handler> Serve<H> {
                 life,
                 ..
             } = &mut dialogue;
-            let hears = *life != Life::Closing && out.len() < settings.output_held_max;
-            // Handlers stop at the limit; only replies to a peer that floods us and does not read get beyond
-            // it.
+            let takes_news = *life != Life::Closing && out.len() < settings.output_held_max;
+            // Handlers stop at the limit. Only replies to a peer that sends records and does not read exceed it.
             let reads = *life == Life::Open && unpaid.is_none() && out.len() < 2 * settings.output_held_max;
             let writes = !out.is_empty();
             let price = unpaid.as_ref().map_or(0, |piece| piece.content.len());
             let woke = tokio::select! {
                 biased;
-                news = running.news(), if hears => Woke::News(news),
+                news = running.news(), if takes_news => Woke::News(news),
                 written = writer.write(out), if writes => written.map_or(Woke::Lost, Woke::Written),
                 permit = pay(budget, price), if unpaid.is_some() => Woke::Paid(permit),
                 read = reader.read(&mut buffer), if reads => read.map_or(Woke::Lost, Woke::Read),
@@ -82,15 +81,13 @@ impl<H: Handler> Serve<H> {
                 () = tokio::time::sleep(settings.stall_timeout), if writes => Woke::Lost,
             };
             match woke {
-                Woke::News(news) => dialogue.heard(news),
+                Woke::News(news) => dialogue.on_news(news),
                 Woke::Written(len) => drop(dialogue.out.drain(..len)),
                 Woke::Read(0) => dialogue.end_of_input(),
                 Woke::Read(len) => {
                     decoder.feed(&buffer[..len]);
                     unpaid = take_records(&mut decoder, &mut dialogue, &settings);
-                    if settings.has(FastCgiFault::ShortReadIsRecord) {
-                        decoder = Decoder::new();
-                    }
+                    settings.hooks().after_read(&mut decoder);
                 }
                 Woke::Paid(permit) => {
                     if let Some(piece) = unpaid.take() {
@@ -105,13 +102,13 @@ impl<H: Handler> Serve<H> {
                 Woke::Lost => return,
             }
         }
-        if !settings.has(FastCgiFault::ResetOnClose) {
+        if settings.hooks().lingers() {
             linger(reader, writer, &mut buffer, settings.linger_timeout).await;
         }
     }
 }
 
-/// Hands whole records to the dialogue until one has to wait, none is left, or no more are wanted.
+/// Hands whole records to the dialogue until one has to wait for memory, none is left, or the dialogue stops reading.
 fn take_records<H: Handler>(
     decoder: &mut Decoder,
     dialogue: &mut Dialogue<H>,
@@ -119,12 +116,12 @@ fn take_records<H: Handler>(
 ) -> Option<Piece> {
     while dialogue.life == Life::Open {
         let version = decoder.peek_version()?;
-        if version != VERSION && !settings.has(FastCgiFault::VersionIgnored) {
-            // What its lengths would mean is unknown, so the rest of the record is not waited for.
+        if !settings.hooks().supports_version(version == VERSION) {
+            // The meaning of its length fields is unknown, so the rest of the record is not waited for.
             dialogue.end_of_input();
             return None;
         }
-        if let Flow::Pay(piece) = dialogue.take(&decoder.next_record()?) {
+        if let Flow::Pay(piece) = hooks::take(dialogue, &decoder.next_record()?) {
             return Some(piece);
         }
     }
@@ -139,7 +136,7 @@ async fn pay(budget: &Arc<Semaphore>, len: usize) -> OwnedSemaphorePermit {
         .expect("the budget is never closed")
 }
 
-/// Says that nothing more comes and reads what nobody wants, so that the kernel does not answer it with RST.
+/// Sends FIN, then reads and drops the input, so that the kernel does not answer it with RST.
 async fn linger(
     mut reader: impl AsyncRead + Unpin,
     mut writer: impl AsyncWrite + Unpin,
@@ -151,6 +148,6 @@ async fn linger(
         while reader.read(buffer).await? > 0 {}
         std::io::Result::Ok(())
     };
-    // Whatever happens now, the connection is given up.
+    // The connection closes after a timeout or an error too.
     let _ = tokio::time::timeout(timeout, rest).await;
 }

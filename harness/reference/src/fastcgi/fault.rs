@@ -1,17 +1,13 @@
-//! Known historical bugs, each of which can be switched on.
+//! Known bugs of FastCGI applications and libraries. A server is started with at most one; `hooks` implements them.
 //!
-//! A suite that is green on a correct application proves little; it has to turn red on the bugs people had.
-//! Every fault names the report it comes from and does what was reported, at the place where the bug lived,
-//! not what would be convenient to detect. Bugs that only lie near a report say in brackets what the report
-//! has instead; one that nobody has reported is `hypothetical` and names the rule it breaks.
-//!
-//! At most one fault is on at a time: combinations say nothing about any report.
+//! The scenarios pass on a correct application; the faults prove that they fail on the bugs that applications had.
+//! `reported_in` names the report, and the fault does what was reported. If the report describes a related bug,
+//! parentheses say which. A bug without a known report is `hypothetical`, and `reported_in` names the rule it breaks.
 
 use crate::fault::faults;
 
 faults! {
-    /// A bug that an application, a library or a web server had; in the order ids, connections, management,
-    /// records, streams, output.
+    /// A bug that the server can be started with, in the order ids, connections, management, records, streams, output.
     FastCgiFault {
         IdKeptAfterEnd = "fcgi-id-kept-after-end",
             "golang/go@a387f9155389",
@@ -30,7 +26,7 @@ faults! {
             "every response carries id 1";
         IdsIgnored = "fcgi-ids-ignored",
             "urweb/urweb#57",
-            "input goes to the request begun last, whatever id it carries";
+            "input goes to the request that was begun last, whatever its id";
         NullIdAccepted = "fcgi-null-id-accepted",
             "yookoala/gofast#65",
             "a request with id 0 is served";
@@ -39,7 +35,7 @@ faults! {
             "any number of ids may be begun and never finished";
         EarlyEndStuck = "fcgi-early-end-stuck",
             "php/php-src#10335",
-            "after an END_REQUEST that did not wait for STDIN the connection is not read any more";
+            "after an END_REQUEST before the end of STDIN, the connection is not read any more";
         LateAbortAnswered = "fcgi-late-abort-answered",
             "php/php-src#1169 (a second END_REQUEST for a finished request)",
             "ABORT_REQUEST for an inactive id is answered with END_REQUEST";
@@ -54,7 +50,7 @@ faults! {
             "the connection is closed with input unread, which sends RST";
         OneConnection = "fcgi-one-connection",
             "ruven/iipsrv#203 (one process of libfcgi)",
-            "an idle connection keeps all others from being served";
+            "an idle connection blocks all others";
         TakenForCgi = "fcgi-taken-for-cgi",
             "hypothetical: FastCGI 1.0 §2.2",
             "a program started with a listener in descriptor 0 runs as a CGI program and ends";
@@ -90,7 +86,7 @@ faults! {
             "FCGI_MPXS_CONNS says 1 and a second request is rejected";
         PaddingParsed = "fcgi-padding-parsed",
             "darrengarvey/cgi#17",
-            "padding is taken for content";
+            "padding is read as content";
         EmptyRecordPadding = "fcgi-empty-record-padding",
             "php-src main/fastcgi.c, fcgi_read",
             "the padding of a record that ends a stream is not skipped";
@@ -99,7 +95,7 @@ faults! {
             "content and padding of more than 65528 bytes close the connection";
         ShortReadIsRecord = "fcgi-short-read-is-record",
             "ba0f3/fastcgi.nim#2",
-            "what one read brings is taken for whole records, the rest of a cut one is lost";
+            "each read is treated as complete records, and the rest of a cut record is lost";
         PairInOneRecord = "fcgi-pair-in-one-record",
             "open-telemetry/opentelemetry-ebpf-instrumentation#3534",
             "a name-value pair that continues in the next record is lost";
@@ -111,7 +107,7 @@ faults! {
             "a length of four bytes is read as its first byte";
         LengthOverflow = "fcgi-length-overflow",
             "CVE-2025-23016",
-            "the sum of two lengths overflows and the process dies; here the connection, and nobody is served after it";
+            "the sum of two lengths overflows and the process dies; here the connection closes and no further request is served";
         ParamsOver8192Lost = "fcgi-params-over-8192-lost",
             "FastCGI-Archives/fcgi2#13",
             "PARAMS beyond 8192 bytes are lost";
@@ -123,7 +119,7 @@ faults! {
             "an empty STDIN record after the end of STDIN closes the connection";
         WaitsForContentLength = "fcgi-waits-for-content-length",
             "caddyserver/caddy#5236",
-            "the end of STDIN does not count before CONTENT_LENGTH bytes have arrived";
+            "the end of STDIN is ignored before CONTENT_LENGTH bytes have arrived";
         StdinBlocksConnection = "fcgi-stdin-blocks-connection",
             "go1.19 net/http/fcgi/child.go:242 (a TODO in the source)",
             "nothing is read from the connection while a handler has unread STDIN";
@@ -138,7 +134,7 @@ faults! {
             "a flush sends an empty STDOUT record in the middle of the response";
         StderrInStdout = "fcgi-stderr-in-stdout",
             "hoaproject/Fastcgi#18",
-            "what is written to STDERR appears in STDOUT";
+            "output to STDERR appears in STDOUT";
         StderrNotClosed = "fcgi-stderr-not-closed",
             "go1.19 net/http/fcgi/child.go:296 (STDERR written, never ended)",
             "no empty STDERR record follows STDERR output";
@@ -159,6 +155,6 @@ faults! {
             "ABORT_REQUEST has no effect";
         AbortCloses = "fcgi-abort-closes",
             "facebook/hhvm#2240",
-            "ABORT_REQUEST kills the process; here the connection";
+            "ABORT_REQUEST kills the process; here it closes the connection";
     }
 }

@@ -1,9 +1,8 @@
-//! The handlers every FastCGI implementation under test offers, as `harness/implementations/HANDLERS.md`
-//! says.
+//! The handlers that every FastCGI implementation under test offers, as `harness/implementations/HANDLERS.md` specifies
+//! them.
 //!
-//! Chosen by the role and, for a Responder, by SCRIPT_NAME. Each shows one thing a library can get wrong, and
-//! each says only what all languages can say alike: no time stamps, no order of a hash map, no library's
-//! headers.
+//! The role selects the handler, and SCRIPT_NAME that of a Responder. Each handler exercises one feature that a library
+//! can get wrong. The output is the same in all languages: no timestamps, no hash-map order, no headers of a library.
 
 use std::time::Duration;
 
@@ -11,13 +10,13 @@ use reusespec_wire::fastcgi::Role;
 
 use super::{AppStatus, Handler, Output, Params, Request};
 
-/// What comes before a plain body (§6.1).
+/// The headers of a plain body (§6.1).
 const PLAIN: &[u8] = b"Content-Type: text/plain\r\n\r\n";
 const NO_SUCH_HANDLER: &[u8] = b"Status: 404 Not Found\r\nContent-Type: text/plain\r\n\r\nno such handler\n";
-/// A parameter's name or value that is longer is shown by its length and checksum.
+/// Longer names and values are shown by length and checksum.
 const SHOWN_MAX: usize = 64;
 
-/// The handlers.
+/// The standard handlers.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Handlers;
 
@@ -36,7 +35,7 @@ async fn respond(mut request: Request, output: &mut Output) -> AppStatus {
     match request.params.get("SCRIPT_NAME").unwrap_or_default() {
         b"/echo" => echo(request, output).await,
         b"/ignore-body" => {
-            // The body stays unread for as long as `request` lives.
+            // `request` keeps the unread body open until the handler returns.
             pause(query.number("ms", 0)).await;
             plain(output, b"ignored\n").await;
         }
@@ -67,14 +66,14 @@ async fn respond(mut request: Request, output: &mut Output) -> AppStatus {
     0
 }
 
-/// The parameters whose names start with `ECHO_` or are empty, the body's length, the body.
+/// Answers with the parameters whose names start with `ECHO_` or are empty, the length of the body, and the body.
 async fn echo(mut request: Request, output: &mut Output) {
     let body = request.stdin.read_to_end().await;
     let mut answer = PLAIN.to_vec();
     let echoed = |(name, _): &(&[u8], &[u8])| name.is_empty() || name.starts_with(b"ECHO_");
     let mut params: Vec<_> = request.params.iter().filter(echoed).collect();
     params.sort_by_key(|(name, _)| *name);
-    // A name that came twice is shown once, with the value `Params::get` gives it: the last.
+    // A repeated name is shown once, with its last value, as `Params::get` returns it.
     for (at, (name, value)) in params.iter().enumerate() {
         if params.get(at + 1).is_none_or(|(next, _)| next != name) {
             show(&mut answer, name);
@@ -109,7 +108,7 @@ async fn big(len: u64, output: &mut Output) {
     }
 }
 
-/// Allows what asks for it (§6.3).
+/// Allows the request if a parameter asks for it (§6.3).
 async fn authorize(params: &Params, output: &mut Output) -> AppStatus {
     let answer: &[u8] = if params.get("ECHO_ALLOW") == Some(b"yes") {
         b"Status: 200 OK\r\nVariable-ECHO_ALLOWED: yes\r\n\r\n"
@@ -120,7 +119,7 @@ async fn authorize(params: &Params, output: &mut Output) -> AppStatus {
     0
 }
 
-/// Reads STDIN to its end before anything else (§6.4), then DATA, and answers with both.
+/// Reads STDIN to its end (§6.4), then DATA, and answers with both.
 async fn filter(mut request: Request, output: &mut Output) -> AppStatus {
     let stdin = request.stdin.read_to_end().await;
     let data = request.data.read_to_end().await;
@@ -145,7 +144,7 @@ async fn pause(ms: u64) {
     }
 }
 
-/// Says so where a stream has another length than was announced (§6.2, §6.4).
+/// Adds a line if the length of a stream differs from the announced length (§6.2, §6.4).
 fn note_missing(answer: &mut Vec<u8>, params: &Params, name: &str, len: usize) {
     let announced = params.get(name).and_then(number);
     if let Some(announced) = announced.filter(|announced| *announced != len as u64) {
@@ -153,7 +152,7 @@ fn note_missing(answer: &mut Vec<u8>, params: &Params, name: &str, len: usize) {
     }
 }
 
-/// Short bytes as they are, long ones as length and checksum.
+/// Appends short bytes unchanged, long ones as length and checksum.
 fn show(answer: &mut Vec<u8>, bytes: &[u8]) {
     if bytes.len() <= SHOWN_MAX {
         answer.extend_from_slice(bytes);
@@ -165,7 +164,7 @@ fn show(answer: &mut Vec<u8>, bytes: &[u8]) {
     }
 }
 
-/// `a=1&b=2`, digits only.
+/// A query such as `a=1&b=2` with numeric values.
 struct Query(Vec<u8>);
 
 impl Query {

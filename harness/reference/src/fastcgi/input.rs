@@ -1,8 +1,8 @@
-//! A stream on its way from the connection to a handler: [`Input`] reads, `Feed` writes.
+//! A stream from the connection to a handler: [`Input`] reads, `Feed` writes.
 //!
-//! The connection never waits here. What a handler has not read is held, and paid for with permits of the
-//! connection's budget that come back when the piece is read or nobody can read it any more. A dropped
-//! `Input` takes everything and holds nothing, which is what "does not read its body" should cost.
+//! Writing never waits. Each unread piece holds permits of the connection's memory budget, which are released when the
+//! piece is read or the [`Input`] is dropped. After that, further pieces are discarded, so that a handler that does not
+//! read its body costs no memory.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -45,7 +45,7 @@ pub(super) fn stream() -> (Feed, Input) {
 }
 
 impl Input {
-    /// The next piece, as the web server cut it; `None` when the stream has ended.
+    /// Waits for the content of the next record; `None` at the end of the stream.
     pub async fn piece(&mut self) -> Option<Vec<u8>> {
         loop {
             {
@@ -61,7 +61,7 @@ impl Input {
         }
     }
 
-    /// Everything up to the end of the stream, which is unbounded: the handler decides to hold it.
+    /// Reads to the end of the stream. The length has no limit; the handler decides to hold it in memory.
     pub async fn read_to_end(&mut self) -> Vec<u8> {
         let mut all = Vec::new();
         while let Some(piece) = self.piece().await {
@@ -80,12 +80,12 @@ impl Drop for Input {
 }
 
 impl Feed {
-    /// Whether nobody will ever read this stream.
+    /// Whether the reading end has been dropped.
     pub(super) fn is_unread(&self) -> bool {
         self.0.state().unread
     }
 
-    /// Hands over a piece and the permits it costs.
+    /// Appends a piece, with the permits for its bytes.
     pub(super) fn push(&self, piece: Vec<u8>, permit: OwnedSemaphorePermit) {
         let mut state = self.0.state();
         if !state.unread {

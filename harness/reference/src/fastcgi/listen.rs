@@ -1,9 +1,8 @@
-//! Listening sockets: TCP, Unix-domain, or the one a web server left in file descriptor 0 (§2.2).
+//! Listening sockets: TCP, Unix-domain, or a listener inherited in file descriptor 0 (§2.2).
 //!
-//! A process manager starts a FastCGI application with a listener as its standard input; `getpeername` on it
-//! fails with ENOTCONN, and that is how the application knows that it is not a plain CGI program. The
-//! descriptor is duplicated, not taken, so that dropping a [`Listener`] never closes the process's standard
-//! input.
+//! A process manager starts a FastCGI application with a listener as standard input. `getpeername` on a listener fails
+//! with ENOTCONN, which tells the application that it is not a CGI program. The descriptor is duplicated, so that
+//! dropping a [`Listener`] does not close the standard input of the process.
 
 use std::io;
 use std::net::{AddrParseError, Ipv4Addr, SocketAddr};
@@ -13,7 +12,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 use tokio::net::{TcpListener, UnixListener};
 
-/// Why there is nothing to listen on.
+/// Why listening failed.
 #[derive(Debug, Error)]
 pub enum ListenError {
     /// The address cannot be bound.
@@ -21,18 +20,18 @@ pub enum ListenError {
     Bind {
         /// The address or path.
         on: String,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// Descriptor 0 is connected, a file, or something else that does not listen.
+    /// The descriptor is not a listening socket.
     #[error("standard input is not a listening socket; is this program started as a CGI script?")]
     NotAListener(#[source] Option<io::Error>),
     /// FCGI_WEB_SERVER_ADDRS is not a list of IPv4 addresses.
     #[error("`{text}` in FCGI_WEB_SERVER_ADDRS is not an IPv4 address")]
     WebServerAddrs {
-        /// The entry.
+        /// The invalid entry.
         text: String,
-        /// Why.
+        /// The cause.
         source: AddrParseError,
     },
 }
@@ -42,12 +41,12 @@ pub enum ListenError {
 pub enum Listener {
     /// TCP over IPv4 or IPv6.
     Tcp(TcpListener),
-    /// Unix-domain stream. The path is left behind when the listener is dropped; whoever chose it removes it.
+    /// Unix-domain stream. Dropping the listener does not remove its path.
     Unix(UnixListener),
 }
 
 impl Listener {
-    /// Listens on a TCP address; port 0 takes a free one, see [`Listener::tcp_address`].
+    /// Listens on a TCP address; for port 0 the kernel chooses a port, see [`Listener::tcp_address`].
     ///
     /// # Errors
     /// [`ListenError::Bind`].
@@ -59,7 +58,7 @@ impl Listener {
         })
     }
 
-    /// Listens on a path that does not exist yet. Must be called within a runtime.
+    /// Listens on a path that does not exist yet. Must be called within a tokio runtime.
     ///
     /// # Errors
     /// [`ListenError::Bind`].
@@ -72,7 +71,7 @@ impl Listener {
         })
     }
 
-    /// Listens on descriptor 0. Must be called within a runtime.
+    /// Listens on descriptor 0. Must be called within a tokio runtime.
     ///
     /// # Errors
     /// [`ListenError::NotAListener`].
@@ -119,10 +118,10 @@ impl Listener {
     }
 }
 
-/// Reads the value of FCGI_WEB_SERVER_ADDRS: IPv4 addresses with commas between them (§3.2).
+/// Parses the value of FCGI_WEB_SERVER_ADDRS: IPv4 addresses separated by commas (§3.2).
 ///
 /// # Errors
-/// [`ListenError::WebServerAddrs`] with the first entry that is none.
+/// [`ListenError::WebServerAddrs`] with the first entry that is not an address.
 pub fn web_server_addrs(value: &str) -> Result<Vec<Ipv4Addr>, ListenError> {
     let parse = |text: &str| {
         let text = text.trim();

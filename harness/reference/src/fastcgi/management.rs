@@ -1,14 +1,14 @@
-//! Management records: what the application says about itself, not about a request (§4).
+//! The variables of GET_VALUES, which describe the application and not a request (§4.1).
 //!
-//! Answered by the server and never by a handler, at any time, also while requests are being received (§4.1).
+//! The server answers management records itself, at any time, also while it receives requests.
 
-use reusespec_wire::fastcgi::{KNOWN_VALUES, Kind, Repr, append_pair, pairs};
+use reusespec_wire::fastcgi::{KNOWN_VALUES, append_pair, pairs};
 
-use super::{FastCgiFault, Settings};
+use super::Settings;
 
-/// Answers GET_VALUES with one record: the names that were asked for and are known, each once, in the order
-/// they were asked for. A query that is not a sequence of pairs is answered as an empty one.
-pub(super) fn answer_get_values(query: &[u8], settings: &Settings, out: &mut Vec<u8>) {
+/// The content of GET_VALUES_RESULT: the known names of the query with their values, each once, in the order of the
+/// query. A query that is not a sequence of pairs counts as empty.
+pub(super) fn known_values(query: &[u8], settings: &Settings) -> Vec<u8> {
     let mut asked: Vec<Vec<u8>> = Vec::new();
     for pair in pairs(query).unwrap_or_default() {
         if !asked.contains(&pair.name) {
@@ -16,49 +16,21 @@ pub(super) fn answer_get_values(query: &[u8], settings: &Settings, out: &mut Vec
         }
     }
     let mut content = Vec::new();
-    let mut last = String::new();
     for name in asked {
-        match value(&name, settings) {
-            Some(value) => last = value,
-            None if settings.has(FastCgiFault::GetValuesGarbled) => {}
-            None => continue,
+        if let Some(value) = known_value(&name, settings) {
+            append_pair(&mut content, &name, value.as_bytes());
         }
-        append_pair(&mut content, &name, last.as_bytes());
     }
-    let answers = if settings.has(FastCgiFault::GetValuesGarbled) {
-        2
-    } else {
-        1
-    };
-    for _ in 0..answers {
-        append(&Repr::GetValuesResult { content: &content }, out);
-    }
+    content
 }
 
-/// Answers a management record of a type that is not defined.
-pub(super) fn answer_unknown_type(number: u8, out: &mut Vec<u8>) {
-    append(
-        &Repr::UnknownType {
-            unknown: Kind::Other(number),
-        },
-        out,
-    );
-}
-
-/// Appends a record that is known to fit.
-pub(super) fn append(record: &Repr<'_>, out: &mut Vec<u8>) {
-    record
-        .append_to(out)
-        .expect("no more content than a query or a fixed body has");
-}
-
-fn value(name: &[u8], settings: &Settings) -> Option<String> {
+/// The value of a variable that the application knows.
+pub(super) fn known_value(name: &[u8], settings: &Settings) -> Option<String> {
     let [max_conns, max_reqs, mpxs_conns] = KNOWN_VALUES;
-    let claims_multiplexing = settings.multiplex || settings.has(FastCgiFault::MpxsConnsLies);
     match std::str::from_utf8(name).ok()? {
         name if name == max_conns => Some(settings.connections_max.to_string()),
         name if name == max_reqs => Some(settings.requests_max.to_string()),
-        name if name == mpxs_conns => Some(u8::from(claims_multiplexing).to_string()),
+        name if name == mpxs_conns => Some(u8::from(settings.multiplex).to_string()),
         _ => None,
     }
 }

@@ -1,17 +1,16 @@
-//! The reference FastCGI application: the protocol obeyed, small enough to be read in an evening.
+//! The reference FastCGI application.
 //!
-//! Read in this order: [`Handler`] is what an application writes; `table` knows which ids are active;
-//! `dialogue` says what each record means, with `admission`, `receive`, `running` and `management` for its
-//! four subjects; `connection` moves the bytes; [`Server`] accepts and drains. [`FastCgiFault`] switches one
-//! known historical bug on; every other file mentions a fault only where the bug lived.
+//! Read in this order: an application implements [`Handler`]. `table` holds the active ids. `dialogue` implements what
+//! each record means, together with `admission`, `receive`, `running` and `management`. `connection` moves the bytes.
+//! [`Server`] accepts connections and shuts down. [`FastCgiFault`] switches a known historical bug on; `hooks` is the
+//! only module that acts on it, the others contain the protocol alone.
 //!
-//! One task owns a connection: its table, its input, its output. Handlers are tasks of their own and hand
-//! over finished records through a bounded channel. So an id becomes free in the same step that appends
-//! END_REQUEST to the output, before the peer can possibly have seen it, and the table needs no lock. The
-//! price is one task switch per request.
+//! One task owns a connection with its table, input and output. Each handler is a task of its own that sends complete
+//! records through a bounded channel. So an id becomes free in the same step that appends END_REQUEST to the output,
+//! before the peer can have seen it, and the table needs no lock. The cost is one task switch per request.
 //!
-//! Sections (§) are those of the FastCGI Specification 1.0. Where it is silent, what is done here is said
-//! where it is done.
+//! Section numbers (§) refer to the FastCGI Specification 1.0. Where it leaves a choice, a comment at the place of the
+//! choice states what is done.
 
 mod admission;
 mod background;
@@ -20,10 +19,10 @@ mod dialogue;
 mod fault;
 mod handler;
 mod handlers;
+mod hooks;
 mod input;
 mod listen;
 mod management;
-mod misread;
 mod output;
 mod receive;
 mod running;

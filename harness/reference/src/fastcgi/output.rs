@@ -1,40 +1,39 @@
-//! A handler's output: STDOUT and STDERR, cut into records and handed to the connection in batches.
+//! A handler's output: STDOUT and STDERR, cut into records and sent to the connection in batches.
 //!
-//! Records are written where they are produced, in the handler's task: a record is opened with an empty
-//! header, grows with every write to the same stream, and gets its length when the other stream is written,
-//! when it is full or when the batch leaves. So the order between STDOUT and STDERR is the order of the
-//! writes, and a small response is one record and one message to the connection, whatever number of writes it
-//! took.
+//! The handler's task formats the records. A record begins with an empty header and grows with every write to the same
+//! stream. It gets its length when the other stream is written, when the record is full or when the batch is sent. So
+//! STDOUT and STDERR keep the order of the writes, and a small response is one record and one message to the
+//! connection, however many writes it took.
 
 use tokio::sync::mpsc;
 
 use reusespec_wire::fastcgi::{CONTENT_LEN_MAX, HEADER_LEN, Kind, Record, Stream, VERSION};
 
-use super::FastCgiFault;
+use super::hooks::Hooks;
 use super::table::Serial;
 
-/// Most content in one record: the multiple of eight below the limit, so that full records need no padding.
+/// Limit of content in one record: the largest multiple of 8 that fits, so that full records need no padding.
 const RECORD_CONTENT_MAX: usize = CONTENT_LEN_MAX - 7;
-/// Bytes after which a batch leaves by itself.
+/// The length in bytes at which a batch is sent without a flush.
 const BATCH_LEN: usize = 16 << 10;
 
-/// Where a handler writes.
+/// The output of one request, which its handler writes to.
 #[derive(Debug)]
 pub struct Output {
     id: u16,
     serial: Serial,
     batch: Batch,
-    /// The stream and the start of the record that can still grow.
+    /// Stream and offset of the record that can still grow.
     open: Option<(Stream, usize)>,
     to_connection: mpsc::Sender<(Serial, Batch)>,
-    fault: Option<FastCgiFault>,
+    hooks: Hooks,
 }
 
-/// Whole records of one request, ready to be sent.
+/// Complete records of one request, ready to be sent.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     pub(super) records: Vec<u8>,
-    /// Whether STDERR was written to, and so has to be closed.
+    /// Whether STDERR was written to, so that it has to be closed.
     pub(super) stderr: bool,
 }
 
@@ -43,88 +42,67 @@ impl Output {
         id: u16,
         serial: Serial,
         to_connection: mpsc::Sender<(Serial, Batch)>,
-        fault: Option<FastCgiFault>,
+        hooks: Hooks,
     ) -> Self {
-        let mut output = Self {
+        Self {
             id,
             serial,
             batch: Batch::default(),
             open: None,
             to_connection,
-            fault,
-        };
-        if output.has(FastCgiFault::HttpStatusLine) {
-            output.open_record(Stream::Stdout);
-            output.batch.records.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
+            hooks,
         }
-        output
     }
 
-    /// Writes response bytes: CGI headers, an empty line, the body (§6.1). Waits while the web server does
-    /// not read; an empty write does nothing.
+    /// Writes bytes of the response: CGI headers, an empty line, the body (§6.1). Waits while the web server does not
+    /// read. An empty write does nothing.
     pub async fn stdout(&mut self, bytes: &[u8]) {
         self.write(Stream::Stdout, bytes).await;
     }
 
     /// Writes an error message for the web server's log.
     pub async fn stderr(&mut self, bytes: &[u8]) {
-        let stream = if self.has(FastCgiFault::StderrInStdout) {
-            Stream::Stdout
-        } else {
-            Stream::Stderr
-        };
-        self.batch.stderr |= stream == Stream::Stderr;
-        self.write(stream, bytes).await;
+        self.batch.stderr = true;
+        self.write(Stream::Stderr, bytes).await;
     }
 
     /// Sends what has been written so far.
     pub async fn flush(&mut self) {
         self.close_record();
-        if self.has(FastCgiFault::EmptyRecordInStream) && !self.batch.records.is_empty() {
-            self.open_record(Stream::Stdout);
-            self.close_record();
-        }
         if !self.batch.records.is_empty() {
+            if self.hooks.flushes_empty_record() {
+                self.open_record(Stream::Stdout);
+                self.close_record();
+            }
             let batch = std::mem::take(&mut self.batch);
-            // The receiver goes away only when the connection does, which drops this handler too.
+            // Without a receiver there is no connection, and this handler is about to be dropped.
             let _ = self.to_connection.send((self.serial, batch)).await;
         }
     }
 
-    /// What has not been sent, for the connection to send together with END_REQUEST.
+    /// The records not yet sent, which the connection sends together with END_REQUEST.
     pub(super) fn into_rest(mut self) -> Batch {
         self.close_record();
         self.batch
     }
 
     async fn write(&mut self, stream: Stream, mut bytes: &[u8]) {
-        if self.has(FastCgiFault::ResponseLengthTruncated) {
-            return self.write_uncut(stream, bytes).await;
-        }
+        let content_max = self.hooks.record_content_max(RECORD_CONTENT_MAX);
         while !bytes.is_empty() {
             if self.open.is_none_or(|(open, _)| open != stream) {
                 self.close_record();
                 self.open_record(stream);
             }
-            let (now, later) = bytes.split_at(bytes.len().min(RECORD_CONTENT_MAX - self.open_content_len()));
+            let (now, later) = bytes.split_at(bytes.len().min(content_max - self.open_content_len()));
             self.batch.records.extend_from_slice(now);
             bytes = later;
-            if self.open_content_len() == RECORD_CONTENT_MAX {
+            if self.open_content_len() == content_max {
                 self.close_record();
             }
             if self.batch.records.len() >= BATCH_LEN {
                 self.flush().await;
             }
         }
-    }
-
-    /// The fault: one record per write, its length cut to sixteen bits, its content not.
-    async fn write_uncut(&mut self, stream: Stream, bytes: &[u8]) {
-        self.close_record();
-        self.open_record(stream);
-        self.batch.records.extend_from_slice(bytes);
-        self.close_record();
-        self.flush().await;
     }
 
     fn open_record(&mut self, stream: Stream) {
@@ -149,14 +127,10 @@ impl Output {
         };
         let padding = u8::try_from(len.wrapping_neg() % 8).expect("a remainder of 8 fits");
         let mut record = Record::new_unchecked(&mut self.batch.records[start..]);
-        // Only the fault above has more content than a record can say.
+        // `RECORD_CONTENT_MAX` fits; the hook that lifts it wants the length truncated.
         record.set_content_len(len as u16);
         record.set_padding_len(padding);
         let end = self.batch.records.len() + usize::from(padding);
         self.batch.records.resize(end, 0);
-    }
-
-    fn has(&self, fault: FastCgiFault) -> bool {
-        self.fault == Some(fault)
     }
 }

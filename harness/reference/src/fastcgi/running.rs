@@ -1,4 +1,4 @@
-//! The handlers of one connection: starting them, and hearing what they have written and that they are done.
+//! The handlers of one connection: starts them, and receives their output and their exit status.
 
 use std::sync::Arc;
 
@@ -11,12 +11,12 @@ use super::output::{Batch, Output};
 use super::table::Serial;
 use super::{AppStatus, Handler, Request};
 
-/// Batches a connection's handlers may have waiting.
+/// Limit of batches that wait in the channel of one connection.
 const BATCHES_MAX: usize = 16;
-/// The status of a handler that panicked, as of a Rust program that did.
+/// The status of a handler that panicked: the exit status of a Rust program that panics.
 const PANICKED: AppStatus = 101;
 
-/// What handlers say to their connection.
+/// The handlers of one connection and the channel of their output.
 #[derive(Debug)]
 pub(super) struct Running {
     tasks: JoinSet<(Serial, AppStatus, Batch)>,
@@ -40,7 +40,7 @@ impl Running {
         }
     }
 
-    /// Waits for news, for ever where no handler runs. May be cancelled.
+    /// Waits for news; never returns if no handler runs. Cancel-safe.
     pub(super) async fn news(&mut self) -> News {
         tokio::select! {
             biased;
@@ -55,7 +55,7 @@ impl<H: Handler> Dialogue<H> {
     /// Starts the handler of a request.
     pub(super) fn spawn(&mut self, id: u16, serial: Serial, request: Request) -> AbortHandle {
         let sender = self.running.sender.clone();
-        let mut output = Output::new(self.id_on_wire(id), serial, sender, self.settings.fault);
+        let mut output = Output::new(id, serial, sender, self.settings.hooks());
         let handler = Arc::clone(&self.handler);
         self.running.tasks.spawn(async move {
             let status = handler.serve(request, &mut output).await;
@@ -63,12 +63,12 @@ impl<H: Handler> Dialogue<H> {
         })
     }
 
-    /// Takes what a handler has written or that it is done.
-    pub(super) fn heard(&mut self, news: News) {
+    /// Handles output of a handler, or its end.
+    pub(super) fn on_news(&mut self, news: News) {
         match news {
             News::Batch(serial, batch) => self.forward(serial, &batch),
             News::Done(done) => {
-                // What the handler sent before it returned is in the channel already.
+                // The channel already holds everything that the handler sent before it returned.
                 while let Ok((serial, batch)) = self.running.batches.try_recv() {
                     self.forward(serial, &batch);
                 }
@@ -82,7 +82,7 @@ impl<H: Handler> Dialogue<H> {
                             self.end(serial, PANICKED, ProtocolStatus::Complete);
                         }
                     }
-                    // Stopped: its request has been ended by whoever stopped it.
+                    // The handler was stopped, and its request has been ended.
                     Err(_) => {}
                 }
             }
@@ -92,7 +92,7 @@ impl<H: Handler> Dialogue<H> {
     fn forward(&mut self, serial: Serial, batch: &Batch) {
         if let Some(active) = self.table.get(serial) {
             active.stderr |= batch.stderr;
-            self.out.extend_from_slice(&batch.records);
+            self.append_records(&batch.records);
         }
     }
 }

@@ -1,7 +1,7 @@
-//! Accepts connections and lets them finish.
+//! Accepts connections and shuts down.
 //!
-//! Dropping a [`Server`] stops everything at once: the accepting task owns the connections' tasks, and each
-//! of those owns its handlers'. [`Server::drain`] is the polite way.
+//! Dropping a [`Server`] stops everything at once: the accepting task owns the connections' tasks, and these own the
+//! handlers' tasks. [`Server::drain`] lets active requests finish.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -11,9 +11,9 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::connection::Serve;
-use super::{FastCgiFault, Handler, Listener, Settings};
+use super::{Handler, Listener, Settings};
 
-/// How long to wait after `accept` failed for want of descriptors or memory.
+/// The pause after a failed `accept`, which usually means that the process is out of descriptors or memory.
 const ACCEPT_RETRY: Duration = Duration::from_millis(20);
 
 /// A running application.
@@ -25,10 +25,11 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts serving. Must be called within a runtime with I/O and time.
+    /// Starts serving. Must be called within a tokio runtime with I/O and time enabled.
     pub fn start<H: Handler>(listener: Listener, handler: H, settings: Settings) -> Self {
         let (drain, draining) = watch::channel(false);
         let address = listener.tcp_address();
+        let settings = settings.hooks().settings(settings);
         let accepting = tokio::spawn(accept(listener, Arc::new(handler), Arc::new(settings), draining));
         Self {
             address,
@@ -42,8 +43,8 @@ impl Server {
         self.address
     }
 
-    /// Stops accepting, rejects new requests with OVERLOADED, closes each connection after its last request.
-    /// Returns whether all of that happened within the budget; what had not is cut off.
+    /// Stops accepting, rejects new requests with OVERLOADED and closes each connection after its last request. Returns
+    /// whether all connections ended within the budget; the others are dropped.
     pub async fn drain(mut self, budget: Duration) -> bool {
         self.drain.send_replace(true);
         tokio::time::timeout(budget, &mut self.accepting).await.is_ok()
@@ -63,13 +64,10 @@ async fn accept<H: Handler>(
     draining: watch::Receiver<bool>,
 ) {
     let mut stop = draining.clone();
-    let requests = Arc::new(Semaphore::new(settings.requests_max));
+    let hooks = settings.hooks();
+    let requests = Arc::new(Semaphore::new(hooks.requests_max(settings.requests_max)));
     let mut connections = JoinSet::new();
-    let connections_max = if settings.has(FastCgiFault::OneConnection) {
-        1
-    } else {
-        settings.connections_max
-    };
+    let connections_max = hooks.connections_max(settings.connections_max);
     loop {
         tokio::select! {
             _ = stop.wait_for(|draining| *draining) => break,
@@ -82,7 +80,7 @@ async fn accept<H: Handler>(
                     drain: draining.clone(),
                 };
                 match accepted {
-                    // Borrowed halves: owned ones would send FIN when they are dropped, whatever was decided.
+                    // Borrowed halves: an owned write half would send FIN when it is dropped.
                     Some(Accepted::Tcp(mut stream)) => {
                         connections.spawn(async move {
                             let (reader, writer) = stream.split();
@@ -109,11 +107,11 @@ enum Accepted {
     Unix(tokio::net::UnixStream),
 }
 
-/// The next connection, or none where one was refused or was gone before it was accepted.
+/// The next connection; `None` if the peer is not allowed or `accept` failed.
 async fn next(listener: &Listener, settings: &Settings) -> Option<Accepted> {
     let accepted = match listener {
         Listener::Tcp(listener) => listener.accept().await.map(|(stream, peer)| {
-            // Responses are written whole; waiting for more would only delay them.
+            // Responses are written whole, so Nagle's algorithm would only delay them.
             let _ = stream.set_nodelay(true);
             (Accepted::Tcp(stream), Some(peer.ip()))
         }),
@@ -131,14 +129,13 @@ async fn next(listener: &Listener, settings: &Settings) -> Option<Accepted> {
     }
 }
 
-/// Whether FCGI_WEB_SERVER_ADDRS allows this peer; where it is bound, a peer without an IP address fails
-/// (§3.2).
+/// Whether FCGI_WEB_SERVER_ADDRS allows this peer. If it is set, a peer without an IP address is refused (§3.2).
 fn is_web_server(peer: Option<IpAddr>, settings: &Settings) -> bool {
     match &settings.web_server_addrs {
-        Some(allowed) if !settings.has(FastCgiFault::WebServerAddrsIgnored) => {
+        Some(allowed) => {
             let peer = peer.map(|peer| peer.to_canonical());
             allowed.iter().any(|allowed| Some(IpAddr::V4(*allowed)) == peer)
         }
-        _ => true,
+        None => true,
     }
 }

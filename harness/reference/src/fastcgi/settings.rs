@@ -1,7 +1,6 @@
-//! Limits and timeouts of a server; every one bounds what a peer can make it hold or wait for.
+//! Limits and timeouts of a server. Each bounds the memory or the time that a peer can make the server spend.
 //!
-//! Limits are per server or per connection, never global statics, so that tests with tiny ones run in
-//! parallel.
+//! Limits belong to a server or a connection and are not global, so that tests with small limits run in parallel.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -9,6 +8,7 @@ use std::time::Duration;
 use reusespec_wire::fastcgi::Role;
 
 use super::FastCgiFault;
+use super::hooks::Hooks;
 
 /// How a [`super::Server`] behaves.
 #[derive(Clone, Debug)]
@@ -29,18 +29,19 @@ pub struct Settings {
     pub params_len_max: usize,
     /// Bytes of PARAMS held for all requests of one connection. The request that exceeds it gets OVERLOADED.
     pub params_held_max: usize,
-    /// Bytes of STDIN and DATA held for the handlers of one connection; at least 65535. When they are used up
-    /// the connection is not read until a handler reads: FastCGI has no flow control per request, and the
-    /// alternatives are to lose bytes or to hold any number of them.
+    /// Bytes of STDIN and DATA held for the handlers of one connection; at least 65535. At the limit the connection is
+    /// not read until a handler reads: FastCGI has no flow control per request, and the alternatives are to lose bytes
+    /// or to hold any number of them.
     pub input_held_max: usize,
     /// Bytes of output held for one connection before handlers have to wait.
     pub output_held_max: usize,
-    /// How long a peer may not read its output before the connection is given up.
+    /// The connection is dropped when its peer has not read any output for this long.
     pub stall_timeout: Duration,
-    /// How long input that nobody wants is still read after the last byte was sent, so that the close is a
-    /// FIN and not an RST that destroys the response on its way (golang/go#4183).
+    /// How long input is read and dropped after the last byte was sent, so that the close is a FIN and not an RST,
+    /// which could destroy the response in flight (golang/go#4183).
     pub linger_timeout: Duration,
-    /// FCGI_WEB_SERVER_ADDRS (§3.2): if given, any other peer is closed at once, also every Unix-domain one.
+    /// FCGI_WEB_SERVER_ADDRS (§3.2). If set, connections of other peers are closed at once, including all Unix-domain
+    /// ones.
     pub web_server_addrs: Option<Vec<Ipv4Addr>>,
     /// A known bug to switch on.
     pub fault: Option<FastCgiFault>,
@@ -67,8 +68,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Whether this bug is switched on.
-    pub(super) fn has(&self, fault: FastCgiFault) -> bool {
-        self.fault == Some(fault)
+    pub(super) fn hooks(&self) -> Hooks {
+        Hooks(self.fault)
     }
 }

@@ -1,12 +1,10 @@
-//! Which ids are active on one connection, and what is known about their requests.
+//! The active ids of one connection and the state of their requests.
 //!
-//! An id and a request are two things: the id is what the web server says, the serial is which request it
-//! meant. Output is matched by serial, so what a finished or aborted handler still says can never appear
-//! under the request that has its id now. That needs a second map; the alternative, one map by id, is the bug
-//! this suite began with.
+//! A request has an id, which the web server chooses and reuses, and a serial, which is unique on the connection.
+//! Output is matched by serial, so late output of a finished or aborted handler never appears in the request that has
+//! its id now. This needs two maps; with one map by id, such output would.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
 
 use reusespec_wire::fastcgi::{Pair, PairDecoder, Role};
 use tokio::sync::OwnedSemaphorePermit;
@@ -14,10 +12,7 @@ use tokio::task::AbortHandle;
 
 use super::input::Feed;
 
-/// How long `IdFreedLate` keeps an id.
-const LATE: Duration = Duration::from_millis(50);
-
-/// Tells requests on one connection apart for ever.
+/// Identifies a request on its connection; never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Serial(u64);
 
@@ -30,37 +25,33 @@ pub(super) struct Active {
     pub(super) stage: Stage,
     /// Bytes of PARAMS received, charged to the connection until the request ends.
     pub(super) params_len: usize,
-    /// Bytes of STDIN received.
-    pub(super) stdin_len: u64,
     /// Whether STDERR has been written to.
     pub(super) stderr: bool,
     /// One of the server's `requests_max`.
-    pub(super) _permit: Option<OwnedSemaphorePermit>,
+    pub(super) _permit: OwnedSemaphorePermit,
 }
 
-/// How far a request has got.
+/// How much of a request has been received.
 #[derive(Debug)]
 pub(super) enum Stage {
-    /// PARAMS are arriving; there is no handler yet.
+    /// PARAMS is being received; there is no handler yet.
     Params {
-        /// What is cut.
+        /// Holds a pair that is not complete.
         decoder: PairDecoder,
-        /// What is whole.
+        /// The complete pairs.
         pairs: Vec<Pair>,
     },
-    /// The handler runs; a feed is gone when its stream has ended.
+    /// The handler runs. A feed is `None` once its stream has ended.
     Running {
         /// Stops the handler.
         task: AbortHandle,
-        /// CONTENT_LENGTH, where it is a number.
-        content_length: Option<u64>,
         stdin: Option<Feed>,
         data: Option<Feed>,
     },
 }
 
 impl Active {
-    /// Whether nothing more has to arrive.
+    /// Whether the request has been received completely.
     pub(super) fn is_received(&self) -> bool {
         matches!(
             self.stage,
@@ -79,14 +70,12 @@ pub(super) struct Table {
     requests: HashMap<Serial, Active>,
     serials: u64,
     params_held: usize,
-    /// Ids whose END_REQUEST is out, for the fault that keeps them a little longer.
-    late: HashMap<u16, Instant>,
 }
 
 impl Table {
-    /// Whether a BEGIN_REQUEST with this id would be a mistake.
+    /// Whether the id is active, so that BEGIN_REQUEST must not use it.
     pub(super) fn is_active(&self, id: u16) -> bool {
-        self.by_id.contains_key(&id) || self.late.get(&id).is_some_and(|freed| freed.elapsed() < LATE)
+        self.by_id.contains_key(&id)
     }
 
     /// Makes an id active.
@@ -98,40 +87,32 @@ impl Table {
         serial
     }
 
-    /// Makes an id inactive, unless it stands for another request by now. The request goes on existing until
-    /// it is removed.
+    /// Makes an id inactive, unless another request has it by now. The request stays in the table until it is removed.
     pub(super) fn free_id(&mut self, id: u16, serial: Serial) {
         if self.by_id.get(&id) == Some(&serial) {
             self.by_id.remove(&id);
         }
     }
 
-    /// Makes an id inactive later than it should be.
-    pub(super) fn free_id_late(&mut self, id: u16, serial: Serial) {
-        self.free_id(id, serial);
-        self.late.insert(id, Instant::now());
-    }
-
-    /// Forgets a request; its id is the caller's business.
+    /// Removes a request. The caller frees its id.
     pub(super) fn remove(&mut self, serial: Serial) -> Option<Active> {
         let active = self.requests.remove(&serial)?;
         self.params_held -= active.params_len;
         Some(active)
     }
 
-    /// The request an id stands for.
+    /// The request that has this id.
     pub(super) fn by_id(&mut self, id: u16) -> Option<(Serial, &mut Active)> {
         let serial = *self.by_id.get(&id)?;
-        // An id that a fault keeps after its end stands for no request.
         self.requests.get_mut(&serial).map(|active| (serial, active))
     }
 
-    /// A request.
+    /// The request with this serial.
     pub(super) fn get(&mut self, serial: Serial) -> Option<&mut Active> {
         self.requests.get_mut(&serial)
     }
 
-    /// The request whose handler this task was.
+    /// The request whose handler is this task.
     pub(super) fn by_task(&self, id: tokio::task::Id) -> Option<Serial> {
         let runs = |active: &Active| matches!(&active.stage, Stage::Running { task, .. } if task.id() == id);
         self.requests
@@ -140,7 +121,7 @@ impl Table {
             .map(|(serial, _)| *serial)
     }
 
-    /// The request begun last, whatever its id.
+    /// The id of the request that was begun last.
     pub(super) fn newest_id(&self) -> Option<u16> {
         self.requests
             .iter()
@@ -148,7 +129,7 @@ impl Table {
             .map(|(_, active)| active.id)
     }
 
-    /// Charges PARAMS bytes to a request and tells how many the connection holds now.
+    /// Charges PARAMS bytes to a request and returns how many the connection holds now.
     pub(super) fn charge_params(&mut self, serial: Serial, len: usize) -> usize {
         if let Some(active) = self.requests.get_mut(&serial) {
             active.params_len += len;
@@ -157,13 +138,13 @@ impl Table {
         self.params_held
     }
 
-    /// Requests of which something has still to arrive.
+    /// The requests that have not been received completely.
     pub(super) fn unreceived(&self) -> Vec<Serial> {
         let unreceived = self.requests.iter().filter(|(_, active)| !active.is_received());
         unreceived.map(|(serial, _)| *serial).collect()
     }
 
-    /// Requests not yet ended.
+    /// The number of requests in the table.
     pub(super) fn len(&self) -> usize {
         self.requests.len()
     }

@@ -1,4 +1,4 @@
-//! The server seen from the web server's side of a real connection, and every fault seen from there.
+//! Tests of the server over TCP connections, from the web server's side, with and without faults.
 
 mod faults;
 mod ids;

@@ -1,17 +1,16 @@
-//! Takes a request's content off the wire, whatever its framing; knows no socket.
+//! Decodes a request's content from bytes that have been read, in any framing. Does no I/O.
 //!
-//! Chunk sizes are read by `httparse`, made stricter in two places where a proxy might read on differently:
-//! a size needs a digit, and an extension has no bare LF (RFC 9112 §7.1.1).
+//! `httparse` parses chunk sizes. Two rules are stricter here, because a proxy may parse such input differently:
+//! a size needs at least one digit, and an extension contains no bare LF (RFC 9112 §7.1.1).
 
-use super::fault::HttpFault;
 use super::framing::Framing;
 use super::refusal::Refusal;
 use super::shared::Shared;
 
-/// Bytes of a chunk-size line with its extension.
+/// Limit in bytes of a chunk-size line with its extension.
 const SIZE_LINE_MAX: usize = 4 << 10;
 
-/// What of a request's content is still to come.
+/// Which part of a request's content comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Body {
     Length { left: u64 },
@@ -35,8 +34,8 @@ impl Body {
         self == Self::Done
     }
 
-    /// Takes what it can from the front of `bytes`, content into `content`; returns how many bytes it took.
-    /// None taken and not done means that more have to arrive.
+    /// Decodes the front of `bytes`, appends the content to `content` and returns the number of bytes decoded.
+    /// A return of 0 before [`Body::is_done`] means that more bytes have to arrive.
     pub(super) fn take(
         &mut self,
         bytes: &[u8],
@@ -76,29 +75,9 @@ impl Body {
     }
 
     fn chunk_size(&mut self, bytes: &[u8], shared: &Shared) -> Result<usize, Refusal> {
-        let Some(first) = bytes.first() else { return Ok(0) };
-        let parsed = match httparse::parse_chunk_size(bytes) {
-            Ok(_) if !first.is_ascii_hexdigit() => Err(Refusal::Malformed),
-            Ok(httparse::Status::Partial) if bytes.len() > SIZE_LINE_MAX => Err(Refusal::Malformed),
-            Ok(parsed) => Ok(parsed),
-            Err(_) => Err(Refusal::Malformed),
+        let Some((used, size)) = shared.hooks.chunk_size(bytes, parse_chunk_size(bytes))? else {
+            return Ok(0);
         };
-        let (used, size) = match parsed {
-            Ok(httparse::Status::Partial) => return Ok(0),
-            Ok(httparse::Status::Complete(parsed)) => parsed,
-            Err(_) if shared.has(HttpFault::BadChunkSizeIsZero) => {
-                let Some(end) = bytes.iter().position(|&byte| byte == b'\n') else {
-                    return Ok(0);
-                };
-                (end + 1, 0)
-            }
-            Err(refusal) => return Err(refusal),
-        };
-        let line = &bytes[..used - 2];
-        let refused = line.contains(&b'\n') && !shared.has(HttpFault::BadChunkSizeIsZero);
-        if refused || (line.contains(&b';') && shared.has(HttpFault::ChunkExtensionRefused)) {
-            return Err(Refusal::Malformed);
-        }
         *self = match size {
             0 => Self::Trailers,
             left => Self::ChunkData { left },
@@ -117,22 +96,40 @@ impl Body {
         }
     }
 
-    /// Trailer fields are read and dropped: no handler has a use for them (RFC 9112 §7.1.2).
+    /// Drops the trailer fields: no handler uses them (RFC 9112 §7.1.2).
     fn trailers(&mut self, bytes: &[u8], shared: &Shared) -> Result<usize, Refusal> {
-        if shared.has(HttpFault::TrailersLeftInStream) && bytes.len() >= 2 {
-            *self = Self::Done;
-            return Ok(if bytes.starts_with(b"\r\n") { 2 } else { 0 });
+        let parsed = parse_trailers(bytes, shared.settings.head_bytes_max);
+        let Some(used) = shared.hooks.trailers(bytes, parsed)? else {
+            return Ok(0);
+        };
+        *self = Self::Done;
+        Ok(used)
+    }
+}
+
+/// The length of the chunk-size line at the front of `bytes` and the size it states; `None` while it is incomplete.
+fn parse_chunk_size(bytes: &[u8]) -> Result<Option<(usize, u64)>, Refusal> {
+    match (bytes.first(), httparse::parse_chunk_size(bytes)) {
+        (None, _) => Ok(None),
+        (Some(first), Ok(_)) if !first.is_ascii_hexdigit() => Err(Refusal::Malformed),
+        (_, Ok(httparse::Status::Partial)) if bytes.len() > SIZE_LINE_MAX => Err(Refusal::Malformed),
+        (_, Ok(httparse::Status::Partial)) => Ok(None),
+        (_, Ok(httparse::Status::Complete((used, _)))) if bytes[..used - 2].contains(&b'\n') => {
+            Err(Refusal::Malformed)
         }
-        let mut fields = [httparse::EMPTY_HEADER; 32];
-        match httparse::parse_headers(bytes, &mut fields) {
-            Ok(httparse::Status::Complete((used, _))) => {
-                *self = Self::Done;
-                Ok(used)
-            }
-            Ok(httparse::Status::Partial) if bytes.len() < shared.settings.head_bytes_max => Ok(0),
-            Ok(httparse::Status::Partial) | Err(httparse::Error::TooManyHeaders) => Err(Refusal::Fields),
-            Err(_) => Err(Refusal::Malformed),
-        }
+        (_, Ok(httparse::Status::Complete(line))) => Ok(Some(line)),
+        (_, Err(_)) => Err(Refusal::Malformed),
+    }
+}
+
+/// The length of the trailer section at the front of `bytes`; `None` while it is incomplete.
+fn parse_trailers(bytes: &[u8], bytes_max: usize) -> Result<Option<usize>, Refusal> {
+    let mut fields = [httparse::EMPTY_HEADER; 32];
+    match httparse::parse_headers(bytes, &mut fields) {
+        Ok(httparse::Status::Complete((used, _))) => Ok(Some(used)),
+        Ok(httparse::Status::Partial) if bytes.len() < bytes_max => Ok(None),
+        Ok(httparse::Status::Partial) | Err(httparse::Error::TooManyHeaders) => Err(Refusal::Fields),
+        Err(_) => Err(Refusal::Malformed),
     }
 }
 

@@ -1,9 +1,9 @@
-//! The life of one connection: wait, read a head, answer, and decide whether to go on.
+//! Runs one connection: wait for a request, read its head, answer, and decide whether to go on.
 //!
-//! What the switch means is decided by one question, whether a byte of a further request has arrived. If
-//! so, the client could not know, and the request is served, with `close`. If not, an idle connection gets
-//! FIN and no bytes, so that the client may send its request again elsewhere (RFC 9112 §9.3.1); one that
-//! has never been used gets a grace, because its first request is probably on its way.
+//! When keep-alives are switched off, the connection depends on whether a byte of another request has arrived. If so,
+//! the client sent it before it could know, and the server answers with `close`. If not, an idle connection gets FIN
+//! and no bytes, so that the client may retry elsewhere (RFC 9112 §9.3.1). A connection without any request gets a
+//! grace, because its first request is probably in flight.
 
 use std::io;
 use std::sync::Arc;
@@ -13,7 +13,6 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::exchange::Exchange;
-use super::fault::{self, HttpFault};
 use super::handlers;
 use super::head::Head;
 use super::input::Input;
@@ -26,19 +25,19 @@ pub(super) struct Connection {
     input: Input,
     mode: watch::Receiver<Mode>,
     shared: Arc<Shared>,
-    /// Requests read so far.
+    /// Requests begun so far.
     served: u32,
 }
 
-/// What waiting for a request came to.
+/// The result of waiting for a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Waited {
     FirstByte,
-    /// The peer has closed, the time is over, or the switch says so: nothing more is owed.
+    /// The peer has closed, the wait timed out, or keep-alives are off: the connection ends without a reply.
     End,
 }
 
-/// Serves a connection until its end, which is a FIN unless the peer is gone already.
+/// Serves a connection until it ends, with FIN unless the peer is gone.
 pub(super) async fn serve(stream: TcpStream, shared: Arc<Shared>) {
     let mode = shared.watch_mode();
     let mut connection = Connection {
@@ -47,8 +46,8 @@ pub(super) async fn serve(stream: TcpStream, shared: Arc<Shared>) {
         shared,
         served: 0,
     };
-    // An error means that the peer is gone or does not read: there is nobody to tell.
-    if connection.serve_requests().await.is_ok() && !connection.shared.has(HttpFault::ResetOnUnreadContent) {
+    // After an error the peer is gone or does not read, so the error has no receiver.
+    if connection.serve_requests().await.is_ok() && connection.shared.hooks.lingers() {
         connection
             .input
             .close(connection.shared.settings.linger_timeout)
@@ -63,29 +62,24 @@ impl Connection {
                 Ok(head) => self.answer(&head).await?,
                 Err(refusal) => self.refuse(refusal).await?,
             };
-            let overrun = self.shared.has(HttpFault::ProcessesAfterClose) && !self.input.bytes().is_empty();
-            if !persists && !overrun {
+            if !self.shared.hooks.goes_on(self.input.bytes(), persists) {
                 break;
             }
         }
         Ok(())
     }
 
-    /// Waits between requests. Empty lines before a request are none of its bytes (RFC 9112 §2.2).
+    /// Waits for the first byte of a request. Empty lines before the request line do not count (RFC 9112 §2.2).
     async fn first_byte(&mut self) -> io::Result<Waited> {
         let Settings {
             idle_timeout,
             unused_grace,
             ..
         } = self.shared.settings;
-        let patience = if self.shared.has(HttpFault::IdleNeverTimesOut) {
-            1000
-        } else {
-            1
-        };
-        let idle_end = Instant::now() + idle_timeout * patience;
+        let hooks = self.shared.hooks;
+        let idle_end = Instant::now() + hooks.idle_timeout(idle_timeout);
         let mut grace_end = None;
-        let mut is_entry = true;
+        let mut is_off = hooks.is_off_before_wait(self.is_off());
         loop {
             if self.has_first_byte() {
                 return Ok(Waited::FirstByte);
@@ -93,18 +87,16 @@ impl Connection {
             if self.input.has_ended() {
                 return Ok(Waited::End);
             }
-            let off = *self.mode.borrow_and_update() != Mode::Persist && !self.keeps_idle(is_entry);
-            is_entry = false;
-            if off {
-                // What has arrived was sent before the client could know.
+            if is_off {
+                // The client sent what has arrived before it could know.
                 if self.input.fill_ready()? > 0 {
                     continue;
                 }
-                if self.served > 0 || self.shared.has(HttpFault::UnusedClosedAtOnce) {
+                if hooks.has_been_used(self.served > 0) {
                     return self.end_idle().await;
                 }
             }
-            grace_end = off.then(|| grace_end.unwrap_or_else(|| Instant::now() + unused_grace));
+            grace_end = is_off.then(|| grace_end.unwrap_or_else(|| Instant::now() + unused_grace));
             let end = grace_end.map_or(idle_end, |grace_end| grace_end.min(idle_end));
             tokio::select! {
                 biased;
@@ -112,48 +104,41 @@ impl Connection {
                 changed = self.mode.changed() => changed.expect("the server's state outlives its connections"),
                 () = sleep_until(end) => return self.end_idle().await,
             }
+            is_off = hooks.is_off_during_wait(self.is_off());
         }
     }
 
+    /// Whether keep-alives are off; marks the state of the switch as seen.
+    fn is_off(&mut self) -> bool {
+        *self.mode.borrow_and_update() != Mode::Persist
+    }
+
     fn has_first_byte(&mut self) -> bool {
-        if self.shared.has(HttpFault::EmptyLineRefused) {
-            return !self.input.bytes().is_empty();
-        }
         let bytes = self.input.bytes();
         let empty_lines = bytes
             .iter()
             .take_while(|byte| matches!(byte, b'\r' | b'\n'))
             .count();
-        self.input.consume(empty_lines);
+        self.input
+            .consume(self.shared.hooks.skipped_empty_lines(empty_lines));
         !self.input.bytes().is_empty()
     }
 
-    fn keeps_idle(&self, is_entry: bool) -> bool {
-        let fault = if is_entry {
-            HttpFault::OpenAfterSentHead
-        } else {
-            HttpFault::IdleLeftOpen
-        };
-        self.shared.has(fault)
-    }
-
     async fn end_idle(&mut self) -> io::Result<Waited> {
-        if self.shared.has(HttpFault::IdleTold408) {
-            self.refuse(Refusal::Timeout).await?;
+        if let Some(refusal) = self.shared.hooks.reply_at_idle_end() {
+            self.refuse(refusal).await?;
         }
         Ok(Waited::End)
     }
 
     async fn read_head(&mut self) -> io::Result<Result<Head, Refusal>> {
         let deadline = Instant::now() + self.shared.settings.head_timeout;
-        let endless = self.shared.has(HttpFault::HeadUnlimited);
-        let bytes_max = self.shared.settings.head_bytes_max * if endless { 1024 } else { 1 };
-        let abort = self.served > 0 && self.shared.has(HttpFault::ClosesMidHeader);
+        let hooks = self.shared.hooks;
+        let bytes_max = hooks.head_bytes_max(self.shared.settings.head_bytes_max);
+        let is_first = self.served == 0;
         self.served += 1;
         loop {
-            if self.shared.has(HttpFault::RepliesOutOfOrder) {
-                fault::swap_pipelined(self.input.bytes_mut());
-            }
+            hooks.unparsed(self.input.bytes_mut());
             match Head::parse(self.input.bytes_mut(), &self.shared) {
                 Ok(Some((head, length))) => {
                     self.input.consume(length);
@@ -163,12 +148,10 @@ impl Connection {
                 Ok(None) => {}
                 Err(refusal) => return Ok(Err(refusal)),
             }
-            let filled = if abort {
-                fault::fill_unless_switched(&mut self.input, &self.mode, deadline).await
-            } else {
-                self.input.fill_until(deadline).await
-            };
-            match filled {
+            match hooks
+                .fill_head(&mut self.input, &self.mode, deadline, is_first)
+                .await
+            {
                 Ok(0) => return Ok(Err(Refusal::Malformed)),
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::TimedOut => return Ok(Err(Refusal::Timeout)),
@@ -177,7 +160,7 @@ impl Connection {
         }
     }
 
-    /// Whether the connection goes on after the reply.
+    /// Answers a request and returns whether the connection goes on.
     async fn answer(&mut self, head: &Head) -> io::Result<bool> {
         let is_last = self
             .shared
@@ -185,37 +168,31 @@ impl Connection {
             .requests_max
             .is_some_and(|max| self.served >= max);
         let mut exchange = Exchange::new(head, &self.shared, &mut self.input, &self.mode, is_last);
-        exchange.wait_as_some_do().await?;
+        self.shared.hooks.before_handler(&mut exchange).await?;
         let mut outcome = handlers::handle(&mut exchange).await;
         let mut persists = false;
         if outcome.is_ok() {
             outcome = exchange.finish().await.map(|goes_on| persists = goes_on);
         }
         match outcome {
-            Ok(()) => Ok(persists || (is_last && self.shared.has(HttpFault::CloseSaidNotDone))),
-            // The reply is out or cut: closing is all that is left to say.
+            Ok(()) => Ok(self.shared.hooks.goes_on_at_limit(is_last, persists)),
+            // The reply has begun, so no other status can be sent: the connection closes.
             Err(ReadError::Refused(_)) if exchange.has_started() => Ok(false),
             Err(ReadError::Refused(refusal)) => self.refuse(refusal).await,
             Err(ReadError::Gone(error)) => Err(error),
         }
     }
 
+    /// Sends a refusal, after which the connection closes.
     async fn refuse(&mut self, refusal: Refusal) -> io::Result<bool> {
-        let kept_open = self.shared.has(HttpFault::GarbageKeptOpen);
-        let unsaid = kept_open || self.shared.has(HttpFault::CloseUnsaid);
-        let announced = if unsaid {
-            Announced::Nothing
-        } else {
-            Announced::Close
-        };
+        let hooks = self.shared.hooks;
+        let announced = hooks.announced_in_refusal(Announced::Close);
         self.input
             .write(
                 &reply::refusal(refusal, announced),
                 self.shared.settings.write_timeout,
             )
             .await?;
-        let all = self.input.bytes().len();
-        self.input.consume(if kept_open { all } else { 0 });
-        Ok(kept_open)
+        Ok(hooks.goes_on_after_refusal(&mut self.input, false))
     }
 }

@@ -1,8 +1,8 @@
 //! One request and its reply, as a handler sees them.
 //!
-//! Whether the connection goes on is decided when the reply's head is written, because that is where it can
-//! be said: from then on only a failure changes it. Content nobody read counts in that decision: a little
-//! of known length is worth reading to keep the connection, anything else means `close`.
+//! The server decides whether the connection goes on when it writes the reply's head, because the head announces it.
+//! After that only a failure changes the decision. Unread content counts: the server reads and drops up to
+//! `discard_bytes_max` bytes of known length to keep the connection, and says `close` otherwise.
 
 use std::io;
 
@@ -10,7 +10,6 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::body::Body;
-use super::fault::{self, HttpFault};
 use super::head::{Expect, Head};
 use super::input::Input;
 use super::persistence::Version;
@@ -19,33 +18,33 @@ use super::refusal::{ReadError, Refusal};
 use super::reply::{self, Announced, ReplyFraming};
 use super::shared::{Mode, Shared};
 
-/// Bytes of a reply that are collected before they are written.
+/// Bytes of a reply that are buffered before they are written.
 const WRITE_BYTES: usize = 64 << 10;
-/// Unwritten bytes at the end of a reply that make it a long one, for the fault that cuts those.
-const LONG_BYTES: usize = 16 << 10;
+const INTERIM_REPLY: &str = "HTTP/1.1 100 Continue\r\n\r\n";
 
 struct Reply {
     framing: ReplyFraming,
-    /// Bytes of a known length still owed.
+    /// Bytes of an announced length that are not written yet.
     left: u64,
-    /// A reply to HEAD: the head says what a GET would get, the content stays away (RFC 9110 §9.3.2).
-    muted: bool,
+    /// A reply to HEAD has the head of a reply to GET and no content (RFC 9110 §9.3.2).
+    omits_content: bool,
     persists: bool,
 }
 
 pub(super) struct Exchange<'c> {
     pub(super) head: &'c Head,
     pub(super) shared: &'c Shared,
-    input: &'c mut Input,
-    mode: &'c watch::Receiver<Mode>,
-    mode_at_start: Mode,
+    pub(super) input: &'c mut Input,
+    pub(super) mode: &'c watch::Receiver<Mode>,
+    /// The switch when the request was read; only a hook reads this.
+    pub(super) mode_at_start: Mode,
     /// Whether the limit of requests on this connection is reached.
     is_last: bool,
     close_asked: bool,
-    expects_continue: bool,
+    pub(super) expects_continue: bool,
     body: Body,
     reply: Option<Reply>,
-    out: Vec<u8>,
+    pub(super) out: Vec<u8>,
 }
 
 impl<'c> Exchange<'c> {
@@ -80,12 +79,12 @@ impl<'c> Exchange<'c> {
         self.reply.is_some()
     }
 
-    /// The handler wants this reply to be the last on its connection.
+    /// Makes this reply the last on its connection, at the handler's request.
     pub(super) fn ask_close(&mut self) {
-        self.close_asked = true;
+        self.close_asked = self.shared.hooks.close_asked(true);
     }
 
-    /// All of the content; refused past `body_bytes_max`.
+    /// Reads all of the content; refuses more than `body_bytes_max`.
     pub(super) async fn collect(&mut self) -> Result<Vec<u8>, ReadError> {
         let max = self.shared.settings.body_bytes_max;
         if matches!(self.body, Body::Length { left } if left > max) {
@@ -100,7 +99,7 @@ impl<'c> Exchange<'c> {
         Ok(content)
     }
 
-    /// Reads the content away; refused past `body_bytes_max`.
+    /// Reads and drops the content; refuses more than `body_bytes_max`.
     pub(super) async fn discard(&mut self) -> Result<(), ReadError> {
         let mut content = Vec::new();
         let mut total = 0;
@@ -114,7 +113,7 @@ impl<'c> Exchange<'c> {
         Ok(())
     }
 
-    /// Takes what has arrived; waits for more where the content is not complete. True once it is.
+    /// Decodes what has arrived, and waits for more if the content is incomplete. Returns whether it is complete.
     async fn advance(&mut self, content: &mut Vec<u8>) -> Result<bool, ReadError> {
         let taken = self.body.take(self.input.bytes(), content, self.shared)?;
         self.input.consume(taken);
@@ -125,18 +124,10 @@ impl<'c> Exchange<'c> {
         }
         self.send_continue().await?;
         let deadline = Instant::now() + self.shared.settings.body_timeout;
-        let filled = if self.shared.has(HttpFault::BodyDroppedOnDisable) {
-            fault::fill_unless_switched(self.input, self.mode, deadline).await
-        } else {
-            self.input.fill_until(deadline).await
-        };
-        match filled {
-            Ok(0) if self.shared.has(HttpFault::TruncatedContentServed) => {
-                self.body = Body::Done;
-                Ok(true)
-            }
-            // The end of the stream inside content: an incomplete request (RFC 9112 §8).
-            Ok(0) => Err(Refusal::Malformed.into()),
+        let hooks = self.shared.hooks;
+        match hooks.fill_content(self.input, self.mode, deadline).await {
+            // The stream ends inside the content: the request is incomplete (RFC 9112 §8).
+            Ok(0) => Ok(hooks.truncated_content(&mut self.body, Err(Refusal::Malformed))?),
             Ok(_) => Ok(false),
             Err(error) if error.kind() == io::ErrorKind::TimedOut => Err(Refusal::Timeout.into()),
             Err(error) => Err(error.into()),
@@ -144,111 +135,84 @@ impl<'c> Exchange<'c> {
     }
 
     async fn send_continue(&mut self) -> Result<(), ReadError> {
-        let due = std::mem::take(&mut self.expects_continue) && self.reply.is_none();
-        if !due || self.shared.has(HttpFault::ContinueNeverSent) {
-            return Ok(());
+        if std::mem::take(&mut self.expects_continue) && self.reply.is_none() {
+            let interim = self.shared.hooks.interim_reply(INTERIM_REPLY);
+            self.input
+                .write(interim.as_bytes(), self.shared.settings.write_timeout)
+                .await?;
         }
-        let bytes: &[u8] = if self.shared.has(HttpFault::CloseInContinue) {
-            b"HTTP/1.1 100 Continue\r\nConnection: close\r\n\r\n"
-        } else {
-            b"HTTP/1.1 100 Continue\r\n\r\n"
-        };
-        Ok(self
-            .input
-            .write(bytes, self.shared.settings.write_timeout)
-            .await?)
+        Ok(())
     }
 
-    /// A reply whose content is at hand.
+    /// Sends a reply with all of its content.
     pub(super) async fn reply(&mut self, status: u16, content: &[u8]) -> Result<(), ReadError> {
         self.start(status, Some(content.len() as u64), "")?;
         self.write(content).await
     }
 
-    /// Begins a reply: `length` of its content where it is known, further field lines with their CRLF.
+    /// Begins a reply. `length` is that of its content, where known; `fields` are further lines with their CRLF.
     pub(super) fn start(&mut self, status: u16, length: Option<u64>, fields: &str) -> Result<(), ReadError> {
-        self.fail_as_some_do()?;
-        let framing = self.reply_framing(status, length);
-        let persists = self.may_persist(framing);
-        let announced = self.announced(persists);
+        let hooks = self.shared.hooks;
+        hooks.before_reply(self)?;
+        let framing = hooks.reply_framing(status, self.reply_framing(status, length));
+        let persists = hooks.may_persist(self.may_persist(framing));
+        let announced = hooks.announced(self.head, self.is_last, self.announced(persists));
         reply::write_head(&mut self.out, status, framing, announced, fields);
         let left = match framing {
             ReplyFraming::Length(length) => length,
-            _ => 0,
+            ReplyFraming::Empty | ReplyFraming::Chunked | ReplyFraming::UntilClose => 0,
         };
-        let muted = self.head.method == "HEAD" && !self.shared.has(HttpFault::HeadWithContent);
         self.reply = Some(Reply {
             framing,
             left,
-            muted,
+            omits_content: hooks.omits_content(self.head.method == "HEAD"),
             persists,
         });
-        if self.shared.has(HttpFault::NotModifiedWithContent) && status == 304 {
-            self.out.extend_from_slice(b"not modified");
-        }
+        hooks.after_head(status, &mut self.out);
         Ok(())
     }
 
     /// RFC 9112 §6.3 from a server's side: never a length with 204, never chunked to HTTP/1.0.
     fn reply_framing(&self, status: u16, length: Option<u64>) -> ReplyFraming {
         match (status, length, self.head.version) {
-            (204, ..) if self.shared.has(HttpFault::NoContentWithLength) => ReplyFraming::Length(0),
             (204 | 304, ..) => ReplyFraming::Empty,
             (_, Some(length), _) => ReplyFraming::Length(length),
             (_, None, Version::V11) => ReplyFraming::Chunked,
-            (_, None, Version::V10) if self.shared.has(HttpFault::ChunkedTo10) => ReplyFraming::Chunked,
             (_, None, Version::V10) => ReplyFraming::UntilClose,
         }
     }
 
     fn may_persist(&self, framing: ReplyFraming) -> bool {
-        let told_to_close = self.close_asked && !self.shared.has(HttpFault::HandlerCloseIgnored);
         self.head.persists
             && framing != ReplyFraming::UntilClose
             && *self.mode.borrow() == Mode::Persist
-            && !told_to_close
+            && !self.close_asked
             && !self.is_last
-            && self.can_skip_content()
-            && !self.shared.has(HttpFault::NeverPersists)
+            && self.shared.hooks.can_skip_content(self.can_skip_content())
     }
 
-    /// Whether what is left of the content can be read away after the reply. A client that waits for a 100
-    /// it will not get may send the content or not (RFC 9110 §10.1.1), so there the answer is no.
+    /// Whether the unread content can be read and dropped after the reply. A client that waits for a 100 and does not
+    /// get it may or may not send the content (RFC 9110 §10.1.1), so then the answer is no.
     fn can_skip_content(&self) -> bool {
         match self.body {
             Body::Done => true,
-            _ if self.shared.has(HttpFault::ContentLeftInStream) => true,
             Body::Length { left } => !self.expects_continue && left <= self.shared.settings.discard_bytes_max,
-            _ => false,
+            Body::ChunkSize | Body::ChunkData { .. } | Body::ChunkEnd | Body::Trailers => false,
         }
     }
 
     fn announced(&self, persists: bool) -> Announced {
-        let old = self.head.version == Version::V10;
-        let has = |fault| self.shared.has(fault);
-        if persists {
-            let said = old && !has(HttpFault::KeepAliveUnsaidTo10);
-            return if said {
-                Announced::KeepAlive
-            } else {
-                Announced::Nothing
-            };
-        }
-        if has(HttpFault::KeepAliveToldTo10) && old && self.head.persists {
-            return Announced::KeepAlive;
-        }
-        let unsaid = has(HttpFault::CloseUnsaid) || (self.is_last && has(HttpFault::LimitUnannounced));
-        if unsaid {
-            Announced::Nothing
-        } else {
-            Announced::Close
+        match (persists, self.head.version) {
+            (true, Version::V10) => Announced::KeepAlive,
+            (true, Version::V11) => Announced::Nothing,
+            (false, _) => Announced::Close,
         }
     }
 
-    /// Content of a reply that has been started.
+    /// Writes content of a reply that has been started.
     pub(super) async fn write(&mut self, content: &[u8]) -> Result<(), ReadError> {
         let reply = self.reply.as_mut().expect("start() comes before write()");
-        if reply.muted || content.is_empty() {
+        if reply.omits_content || content.is_empty() {
             return Ok(());
         }
         match reply.framing {
@@ -270,7 +234,7 @@ impl<'c> Exchange<'c> {
         }
     }
 
-    /// Puts on the wire what has been written.
+    /// Sends what has been written.
     pub(super) async fn flush(&mut self) -> Result<(), ReadError> {
         self.input
             .write(&self.out, self.shared.settings.write_timeout)
@@ -279,51 +243,20 @@ impl<'c> Exchange<'c> {
         Ok(())
     }
 
-    /// Ends the reply and reads away what is left of the request; whether the connection goes on.
+    /// Ends the reply and drops the rest of the request. Returns whether the connection goes on.
     pub(super) async fn finish(&mut self) -> Result<bool, ReadError> {
+        let hooks = self.shared.hooks;
         let reply = self.reply.as_ref().expect("every handler starts a reply");
-        if reply.framing == ReplyFraming::Chunked && !reply.muted {
+        if reply.framing == ReplyFraming::Chunked && !reply.omits_content {
             self.out.extend_from_slice(b"0\r\n\r\n");
         }
-        // Less content than announced: only the end of the connection tells the client (RFC 9112 §8).
-        let short = reply.left > 0 && !reply.muted && !self.shared.has(HttpFault::ShortReplyReused);
-        let persists = reply.persists && !short;
-        if self.shared.has(HttpFault::LongReplyCut) && self.out.len() > LONG_BYTES {
-            self.out.truncate(LONG_BYTES);
-            self.flush().await?;
-            return Ok(false);
-        }
+        // With less content than announced, only the end of the connection ends the reply (RFC 9112 §8).
+        let is_short = hooks.is_short(reply.left > 0 && !reply.omits_content);
+        let persists = hooks.before_last_write(&mut self.out, reply.persists && !is_short);
         self.flush().await?;
-        if persists && !self.shared.has(HttpFault::ContentLeftInStream) {
+        if hooks.skips_content(persists) {
             self.discard().await?;
         }
         Ok(persists)
-    }
-
-    /// What some do before the handler has the request.
-    pub(super) async fn wait_as_some_do(&mut self) -> io::Result<()> {
-        if self.expects_continue && self.shared.has(HttpFault::ContinueNeverSent) {
-            let deadline = Instant::now() + self.shared.settings.body_timeout;
-            fault::await_content(self.input, deadline).await?;
-        }
-        Ok(())
-    }
-
-    fn fail_as_some_do(&mut self) -> io::Result<()> {
-        let gone = Err(io::ErrorKind::ConnectionAborted.into());
-        if self.head.offers_upgrade && self.shared.has(HttpFault::UnknownUpgraded) {
-            self.out
-                .extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\n\r\n");
-        }
-        if self.shared.has(HttpFault::InFlightDroppedOnDisable) && *self.mode.borrow() != self.mode_at_start {
-            return gone;
-        }
-        if self.shared.has(HttpFault::HalfClosedDropped) {
-            while self.input.fill_ready()? > 0 {}
-            if self.input.has_ended() {
-                return gone;
-            }
-        }
-        Ok(())
     }
 }

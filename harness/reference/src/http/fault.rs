@@ -1,23 +1,12 @@
-//! Known mistakes of HTTP servers, to be switched on one at a time.
+//! Known bugs of HTTP servers. A server is started with at most one of them; `hooks` implements them.
 //!
-//! Each is the smallest change to this server that shows the mistake, at the place where it is made
-//! elsewhere, so the code asks `has(fault)` there. The price is these questions in the working code; a
-//! second implementation of each mistake would prove less. `reported_in` is a report of the mistake in some
-//! server, not necessarily the first; where none is known to us the mistake is `hypothetical`, and it names the
-//! rule that would be broken.
-
-use std::io;
-
-use tokio::sync::watch;
-use tokio::time::Instant;
+//! `reported_in` names a report of the bug in some server, not necessarily the first report. A bug without a known
+//! report is `hypothetical`, and `reported_in` names the rule it breaks.
 
 use crate::fault::faults;
 
-use super::input::Input;
-use super::shared::Mode;
-
 faults! {
-    /// A mistake the server can be started with; in the order of the requirements they break.
+    /// A bug that the server can be started with, in the order of the rules they break.
     HttpFault {
         NeverPersists = "http-never-persists",
             "hypothetical: RFC 9112 §9.3",
@@ -27,64 +16,64 @@ faults! {
             "keeps the connection of an HTTP/1.0 client that did not ask for it";
         KeepAliveUnsaidTo10 = "http-keepalive-unsaid-to-1.0",
             "hyperium/hyper#1614",
-            "keeps an HTTP/1.0 connection and does not say so";
+            "keeps an HTTP/1.0 connection open without saying keep-alive";
         ChunkedTo10 = "http-chunked-to-1.0",
             "ninenines/cowboy#140",
             "sends a chunked reply to an HTTP/1.0 client";
         CloseIgnored = "http-close-ignored",
             "rapidoid/rapidoid#95",
-            "takes no notice of `close` in a request";
+            "ignores `close` in a request";
         CloseUnsaid = "http-close-header-missing",
             "tornadoweb/tornado#641",
             "closes after a reply that does not say `close`";
         OptionCaseSensitive = "http-option-case-sensitive",
             "Kludex/uvicorn#3096",
-            "knows connection options in lower case only";
+            "recognises connection options in lower case only";
         ConnectionWholeValue = "http-connection-whole-value",
             "martian56/raven#744",
             "compares the whole `Connection` value instead of its elements";
         SubstringClose = "http-substring-close",
             "nginx src/http/ngx_http_request.c, ngx_http_process_connection (ngx_strcasestrn)",
-            "finds `close` inside other words";
+            "searches for `close` as a substring";
         ListStopsAtEmptyElement = "http-list-stops-at-empty-element",
             "hypothetical: RFC 9110 §5.6.1.2",
             "reads a list up to its first empty element";
         TabNotTrimmed = "http-tab-not-trimmed",
             "nodejs/llhttp#876 (a tab behind `chunked`; llhttp 9.3.1 has it behind `close`, too)",
-            "takes a tab for a part of a connection option";
+            "treats a tab as part of a connection option";
         LastConnectionLineWins = "http-last-connection-line-wins",
             "aio-libs/aiohttp#12249",
-            "looks at one `Connection` line of several";
+            "reads only the last of several `Connection` lines";
         FieldNameCaseSensitive = "http-field-name-case-sensitive",
             "hypothetical: RFC 9110 §5.1",
-            "knows `Connection` in that spelling only";
+            "recognises `Connection` in this spelling only";
         ProxyConnectionObeyed = "http-proxy-connection-obeyed",
             "nodejs/node#57722",
-            "takes `Proxy-Connection` for `Connection`";
+            "treats `Proxy-Connection` as `Connection`";
         RepliesOutOfOrder = "http-replies-out-of-order",
             "guzba/mummy#142",
             "answers the second of two pipelined requests first";
         ProcessesAfterClose = "http-processes-after-close",
             "oven-sh/bun#33005",
-            "serves what is pipelined behind a reply that says `close`";
+            "serves requests that are pipelined behind a reply that says `close`";
         HandlerCloseIgnored = "http-handler-close-ignored",
             "javaee/grizzly#1780",
-            "takes no notice of the handler's wish to close";
+            "ignores that the handler asks to close";
         ResetOnUnreadContent = "http-rst-on-unread-body",
             "cherrypy/cherrypy#622",
-            "closes at once, so that unread input turns the end into a reset";
+            "closes at once, so that unread input causes a reset";
         LongReplyCut = "http-long-reply-cut",
             "hypothetical: RFC 9112 §8",
-            "closes behind a long reply before its last bytes are written";
+            "closes before the last bytes of a long reply are written";
         HalfClosedDropped = "http-drops-half-closed",
             "hyperium/hyper#1981",
             "drops a request whose client has closed its sending side";
         IdleNeverTimesOut = "http-idle-never-times-out",
             "valyala/fasthttp#1579",
-            "keeps idle connections for ever";
+            "never closes idle connections";
         LimitUnannounced = "http-limit-unannounced",
             "hypothetical: RFC 9112 §9.6",
-            "closes at its limit of requests without having said so";
+            "closes at its limit of requests without saying `close`";
         CloseSaidNotDone = "http-close-said-not-done",
             "nodejs/node#40082",
             "says `close` at its limit of requests and leaves the connection open";
@@ -93,31 +82,31 @@ faults! {
             "refuses a chunk with an extension";
         TrailersLeftInStream = "http-trailers-left-in-stream",
             "hypothetical: RFC 9112 §7.1.2",
-            "takes trailer fields for the next request";
+            "parses trailer fields as the next request";
         ContentLeftInStream = "http-content-left-in-stream",
             "hyperium/hyper#540",
-            "takes content the handler did not read for the next request";
+            "parses content that the handler did not read as the next request";
         BothFramingsKeptOpen = "http-te-and-cl-kept-open",
             "hyperium/hyper#4123",
-            "goes on after a request with both framings";
+            "keeps the connection open after a request with both framings";
         ChunkedFrom10KeptOpen = "http-chunked-from-1.0-kept-open",
             "oven-sh/bun#35864",
-            "goes on after a chunked HTTP/1.0 request";
+            "keeps the connection open after a chunked HTTP/1.0 request";
         TransferEncodingIgnored = "http-transfer-encoding-ignored",
             "stephenberry/glaze#2654",
             "frames requests by length alone";
         LengthLenient = "http-length-lenient",
             "ninenines/cowboy#683",
-            "takes the last of several lengths, and a sign before one";
+            "accepts several lengths, of which it uses the last, and a sign before a length";
         BadChunkSizeIsZero = "http-bad-chunk-size-is-zero",
             "hypothetical: RFC 9112 §7.1",
-            "takes a chunk size it cannot read for the last chunk";
+            "treats an invalid chunk size as the last chunk";
         TruncatedContentServed = "http-truncated-content-served",
             "hypothetical: RFC 9112 §8",
-            "serves a request whose content was cut";
+            "serves a request whose content is cut short";
         UnknownUpgraded = "http-unknown-upgraded",
             "hypothetical: RFC 9110 §7.8",
-            "says 101 to whatever protocol is offered, and goes on in HTTP/1.1";
+            "sends 101 for any offered protocol and continues with HTTP/1.1";
         HeadWithContent = "http-head-with-content",
             "xroche/httrack-android#133",
             "sends content in reply to HEAD";
@@ -129,22 +118,22 @@ faults! {
             "sends content with 304";
         ShortReplyReused = "http-short-reply-reused",
             "twisted/twisted#3618",
-            "goes on after a reply shorter than its length";
+            "keeps the connection open after a reply shorter than its length";
         ContinueNeverSent = "http-continue-never-sent",
             "K0M15/webserv#41",
-            "waits for content the client holds back until it gets 100";
+            "waits for content that the client holds back until it gets 100";
         ContinueTo10 = "http-continue-to-1.0",
             "mongrel2/mongrel2#153",
             "sends 100 to an HTTP/1.0 client";
         ExpectCaseSensitive = "http-expect-case-sensitive",
             "hypothetical: RFC 9110 §10.1.1",
-            "knows `100-continue` in lower case only";
+            "recognises `100-continue` in lower case only";
         CloseInContinue = "http-close-in-continue",
             "hypothetical: RFC 9112 §9.6",
-            "says `close` in a 100 and goes on";
+            "sends `close` in a 100 and keeps the connection open";
         GarbageKeptOpen = "http-garbage-kept-open",
             "hypothetical: RFC 9112 §3",
-            "goes on after a request it could not read";
+            "keeps the connection open after a malformed request";
         HostUnchecked = "http-host-unchecked",
             "hyperium/hyper#3777",
             "serves HTTP/1.1 requests with no `Host` or two";
@@ -159,94 +148,57 @@ faults! {
             "serves HTTP/2.0 in a request line as HTTP/1.1";
         EmptyLineRefused = "http-empty-line-refused",
             "hypothetical: RFC 9112 §2.2",
-            "refuses a request behind an empty line";
+            "refuses a request after an empty line";
         HeadUnlimited = "http-head-unlimited",
             "hypothetical: RFC 9110 §5.4, RFC 6585 §5",
-            "takes a head of any size";
+            "accepts a head of any size";
         ConnectAccepted = "http-connect-accepted",
             "hypothetical: RFC 9110 §9.3.6",
-            "answers CONNECT like GET and reads the tunnel's bytes as requests";
+            "answers CONNECT like GET and parses the tunnel's bytes as requests";
         AsteriskRefused = "http-asterisk-refused",
             "hypothetical: RFC 9112 §3.2.4",
             "refuses OPTIONS *";
         AbsoluteFormRefused = "http-absolute-form-refused",
             "hypothetical: RFC 9112 §3.2.2",
-            "refuses a whole URI as target";
+            "refuses a target in absolute form";
         DisableIgnored = "http-ignores-disable",
             "golang/go 916682ea367a",
-            "takes no notice of keep-alives being turned off";
+            "ignores that keep-alives are switched off";
         IdleLeftOpen = "http-idle-left-open",
             "nodejs/node-v0.x-archive#9066",
-            "leaves idle connections open when keep-alives are turned off";
+            "leaves idle connections open when keep-alives are switched off";
         IdleTold408 = "http-idle-told-408",
             "civetweb/civetweb#82",
-            "sends a reply nobody asked for on an idle connection before closing it";
+            "sends 408 on an idle connection before closing it";
         UnusedClosedAtOnce = "http-unused-closed-at-once",
             "hyperium/hyper#3792",
-            "closes connections that have not been used yet when keep-alives are turned off";
+            "closes unused connections at once when keep-alives are switched off";
         InFlightDroppedOnDisable = "http-in-flight-dropped-on-disable",
             "hypothetical: RFC 9112 §9.6",
-            "drops requests in a handler when keep-alives are turned off";
+            "drops running requests when keep-alives are switched off";
         ClosesMidHeader = "http-closes-mid-header",
             "nodejs/node#60617",
-            "closes inside the head of a second request when keep-alives are turned off";
+            "closes inside the head of a second request when keep-alives are switched off";
         BodyDroppedOnDisable = "http-body-dropped-on-disable",
             "hypothetical: RFC 9112 §9.6",
-            "closes inside the content of a request when keep-alives are turned off";
+            "closes inside the content of a request when keep-alives are switched off";
         DisableRefusesNew = "http-disable-refuses-new",
             "hypothetical: net/http documents that new connections are served",
             "closes new connections while keep-alives are off";
         KeepAliveToldTo10 = "http-keepalive-told-to-1.0",
             "golang/go 916682ea367a",
-            "tells an HTTP/1.0 client keep-alive while keep-alives are off";
+            "says keep-alive to an HTTP/1.0 client while keep-alives are off";
         EnableIgnored = "http-ignores-enable",
             "hypothetical: net/http documents that keep-alives can be turned on again",
-            "takes no notice of keep-alives being turned on again";
+            "ignores that keep-alives are switched on again";
         OpenAfterSentHead = "http-open-after-sent-head",
             "nodejs/node#2642",
-            "stays open where keep-alives were turned off after the reply's head was out";
+            "keeps a connection open whose keep-alives were switched off after the reply's head was sent";
         StopKeepsListening = "http-stop-keeps-listening",
             "expressjs/express#2719",
-            "goes on accepting connections after a shutdown";
+            "accepts connections after a shutdown";
         StopDropsInFlight = "http-stop-drops-in-flight",
             "denoland/deno#35609",
-            "drops requests in a handler at a shutdown";
-    }
-}
-
-/// Waits for bytes as [`Input::fill_until`] does, but gives up when the switch is off or turned.
-pub(super) async fn fill_unless_switched(
-    input: &mut Input,
-    mode: &watch::Receiver<Mode>,
-    deadline: Instant,
-) -> io::Result<usize> {
-    let mut mode = mode.clone();
-    if *mode.borrow_and_update() != Mode::Persist {
-        return Err(io::ErrorKind::ConnectionAborted.into());
-    }
-    tokio::select! {
-        filled = input.fill_until(deadline) => filled,
-        _ = mode.changed() => Err(io::ErrorKind::ConnectionAborted.into()),
-    }
-}
-
-/// Waits until the client begins with its content.
-pub(super) async fn await_content(input: &mut Input, deadline: Instant) -> io::Result<()> {
-    if input.bytes().is_empty() {
-        input.fill_until(deadline).await?;
-    }
-    Ok(())
-}
-
-/// Exchanges the first two of several requests without content that are in the buffer.
-pub(super) fn swap_pipelined(bytes: &mut [u8]) {
-    let end = |from: usize| {
-        let rest = bytes.get(from..)?;
-        rest.windows(4)
-            .position(|window| window == b"\r\n\r\n")
-            .map(|at| from + at + 4)
-    };
-    if let Some((first, second)) = end(0).and_then(|first| Some((first, end(first)?))) {
-        bytes[..second].rotate_left(first);
+            "drops running requests at a shutdown";
     }
 }

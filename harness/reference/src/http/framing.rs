@@ -1,14 +1,12 @@
-//! Where a request ends (RFC 9112 §6): the rules that keep the next request from being part of this one.
+//! Finds where a request ends (RFC 9112 §6), so that no byte of the next request is read as part of this one.
 //!
-//! Stricter than the RFC where it leaves a choice: both framings, or a length twice, are refused instead of
-//! being resolved, because a proxy in front may have resolved them differently.
+//! The RFC allows a server to accept a request with both framings or with two equal lengths. This server refuses them,
+//! because a proxy in front of it may have chosen the other interpretation (request smuggling).
 
-use super::fault::HttpFault;
 use super::persistence::Version;
 use super::refusal::Refusal;
-use super::shared::Shared;
 
-/// How the end of a request's content is found.
+/// How the end of a request's content is marked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Framing {
     Length(u64),
@@ -16,11 +14,7 @@ pub(super) enum Framing {
 }
 
 /// RFC 9112 §6.3 from a server's side; no framing field means no content.
-pub(super) fn of(
-    version: Version,
-    fields: &[httparse::Header<'_>],
-    shared: &Shared,
-) -> Result<Framing, Refusal> {
+pub(super) fn of(version: Version, fields: &[httparse::Header<'_>]) -> Result<Framing, Refusal> {
     let named = |name: &'static str| {
         fields
             .iter()
@@ -32,14 +26,11 @@ pub(super) fn of(
         .map(<[u8]>::trim_ascii)
         .filter(|coding| !coding.is_empty())
         .collect();
-    let length = length(named("content-length"), shared)?;
-    if !named("transfer-encoding").any(|_| true) || shared.has(HttpFault::TransferEncodingIgnored) {
+    let length = length(named("content-length"))?;
+    if named("transfer-encoding").next().is_none() {
         return Ok(Framing::Length(length.unwrap_or(0)));
     }
-    if version == Version::V10 && !shared.has(HttpFault::ChunkedFrom10KeptOpen) {
-        return Err(Refusal::Malformed);
-    }
-    if length.is_some() && !shared.has(HttpFault::BothFramingsKeptOpen) {
+    if version == Version::V10 || length.is_some() {
         return Err(Refusal::Malformed);
     }
     let chunked = |coding: &&[u8]| coding.eq_ignore_ascii_case(b"chunked");
@@ -50,15 +41,8 @@ pub(super) fn of(
     }
 }
 
-/// One line with digits only. `5, 5` and two equal lines could be taken as 5 and are refused (§6.3, rule 5).
-fn length<'f>(mut lines: impl Iterator<Item = &'f [u8]>, shared: &Shared) -> Result<Option<u64>, Refusal> {
-    if shared.has(HttpFault::LengthLenient) {
-        let last = lines
-            .last()
-            .map(|line| line.rsplit(|&byte| byte == b',').next().unwrap_or(line));
-        let text = last.map(|line| String::from_utf8_lossy(line.trim_ascii()).into_owned());
-        return Ok(text.and_then(|text| text.parse().ok()));
-    }
+/// Accepts one line of digits. `5, 5` and two equal lines may be read as 5; they are refused (§6.3, rule 5).
+fn length<'f>(mut lines: impl Iterator<Item = &'f [u8]>) -> Result<Option<u64>, Refusal> {
     let Some(line) = lines.next() else { return Ok(None) };
     let digits = line.trim_ascii();
     if lines.next().is_some() || digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {

@@ -1,5 +1,5 @@
-//! The replies every HTTP implementation under test offers; `harness/implementations/HANDLERS.md` is the
-//! contract, this is the worked example.
+//! The handlers that every HTTP implementation under test offers, as `harness/implementations/HANDLERS.md` specifies
+//! them.
 
 use std::time::Duration;
 
@@ -9,17 +9,15 @@ use super::exchange::Exchange;
 use super::refusal::ReadError;
 use super::reply::ALLOW;
 
-/// The longest a handler waits, milliseconds.
+/// Limit of a handler's wait, in milliseconds.
 const WAIT_MS_MAX: u64 = 60_000;
 
-/// Answers one request by its path.
+/// Answers one request with the handler that its path names.
 pub(super) async fn handle(exchange: &mut Exchange<'_>) -> Result<(), ReadError> {
     let head = exchange.head;
     let query = exchange.query();
     match head.method.as_str() {
         "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS" => {}
-        // It comes this far with a fault only.
-        "CONNECT" => {}
         "TRACE" => return exchange.start(405, Some(0), ALLOW),
         _ => return exchange.reply(501, b"").await,
     }
@@ -131,13 +129,13 @@ async fn switch(exchange: &mut Exchange<'_>, enabled: bool) -> Result<(), ReadEr
     exchange.reply(200, if enabled { b"on" } else { b"off" }).await
 }
 
-/// Waits `ms`, or, with `until`, for that counter and `ms` at the most.
+/// Waits `ms` milliseconds; with `until`, waits for that counter, but at most `ms`.
 async fn wait(exchange: &Exchange<'_>, default_ms: u64) {
     let query = exchange.query();
     match query.get("until") {
         Some(key) => {
             let limit = Duration::from_millis(query.number("ms", WAIT_MS_MAX, WAIT_MS_MAX));
-            // Both ways on mean the same to the handler: it answers.
+            // The handler answers after a timeout too.
             let _ = timeout(limit, exchange.shared.until_counted(key)).await;
         }
         None => sleep(Duration::from_millis(query.number("ms", default_ms, WAIT_MS_MAX))).await,

@@ -1,8 +1,8 @@
-//! A socket with what has been read from it and not been used.
+//! A socket with a buffer of bytes that have been read and not been consumed.
 //!
-//! One growing buffer; a request's content is taken from its front, and the next pipelined request simply
-//! starts there. `read` returning zero is remembered, not acted on: a client that has closed its sending
-//! side is still owed replies to what it sent (RFC 9112 §9.6, half-close).
+//! Content is consumed from the front of the buffer, so a pipelined request follows without copying. The buffer records
+//! the end of the stream and does not close: a client that has closed its sending side still gets replies to the
+//! requests it sent (RFC 9112 §9.6, half-close).
 
 use std::io::{self, Read};
 use std::time::Duration;
@@ -50,7 +50,7 @@ impl Input {
         self.ended
     }
 
-    /// Waits for more bytes; 0 is the end of the peer's stream. May be dropped and called again.
+    /// Waits for more bytes and returns their number; 0 at the end of the stream. Cancel-safe.
     pub(super) async fn fill(&mut self) -> io::Result<usize> {
         self.make_room();
         let count = self.stream.read_buf(&mut self.buffer).await?;
@@ -58,17 +58,16 @@ impl Input {
         Ok(count)
     }
 
-    /// As [`Self::fill`]; `TimedOut` where nothing comes until then.
+    /// As [`Self::fill`]; fails with `TimedOut` if nothing arrives before the deadline.
     pub(super) async fn fill_until(&mut self, deadline: Instant) -> io::Result<usize> {
         timeout_at(deadline, self.fill())
             .await
             .map_err(|_| io::ErrorKind::TimedOut)?
     }
 
-    /// Takes what has arrived without waiting; 0 where nothing has, or the stream has ended.
+    /// Reads what has arrived without waiting; returns 0 if nothing has arrived or the stream has ended.
     ///
-    /// Asks the kernel: the runtime knows of bytes only once it has polled, and a byte overlooked here is a
-    /// request lost.
+    /// Calls `read` directly: tokio learns of bytes only when it polls, and a byte missed here would lose a request.
     pub(super) fn fill_ready(&mut self) -> io::Result<usize> {
         self.make_room();
         let mut arrived = [0; READ_BYTES];
@@ -84,17 +83,17 @@ impl Input {
         }
     }
 
-    /// Writes all of it; `TimedOut` for a peer that does not read.
+    /// Writes all bytes; fails with `TimedOut` if the peer does not read them in time.
     pub(super) async fn write(&mut self, bytes: &[u8], within: Duration) -> io::Result<()> {
         timeout(within, self.stream.write_all(bytes))
             .await
             .map_err(|_| io::ErrorKind::TimedOut)?
     }
 
-    /// Sends FIN, then reads what still comes until the peer closes too or `within` is over.
+    /// Sends FIN, then reads and drops input until the peer closes too, for at most `within`.
     ///
-    /// Closing at once would answer bytes still on their way with RST, and an RST may take the last reply
-    /// out of the peer's receive buffer before it is read (RFC 9112 §9.6).
+    /// After an immediate close the kernel would answer bytes in flight with RST, which can discard the last reply from
+    /// the peer's receive buffer before the peer reads it (RFC 9112 §9.6).
     pub(super) async fn close(mut self, within: Duration) {
         if self.stream.shutdown().await.is_err() {
             return;

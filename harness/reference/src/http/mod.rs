@@ -1,14 +1,15 @@
-//! The reference HTTP/1.x server: the life of a connection, small enough to be read.
+//! The reference HTTP/1.x server.
 //!
-//! The path of a request: `server` accepts, `connection` waits for a first byte and decides whether to go
-//! on, `head` reads the request line and fields (`persistence` and `framing` say what they mean for the
-//! connection), `body` takes content off the wire, `exchange` is what a handler sees and where a reply is
-//! written, `handlers` are the replies every implementation under test offers.
+//! The path of a request: `server` accepts a connection. `connection` waits for the first byte and decides whether to
+//! go on after the reply. `head` parses the request line and fields; `persistence` and `framing` interpret those that
+//! concern the connection. `body` decodes the content. `exchange` is the request and reply that a handler sees.
+//! `handlers` are the handlers that every implementation under test offers. `hooks` is the only module that acts on an
+//! [`HttpFault`]; the others contain the protocol alone.
 //!
-//! The connection loop is ours over `httparse` because that loop is what is under test: a library would
-//! decide here when to close. The price is that this is no general server: one task a connection, bodies in
-//! memory, no TLS, no upgrade. The rule it follows throughout: a connection is closed only where the last
-//! reply said `close`, or where not one byte of a further request has arrived.
+//! The connection loop is written here, over `httparse`, because the scenarios test that loop; in a library's loop the
+//! library would decide when to close. So this is no general server: one task per connection, content in memory, no
+//! TLS, no upgrade. The server closes a connection only after a reply that says `close`, or when no byte of another
+//! request has arrived.
 
 mod body;
 mod connection;
@@ -17,6 +18,7 @@ mod fault;
 mod framing;
 mod handlers;
 mod head;
+mod hooks;
 mod input;
 mod persistence;
 mod query;

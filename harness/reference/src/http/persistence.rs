@@ -1,9 +1,6 @@
 //! What the `Connection` field and the version say about the life of a connection (RFC 9112 §9.3).
 
-use super::fault::HttpFault;
-use super::shared::Shared;
-
-/// The versions that matter here; a newer HTTP/1.x counts as 1.1 (RFC 9110 §6.2).
+/// The HTTP versions that the server distinguishes; a newer HTTP/1.x counts as 1.1 (RFC 9110 §6.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Version {
     V10,
@@ -12,64 +9,30 @@ pub(super) enum Version {
 
 /// Whether a client expects the connection to outlive the reply.
 ///
-/// All lines of the field are one list of case-insensitive tokens, empty elements count for nothing, and
-/// `close` wins over everything (RFC 9110 §5.3, §5.6.1, §7.6.1; RFC 9112 §9.3).
-pub(super) fn persists(version: Version, fields: &[httparse::Header<'_>], shared: &Shared) -> bool {
-    let has = |fault| shared.has(fault);
-    let mut lines: Vec<&[u8]> = connection_lines(fields, shared).collect();
-    if has(HttpFault::LastConnectionLineWins) {
-        lines.drain(..lines.len().saturating_sub(1));
-    }
-    let listed = |option: &str| lines.iter().any(|line| has_option(line, option, shared));
-    let close = listed("close") && !has(HttpFault::CloseIgnored);
-    match version {
-        Version::V11 => !close,
-        Version::V10 => !close && (listed("keep-alive") || has(HttpFault::PersistsByDefaultIn10)),
-    }
+/// All lines of the field are one list of case-insensitive tokens, empty elements are ignored, and `close` overrides
+/// every other option (RFC 9110 §5.3, §5.6.1, §7.6.1; RFC 9112 §9.3).
+pub(super) fn persists(version: Version, fields: &[httparse::Header<'_>]) -> bool {
+    let lines: Vec<&[u8]> = fields
+        .iter()
+        .filter(|field| field.name.eq_ignore_ascii_case("connection"))
+        .map(|field| field.value)
+        .collect();
+    persists_with(version, |option| lists_option(&lines, option))
 }
 
-fn connection_lines<'f>(
-    fields: &'f [httparse::Header<'_>],
-    shared: &'f Shared,
-) -> impl Iterator<Item = &'f [u8]> {
-    fields.iter().filter_map(|field| {
-        let named = if shared.has(HttpFault::FieldNameCaseSensitive) {
-            field.name == "Connection"
-        } else {
-            field.name.eq_ignore_ascii_case("connection")
-        };
-        let proxy = shared.has(HttpFault::ProxyConnectionObeyed)
-            && field.name.eq_ignore_ascii_case("proxy-connection");
-        (named || proxy).then_some(field.value)
-    })
-}
-
-fn has_option(line: &[u8], option: &str, shared: &Shared) -> bool {
-    let is = |element: &[u8]| {
-        if shared.has(HttpFault::OptionCaseSensitive) {
-            element == option.as_bytes()
-        } else {
-            element.eq_ignore_ascii_case(option.as_bytes())
+/// Whether the connection outlives the reply, given which options the client lists.
+pub(super) fn persists_with(version: Version, lists: impl Fn(&str) -> bool) -> bool {
+    !lists("close")
+        && match version {
+            Version::V11 => true,
+            Version::V10 => lists("keep-alive"),
         }
-    };
-    if shared.has(HttpFault::SubstringClose) {
-        return line
-            .to_ascii_lowercase()
-            .windows(option.len())
-            .any(|part| part == option.as_bytes());
-    }
-    if shared.has(HttpFault::ConnectionWholeValue) {
-        return is(line.trim_ascii());
-    }
-    let mut elements = line.split(|&byte| byte == b',');
-    if shared.has(HttpFault::ListStopsAtEmptyElement) {
-        return elements
-            .map(<[u8]>::trim_ascii)
-            .take_while(|element| !element.is_empty())
-            .any(is);
-    }
-    if shared.has(HttpFault::TabNotTrimmed) {
-        return line.split(|&byte| byte == b',' || byte == b' ').any(is);
-    }
-    elements.any(|element| is(element.trim_ascii()))
+}
+
+/// Whether one of the lines of a `Connection` field lists the option.
+pub(super) fn lists_option(lines: &[&[u8]], option: &str) -> bool {
+    lines
+        .iter()
+        .flat_map(|line| line.split(|&byte| byte == b','))
+        .any(|element| element.trim_ascii().eq_ignore_ascii_case(option.as_bytes()))
 }

@@ -1,6 +1,6 @@
-//! The parameters of a handler in the query of its target: `?ms=200&count=a`.
+//! A handler's parameters in the query of a request target: `?ms=200&count=a`.
 //!
-//! No percent-decoding: names and values used by the scenarios are letters, digits and `-`.
+//! There is no percent-decoding: scenarios use letters, digits and `-` in names and values.
 
 pub(super) struct Query<'h>(pub(super) &'h str);
 
@@ -10,7 +10,7 @@ impl<'h> Query<'h> {
         pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
     }
 
-    /// The number, at most `max`; `default` where it is absent or no number.
+    /// The parameter as a number of at most `max`; `default` if it is absent or not a number.
     pub(super) fn number(&self, name: &str, default: u64, max: u64) -> u64 {
         self.get(name)
             .and_then(|value| value.parse().ok())

@@ -7,19 +7,19 @@ use std::io;
 
 use thiserror::Error;
 
-/// A request that is refused, by the status of the reply.
+/// Why a request is refused; determines the status of the reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub(super) enum Refusal {
-    /// Syntax, `Host`, framing (RFC 9112 §2.2, §3.2, §5.1, §6.3, §7.1).
+    /// Bad syntax, `Host` or framing (RFC 9112 §2.2, §3.2, §5.1, §6.3, §7.1).
     #[error("bad request")]
     Malformed,
     /// CONNECT: this is an origin server (RFC 9110 §9.3.6).
     #[error("method not allowed")]
     Method,
-    /// The rest of a request did not come in time (RFC 9110 §15.5.9).
+    /// The rest of a request did not arrive in time (RFC 9110 §15.5.9).
     #[error("request timeout")]
     Timeout,
-    /// More content than the handler takes.
+    /// More content than `body_bytes_max`.
     #[error("content too large")]
     Content,
     /// `Expect` asks for something other than 100-continue (RFC 9110 §10.1.1).
@@ -54,10 +54,10 @@ impl Refusal {
 /// Why an exchange cannot go on.
 #[derive(Debug, Error)]
 pub(super) enum ReadError {
-    /// The request turned out bad while its content was read.
+    /// The request is refused while its content is read.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// The connection is of no use any more.
-    #[error("the connection is gone")]
+    /// The connection has failed.
+    #[error("the connection failed")]
     Gone(#[from] io::Error),
 }

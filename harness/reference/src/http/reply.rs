@@ -1,17 +1,17 @@
-//! The bytes of a reply's head.
+//! Formats the head of a reply.
 //!
-//! Pure but for the clock behind `Date`, which an origin server with a clock has to send (RFC 9110 §6.6.1).
+//! Pure except for the clock behind `Date`, which an origin server with a clock must send (RFC 9110 §6.6.1).
 
 use std::time::SystemTime;
 
 use super::refusal::Refusal;
 
-/// How a reply's end is told to the client (RFC 9112 §6).
+/// How the end of a reply's content is marked (RFC 9112 §6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ReplyFraming {
     /// No content and no framing field: 204 and 304.
     Empty,
-    /// Bytes of content.
+    /// Content of this many bytes.
     Length(u64),
     Chunked,
     UntilClose,
@@ -20,13 +20,13 @@ pub(super) enum ReplyFraming {
 /// The `Connection` option of a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Announced {
-    /// What the client's version takes for granted.
+    /// The default of the client's version.
     Nothing,
     KeepAlive,
     Close,
 }
 
-/// Appends status line, fields and the empty line; `fields` are whole lines with their CRLF.
+/// Appends the status line, the fields and the empty line; `fields` are whole lines with their CRLF.
 pub(super) fn write_head(
     out: &mut Vec<u8>,
     status: u16,
@@ -50,7 +50,7 @@ pub(super) fn write_head(
     out.extend_from_slice(head.as_bytes());
 }
 
-/// A refusal has no content, so that it is right for HEAD too.
+/// A complete reply that refuses a request. It has no content, so that it is correct for HEAD too.
 pub(super) fn refusal(refusal: Refusal, announced: Announced) -> Vec<u8> {
     let fields = if refusal == Refusal::Method { ALLOW } else { "" };
     let mut out = Vec::new();
@@ -64,7 +64,7 @@ pub(super) fn refusal(refusal: Refusal, announced: Announced) -> Vec<u8> {
     out
 }
 
-/// The methods every handler takes.
+/// The methods that every handler accepts.
 pub(super) const ALLOW: &str = "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n";
 
 fn reason(status: u16) -> &'static str {

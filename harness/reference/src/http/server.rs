@@ -1,7 +1,7 @@
-//! Accepts connections and tells them what the server has been told.
+//! Accepts connections, switches keep-alives and shuts the server down.
 //!
-//! Nothing is lost at a shutdown that a client could not know to be late: connections in the listener's
-//! queue are taken before it is closed, since the kernel has completed their handshake and would reset them.
+//! A shutdown first accepts the connections in the listener's queue and closes the listener after that. The kernel has
+//! completed their handshakes, so their clients cannot know that they are late; closing the listener would reset them.
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,15 +17,15 @@ use super::fault::HttpFault;
 use super::settings::Settings;
 use super::shared::{Mode, Shared};
 
-/// The pause after a failed `accept`, usually for want of descriptors.
+/// The pause after a failed `accept`, which usually means that the process is out of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
-/// How a shutdown came to its end.
+/// How a shutdown ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shutdown {
-    /// Every connection was answered and closed in order.
+    /// Every request was answered and every connection closed.
     Drained,
-    /// The deadline passed; connections that were left were dropped.
+    /// The deadline passed; the server dropped the remaining connections.
     DeadlinePassed,
 }
 
@@ -41,7 +41,7 @@ impl Server {
     /// Serves the listener's connections on the current tokio runtime.
     ///
     /// # Errors
-    /// The listener cannot be put under the runtime.
+    /// The listener cannot be registered with the runtime, or has no local address.
     pub fn start(
         listener: std::net::TcpListener,
         settings: Settings,
@@ -59,32 +59,31 @@ impl Server {
         })
     }
 
-    /// Where it listens.
+    /// The address it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Turns persistence off or on for all connections, also those that exist.
+    /// Switches keep-alives off or on for all connections, including existing ones.
     ///
-    /// Off: every reply from now on says `close` and is followed by FIN, idle connections get FIN and no
-    /// bytes, requests of which a byte has arrived are served, a connection never used is served once
-    /// within a grace. After [`Self::shutdown`] there is no way back on.
+    /// While they are off, every reply says `close` and is followed by FIN. Idle connections get FIN and no bytes. A
+    /// request of which a byte has arrived is served. A connection without any request is served once, if the request
+    /// comes within `unused_grace`. After [`Self::shutdown`] keep-alives stay off.
     pub fn set_keep_alives_enabled(&self, enabled: bool) {
         self.shared.set_keep_alives_enabled(enabled);
     }
 
-    /// Begins what [`Self::shutdown`] waits for: nothing is accepted any more, connections end behind what
-    /// they owe.
+    /// Stops accepting and switches keep-alives off, without waiting for the connections to end.
     pub fn begin_shutdown(&self) {
         self.shared.stop();
     }
 
-    /// The value of a counter that handlers have raised.
+    /// The value of a counter that handlers increment.
     pub fn counted(&self, key: &str) -> u64 {
         self.shared.counted(key)
     }
 
-    /// Stops accepting, turns persistence off and waits until every connection has ended.
+    /// Stops accepting, switches keep-alives off and waits until every connection has ended.
     pub async fn shutdown(mut self, deadline: Duration) -> Shutdown {
         self.begin_shutdown();
         match timeout(deadline, &mut self.accepting).await {
@@ -103,7 +102,7 @@ impl Drop for Server {
 async fn run(listener: TcpListener, shared: Arc<Shared>) {
     let mut connections = JoinSet::new();
     accept(&listener, &shared, &mut connections).await;
-    if shared.has(HttpFault::StopDropsInFlight) {
+    if !shared.hooks.drains() {
         return;
     }
     if let Ok(listener) = listener.into_std() {
@@ -121,7 +120,7 @@ async fn run(listener: TcpListener, shared: Arc<Shared>) {
 
 async fn accept(listener: &TcpListener, shared: &Arc<Shared>, connections: &mut JoinSet<()>) {
     let mut mode = shared.watch_mode();
-    while *mode.borrow_and_update() != Mode::ReadError || shared.has(HttpFault::StopKeepsListening) {
+    while shared.hooks.accepts(*mode.borrow_and_update() != Mode::Stopped) {
         let room = connections.len() < shared.settings.connections_max;
         tokio::select! {
             changed = mode.changed() => changed.expect("shared outlives its watchers"),
@@ -135,9 +134,9 @@ async fn accept(listener: &TcpListener, shared: &Arc<Shared>, connections: &mut 
 }
 
 fn admit(stream: TcpStream, shared: &Arc<Shared>, connections: &mut JoinSet<()>) {
-    let refused = shared.has(HttpFault::DisableRefusesNew) && *shared.watch_mode().borrow() != Mode::Persist;
-    // A small reply must not wait for the acknowledgement of the one before.
-    if !refused && stream.set_nodelay(true).is_ok() {
+    let is_served = shared.hooks.serves_new(*shared.watch_mode().borrow());
+    // Without TCP_NODELAY a small reply waits for the acknowledgement of the previous one.
+    if is_served && stream.set_nodelay(true).is_ok() {
         connections.spawn(connection::serve(stream, Arc::clone(shared)));
     }
 }

@@ -1,34 +1,33 @@
-//! The limits and time-outs of the server.
+//! The limits and timeouts of the server.
 //!
-//! Every wait for a peer has one. The defaults suit a person trying the server by hand; a suite shortens
-//! those it waits for.
+//! Every wait for a peer has a timeout. The defaults suit manual use; the test suite shortens those it waits for.
 
 use std::time::Duration;
 
-/// How long and how much the server takes.
+/// Limits and timeouts of a server.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// From the end of a reply (or accept) to the first byte of a request; then FIN, no bytes.
+    /// From the end of a reply (or from accept) to the first byte of a request; then FIN without a reply.
     pub idle_timeout: Duration,
-    /// What is left of `idle_timeout` for a connection without any request once keep-alives are off.
+    /// Replaces `idle_timeout` on a connection without any request once keep-alives are off, if it is shorter.
     pub unused_grace: Duration,
     /// From the first byte of a request to the end of its head; then 408.
     pub head_timeout: Duration,
-    /// For each piece of a request's content; then 408, or the end where the reply is already out.
+    /// For each read of a request's content; then 408, or a close if the reply has begun.
     pub body_timeout: Duration,
-    /// For each write of a reply to a peer that does not read.
+    /// For each write of a reply; then the connection is dropped.
     pub write_timeout: Duration,
-    /// From our FIN to the end of reading what the peer still sends.
+    /// How long the server still reads after its FIN.
     pub linger_timeout: Duration,
-    /// Bytes of a request line, fields and the empty line, and of a trailer section; then 431.
+    /// Limit in bytes of a request's head, and of a trailer section; then 431.
     pub head_bytes_max: usize,
-    /// Bytes of content a handler collects; then 413.
+    /// Limit in bytes of the content that a handler reads; then 413.
     pub body_bytes_max: u64,
-    /// Bytes of content nobody read that are worth reading to keep the connection; otherwise it is closed.
+    /// Limit in bytes of unread content that the server reads and drops to keep the connection; otherwise it closes.
     pub discard_bytes_max: u64,
-    /// Requests on one connection; the last reply says `close`.
+    /// Limit of requests on one connection; the last reply says `close`.
     pub requests_max: Option<u32>,
-    /// Connections at once; further ones wait in the listener's queue.
+    /// Limit of concurrent connections; further ones wait in the listener's queue.
     pub connections_max: usize,
 }
 

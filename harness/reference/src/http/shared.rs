@@ -1,7 +1,7 @@
-//! What the connections of one server have in common: settings, the switch, the counters.
+//! State that the connections of one server share: settings, the keep-alive switch and the counters.
 //!
-//! The switch is a watch channel: a connection in the middle of a reply reads it, an idle one is woken by
-//! it. Reading costs an uncontended lock per reply, which does not show beside a system call.
+//! The switch is a watch channel, so that it wakes idle connections. A connection that writes a reply reads it, which
+//! costs an uncontended lock per reply: little next to a system call.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -9,26 +9,27 @@ use std::sync::{Mutex, PoisonError};
 use tokio::sync::watch;
 
 use super::fault::HttpFault;
+use super::hooks::Hooks;
 use super::settings::Settings;
 
-/// Distinct counters a server keeps; a peer that invents more finds them ignored.
+/// Limit of distinct counters; the server ignores further names.
 const COUNTERS_MAX: usize = 1024;
 
-/// What the server has been told about its connections.
+/// The state of the keep-alive switch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mode {
     /// Connections persist.
     Persist,
     /// Every reply is the last on its connection.
     Close,
-    /// The same, and nothing is accepted any more. There is no way back.
-    ReadError,
+    /// As `Close`, and the server accepts no more connections. Final.
+    Stopped,
 }
 
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) settings: Settings,
-    fault: Option<HttpFault>,
+    pub(super) hooks: Hooks,
     mode: watch::Sender<Mode>,
     counters: Mutex<HashMap<String, u64>>,
     /// Wakes handlers that wait for a counter.
@@ -39,16 +40,11 @@ impl Shared {
     pub(super) fn new(settings: Settings, fault: Option<HttpFault>) -> Self {
         Self {
             settings,
-            fault,
+            hooks: Hooks(fault),
             mode: watch::Sender::new(Mode::Persist),
             counters: Mutex::default(),
             counted: watch::Sender::new(()),
         }
-    }
-
-    /// Whether the server has been started with that fault.
-    pub(super) fn has(&self, fault: HttpFault) -> bool {
-        self.fault == Some(fault)
     }
 
     pub(super) fn watch_mode(&self) -> watch::Receiver<Mode> {
@@ -56,17 +52,12 @@ impl Shared {
     }
 
     pub(super) fn set_keep_alives_enabled(&self, enabled: bool) {
-        let ignored = if enabled {
-            HttpFault::EnableIgnored
-        } else {
-            HttpFault::DisableIgnored
-        };
-        if self.has(ignored) {
+        if !self.hooks.obeys_switch(enabled) {
             return;
         }
         let wanted = if enabled { Mode::Persist } else { Mode::Close };
         self.mode.send_if_modified(|mode| {
-            let change = *mode != Mode::ReadError && *mode != wanted;
+            let change = *mode != Mode::Stopped && *mode != wanted;
             if change {
                 *mode = wanted;
             }
@@ -75,10 +66,10 @@ impl Shared {
     }
 
     pub(super) fn stop(&self) {
-        self.mode.send_replace(Mode::ReadError);
+        self.mode.send_replace(Mode::Stopped);
     }
 
-    /// Adds one and returns the new value.
+    /// Adds one to a counter and returns its new value.
     pub(super) fn count(&self, key: &str) -> u64 {
         let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
         if counters.len() >= COUNTERS_MAX && !counters.contains_key(key) {
@@ -97,7 +88,7 @@ impl Shared {
         counters.get(key).copied().unwrap_or(0)
     }
 
-    /// Returns once that counter is at least one.
+    /// Waits until the counter is at least one.
     pub(super) async fn until_counted(&self, key: &str) {
         let mut counted = self.counted.subscribe();
         while self.counted(key) == 0 {

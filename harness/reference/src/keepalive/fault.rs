@@ -1,12 +1,12 @@
-//! Mistakes that shipped in the setting of keepalive, each of which can be switched on again.
+//! Known historical bugs in setting keepalive, each of which can be switched on.
 //!
-//! The rules they break are in the parent module. Most cannot be seen in return codes, some not even in what
-//! getsockopt says: only in when the probes go out.
+//! The rules they break are in the parent module. Most bugs do not show in return codes, and some not even in
+//! `getsockopt`: only the times of the probes show them.
 
 use crate::fault::faults;
 
 faults! {
-    /// A historical mistake in setting keepalive.
+    /// A historical bug in setting keepalive.
     KeepaliveFault {
         /// Milliseconds to a kernel that takes seconds.
         InMilliseconds = "keepalive-in-milliseconds", "golang/go#65809",
@@ -17,9 +17,9 @@ faults! {
         /// A schedule of which only idle is set.
         SetsIdleOnly = "keepalive-sets-idle-only", "golang/go#73386",
             "probes are spaced and counted by the system's defaults";
-        /// The interval set with idle, unasked.
+        /// The interval set together with idle, though not requested.
         SetsIntervalToo = "keepalive-sets-interval-too", "golang/go#48622",
-            "a long idle time makes a dead peer be noticed many idle times later";
+            "with a long idle time a dead peer is detected many idle times later";
         /// `SO_KEEPALIVE` switched on before the rest is checked.
         OnBeforeError = "keepalive-on-before-error", "libuv/libuv#4356",
             "a call that fails leaves keepalive switched on";
@@ -31,6 +31,6 @@ faults! {
             "a connection is probed after keepalive was switched off";
         /// Idle counted from when it is set, not from the last segment received.
         IdleFromConnect = "keepalive-idle-from-connect", "cesanta/mongoose#1960",
-            "a connection is probed although the peer was heard from a moment ago";
+            "a connection is probed although the peer has just sent a segment";
     }
 }

@@ -1,7 +1,7 @@
-//! Which kernel runs, and the calls that set its options.
+//! Finds out which kernel runs and sets its keepalive options.
 //!
-//! The options are set with `setsockopt` here and not with socket2, which switches `SO_KEEPALIVE` on before it
-//! sets anything else and rounds periods down.
+//! Calls `setsockopt` directly, because socket2 switches `SO_KEEPALIVE` on before it sets the other options, and rounds
+//! periods down.
 
 use std::io;
 use std::os::fd::AsRawFd;
@@ -22,7 +22,7 @@ pub(super) fn running() -> io::Result<Kernel> {
     Ok(Kernel::FreeBsd)
 }
 
-/// The running kernel: a binary may run on an older or newer one than it was built on.
+/// The running kernel. Asked at run time, because the kernel may be older or newer than the one of the build.
 #[cfg(target_os = "dragonfly")]
 pub(super) fn running() -> io::Result<Kernel> {
     // kern.clockrate is a struct clockinfo of five ints; the first is hz (DragonFly sys/sys/time.h).
@@ -49,7 +49,7 @@ fn sysctl<const N: usize>(name: &std::ffi::CStr) -> io::Result<[libc::c_int; N]>
     }
 }
 
-/// Sets idle, interval and count, those that are given.
+/// Sets those of idle, interval and count that are given.
 pub(super) fn set(socket: &Socket, settings: Settings) -> Result<(), KeepaliveError> {
     let options = [
         ("TCP_KEEPIDLE", libc::TCP_KEEPIDLE, settings.idle),

@@ -1,21 +1,21 @@
-//! Units and ranges of the keepalive options, for every system the suite runs on.
+//! Units and ranges of the keepalive options on every system that the scenarios run on.
 //!
-//! Pure, and compiled everywhere: the arithmetic that went wrong on DragonFly for five years is tested on the
-//! machine of whoever changes it. `kernel` says which system runs.
+//! Pure, and compiled on every system, so that every machine tests the arithmetic of DragonFly, which was wrong in many
+//! programs for five years. `kernel` finds out which system runs.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::KeepaliveError;
 
-/// `__DragonFly_version` since which the options are in seconds (nginx `src/os/unix/ngx_freebsd_config.h`).
+/// The first `__DragonFly_version` whose options are in seconds (nginx `src/os/unix/ngx_freebsd_config.h`).
 const DRAGONFLY_SECONDS: u32 = 500_702;
 /// Largest idle and interval in seconds (`MAX_TCP_KEEPIDLE`, Linux include/net/tcp.h; DragonFly tcp_usrreq.c).
-const MOST_SECS: u32 = 32_767;
+const SECS_MAX: u32 = 32_767;
 /// Largest count (`MAX_TCP_KEEPCNT`, the same places).
-const MOST_COUNT: u32 = 127;
+const COUNT_MAX: u32 = 127;
 
-/// A kernel, as far as its keepalive options differ.
+/// A kernel, as far as it matters to keepalive options.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kernel {
     /// Linux.
@@ -26,12 +26,12 @@ pub enum Kernel {
     DragonFly {
         /// `__DragonFly_version`, the sysctl `kern.osreldate`.
         release: u32,
-        /// Clock ticks a second.
+        /// Clock ticks per second.
         hz: u32,
     },
 }
 
-/// The unit in which a kernel takes periods.
+/// The unit of the periods in the options of a kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
     /// Whole seconds.
@@ -40,7 +40,7 @@ pub enum Unit {
     Milliseconds,
 }
 
-/// What a kernel takes.
+/// The units and ranges that a kernel accepts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// The unit of idle and interval.
@@ -52,25 +52,25 @@ pub struct Limits {
 }
 
 impl Kernel {
-    /// What this kernel takes.
+    /// The units and ranges that this kernel accepts.
     #[must_use]
     pub fn limits(self) -> Limits {
         match self {
             Self::DragonFly { release, hz } if release < DRAGONFLY_SECONDS => {
                 let hz = hz.max(1);
-                // One tick at least; milliseconds times ticks a second must fit an int.
-                let most = (i32::MAX.unsigned_abs() / hz).min(MOST_SECS * 1000);
+                // At least one tick; milliseconds times ticks per second must fit an int.
+                let most = (i32::MAX.unsigned_abs() / hz).min(SECS_MAX * 1000);
                 let period = 1000_u32.div_ceil(hz)..=most;
                 Limits {
                     unit: Unit::Milliseconds,
                     period,
-                    most_count: MOST_COUNT,
+                    most_count: COUNT_MAX,
                 }
             }
             Self::Linux | Self::FreeBsd | Self::DragonFly { .. } => Limits {
                 unit: Unit::Seconds,
-                period: 1..=MOST_SECS,
-                most_count: MOST_COUNT,
+                period: 1..=SECS_MAX,
+                most_count: COUNT_MAX,
             },
         }
     }
@@ -84,13 +84,13 @@ impl Unit {
         }
     }
 
-    /// The fewest units that are not shorter than `period`.
+    /// `period` in this unit, rounded up.
     #[must_use]
     pub fn round_up(self, period: Duration) -> u128 {
         period.as_nanos().div_ceil(self.nanos())
     }
 
-    /// The most units that are not longer than `period`.
+    /// `period` in this unit, rounded down.
     #[must_use]
     pub fn round_down(self, period: Duration) -> u128 {
         period.as_nanos() / self.nanos()
@@ -133,7 +133,7 @@ impl Limits {
     }
 }
 
-/// The number as the `int` of an option; one too large becomes the largest.
+/// Converts a number to the `int` of an option; a number that is too large becomes the largest `int`.
 pub(super) fn saturated(units: u128) -> i32 {
     i32::try_from(units).unwrap_or(i32::MAX)
 }

@@ -1,6 +1,6 @@
-//! The arithmetic for every system, and what a socket of the running kernel says afterwards.
+//! Tests of the arithmetic of every system, and of the socket options on the running kernel.
 //!
-//! When probes really go out is for the scenarios: these tests only read options back.
+//! These tests only read options back; the scenarios test the times of the probes.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -43,7 +43,7 @@ fn schedule(idle_ms: u64) -> KeepaliveConfig {
     }
 }
 
-fn says(socket: &Socket) -> (bool, u64, u64, u32) {
+fn options(socket: &Socket) -> (bool, u64, u64, u32) {
     (
         socket.keepalive().unwrap(),
         socket.tcp_keepalive_time().unwrap().as_secs(),
@@ -77,7 +77,7 @@ fn periods_are_rounded_up() {
 }
 
 #[test]
-fn what_the_kernel_would_refuse_is_refused_with_the_range() {
+fn values_out_of_range_are_refused_with_the_range() {
     let refused = |kernel: Kernel, period| kernel.limits().period("idle", period).unwrap_err().to_string();
     assert_eq!(
         refused(Kernel::Linux, Duration::ZERO),
@@ -110,7 +110,7 @@ fn what_the_kernel_would_refuse_is_refused_with_the_range() {
 }
 
 #[test]
-fn the_longest_freebsd_schedule_does_not_wrap_its_ticks() {
+fn the_longest_schedule_does_not_overflow_freebsds_ticks() {
     let Limits {
         period, most_count, ..
     } = Kernel::FreeBsd.limits();
@@ -119,26 +119,26 @@ fn the_longest_freebsd_schedule_does_not_wrap_its_ticks() {
 }
 
 #[test]
-fn a_schedule_is_set_whole_and_switched_on() {
+fn a_schedule_is_set_completely_and_switched_on() {
     let socket = socket();
     plain().set_keepalive_config(&socket, schedule(1500)).unwrap();
-    assert_eq!(says(&socket), (true, 2, 2, 3));
+    assert_eq!(options(&socket), (true, 2, 2, 3));
     plain().clear_keepalive(&socket).unwrap();
-    assert_eq!(says(&socket), (false, 2, 2, 3));
+    assert_eq!(options(&socket), (false, 2, 2, 3));
 }
 
 #[test]
 fn a_period_changes_idle_and_nothing_else() {
-    let (socket, untouched) = (socket(), says(&socket()));
+    let (socket, untouched) = (socket(), options(&socket()));
     plain()
         .set_keepalive(&socket, Duration::from_millis(999))
         .unwrap();
-    assert_eq!(says(&socket), (true, 1, untouched.2, untouched.3));
+    assert_eq!(options(&socket), (true, 1, untouched.2, untouched.3));
 }
 
 #[test]
 fn an_error_changes_nothing() {
-    let (socket, untouched) = (socket(), says(&socket()));
+    let (socket, untouched) = (socket(), options(&socket()));
     let config = KeepaliveConfig {
         count: Some(0),
         ..schedule(1000)
@@ -146,7 +146,7 @@ fn an_error_changes_nothing() {
     let refused = plain().set_keepalive_config(&socket, config).unwrap_err();
     assert!(matches!(refused, KeepaliveError::Count { asked: 0, .. }));
     plain().set_keepalive(&socket, Duration::ZERO).unwrap_err();
-    assert_eq!(says(&socket), untouched);
+    assert_eq!(options(&socket), untouched);
 }
 
 #[test]
@@ -161,17 +161,17 @@ fn accepted_connections_inherit_the_schedule() {
         let client = socket();
         client.connect(&listener.local_addr().unwrap()).unwrap();
         let (accepted, _) = keepalive.accept(&listener).unwrap();
-        assert_eq!(says(&accepted), (expected, 5, 2, 3));
+        assert_eq!(options(&accepted), (expected, 5, 2, 3));
     }
 }
 
 #[test]
-fn faults_show_in_what_the_socket_says() {
-    let (fresh, period) = (says(&socket()), 3 * SECOND);
+fn faults_show_in_the_socket_options() {
+    let (fresh, period) = (options(&socket()), 3 * SECOND);
     let after = |set: &dyn Fn(&Socket)| {
         let socket = socket();
         set(&socket);
-        says(&socket)
+        options(&socket)
     };
     let config =
         |fault| after(&move |socket| with(fault).set_keepalive_config(socket, schedule(1900)).unwrap());

@@ -1,14 +1,14 @@
-//! Mistakes that shipped in the opening of sockets, each of which can be switched on again.
+//! Known historical bugs in opening sockets, each of which can be switched on.
 //!
-//! The rules they break are in the parent module. A fault does what the historical code did on every system,
-//! also where that system's kernel hides it: whether it shows is for a scenario to find out.
+//! The rules they break are in the parent module. A fault does what the historical code did on every system, also on
+//! systems whose kernel hides the effect; the scenarios find out where it shows.
 
 use crate::fault::faults;
 
 faults! {
-    /// A historical mistake in opening sockets.
+    /// A historical bug in opening sockets.
     SocketFault {
-        /// `SO_REUSEPORT` on every socket that waits for others.
+        /// `SO_REUSEPORT` on every listening and receiving socket.
         ReusePortOnEveryListener = "reuse-port-on-every-listener", "golang/go#2830",
             "a second process of the same user listens on a live port and takes its connections";
         /// No `SO_REUSEADDR` on TCP listeners.

@@ -1,6 +1,6 @@
-//! Facts about the opened sockets that hold on any kernel, and on Linux what each visible fault breaks.
+//! Tests of opened sockets that hold on any kernel, and on Linux the effect of each visible fault.
 //!
-//! No test knows a port beforehand: the kernel chooses it and a socket of the test keeps it meanwhile.
+//! The kernel chooses each port, and a socket of the test holds it.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -30,14 +30,14 @@ fn a_live_port_is_refused_to_a_second_listener() {
 }
 
 #[test]
-fn reuse_port_on_every_listener_lets_a_second_one_in() {
+fn reuse_port_on_every_listener_allows_a_second_listener() {
     let sockets = with(SocketFault::ReusePortOnEveryListener);
     let first = sockets.listen_tcp(LOOPBACK).unwrap();
     sockets.listen_tcp(address(&first)).unwrap();
 }
 
 #[test]
-fn reuse_addr_is_for_ports_the_caller_chose() {
+fn reuse_addr_is_not_set_for_port_zero() {
     let chosen_by_kernel = plain().listen_tcp(LOOPBACK).unwrap();
     assert!(!chosen_by_kernel.reuse_address().unwrap());
     let faulty = with(SocketFault::ReuseAddrOnPortZero)
@@ -47,7 +47,7 @@ fn reuse_addr_is_for_ports_the_caller_chose() {
 }
 
 #[test]
-fn udp_sockets_share_with_nobody() {
+fn udp_sockets_do_not_share_an_address() {
     let socket = plain().bind_udp(LOOPBACK).unwrap();
     assert!(!socket.reuse_address().unwrap() && !socket.reuse_port().unwrap());
     assert_eq!(plain().bind_udp(address(&socket)).unwrap_err().call, "bind");
@@ -63,7 +63,7 @@ fn balanced_listeners_share_one_port() {
 }
 
 #[test]
-fn a_group_of_the_other_family_is_refused_at_the_join() {
+fn joining_a_group_of_the_other_family_fails() {
     let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
     let refused = plain()
         .listen_multicast_udp(any, IpAddr::V6(Ipv6Addr::LOCALHOST))
@@ -74,7 +74,7 @@ fn a_group_of_the_other_family_is_refused_at_the_join() {
     );
 }
 
-/// Linux: a bound socket with `SO_REUSEADDR` keeps the port without being in a listener's way.
+/// On Linux a bound socket with `SO_REUSEADDR` reserves the port and does not hinder a listener.
 #[cfg(target_os = "linux")]
 mod on_linux {
     use super::{LOOPBACK, SocketFault, Sockets, address, plain, with};
@@ -90,7 +90,7 @@ mod on_linux {
         (handle, reserved)
     }
 
-    /// Serves one connection, closes it from the server's side and stops listening.
+    /// Serves one connection, closes it first, so that the server holds TIME_WAIT, and stops listening.
     fn serve_once(listener: Socket, at: SocketAddr) {
         let listener = TcpListener::from(listener);
         let mut client = TcpStream::connect(at).unwrap();
@@ -100,7 +100,7 @@ mod on_linux {
     }
 
     #[test]
-    fn a_listener_restarts_beside_time_wait() {
+    fn a_listener_restarts_despite_time_wait() {
         let (_keeper, at) = reserved_port();
         serve_once(plain().listen_tcp(at).unwrap(), at);
         plain().listen_tcp(at).unwrap();
@@ -121,7 +121,7 @@ mod on_linux {
     }
 
     #[test]
-    fn reuse_addr_on_udp_lets_a_second_socket_on_the_same_address() {
+    fn reuse_addr_on_udp_allows_a_second_socket_on_the_address() {
         let sockets = with(SocketFault::ReuseAddrOnUdp);
         let first = sockets.bind_udp(LOOPBACK).unwrap();
         sockets.bind_udp(address(&first)).unwrap();

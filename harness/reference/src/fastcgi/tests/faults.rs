@@ -1,9 +1,8 @@
-//! Every fault is seen by somebody: for each, one of these exchanges goes differently than with the correct
-//! server.
+//! Each fault has a visible effect: an exchange whose transcript differs from that of the server without a fault.
 //!
-//! This shows that a fault does something, not that a claim catches it; the suite does that. The correct
-//! server answers every one of these exchanges, and is waited for. A faulty one may fall silent, so its
-//! budget is short; silence is an answer too, and no slow machine can make it look like the correct one.
+//! The scenarios' tests check that a claim catches each fault; these tests only check that a fault has an effect. The
+//! server without a fault answers every exchange, so its timeout is long. A faulty server may never answer, so its
+//! timeout is short: a slow machine cannot make a transcript that ends in a timeout equal to the correct one.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -13,13 +12,13 @@ use reusespec_wire::fastcgi::{Kind, RawRecord, Role, Stream};
 use super::peer::*;
 use crate::fastcgi::{At, Background, FastCgiFault as Fault, Server, Settings, web_server_addrs};
 
-/// How long a faulty server may stay silent before that is its answer.
+/// The timeout of a read from a faulty server.
 const FAULTY_BUDGET: Duration = Duration::from_millis(400);
 
-/// Bytes to send, and the start of the line to wait for before the next step.
+/// Bytes to send, and the prefix of the line to wait for before the next step.
 type Step = (Vec<u8>, &'static str);
 
-/// The steps, on one connection, that this fault answers differently.
+/// Steps on one connection whose answers this fault changes.
 fn exchange(fault: Fault) -> Vec<Step> {
     let end = "END";
     let echo = |id| request(id, "/echo", b"body");
@@ -163,7 +162,7 @@ fn exchange(fault: Fault) -> Vec<Step> {
                 (request(2, "/slow?ms=200", b""), "END id=2"),
             ]
         }
-        // Nobody gets as far as an exchange.
+        // The server accepts no connection; another test covers it.
         Fault::TakenForCgi => Vec::new(),
         Fault::AppStatusLost => vec![(request(1, "/exit?status=4", b""), end)],
     }
@@ -180,7 +179,7 @@ fn settings(fault: Fault, is_on: bool) -> Settings {
     }
 }
 
-/// Plays a fault's exchange and returns all lines.
+/// Runs a fault's exchange and returns its transcript.
 async fn play(server: &Server, fault: Fault, budget: Duration) -> Vec<String> {
     let _idle = Peer::connect(server, budget).await;
     let mut peer = Peer::connect(server, budget).await;
@@ -209,7 +208,7 @@ async fn every_fault_changes_what_a_peer_sees() {
 }
 
 #[test]
-fn a_listener_taken_for_the_input_of_a_cgi_program_is_not_served() {
+fn an_inherited_listener_is_not_served_by_a_cgi_program() {
     let is_served = |is_on| {
         let listener = std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();

@@ -1,4 +1,4 @@
-//! The life of an id, aborts, multiplexing, limits, management records.
+//! Reuse of ids, aborts, multiplexing, limits and management records.
 
 use reusespec_wire::fastcgi::{Kind, RawRecord, Repr, Role, Stream};
 
@@ -23,7 +23,7 @@ async fn exchange(settings: Settings, bytes: &[u8], until: &str) -> Vec<String> 
 }
 
 #[tokio::test]
-async fn an_id_is_free_the_instant_end_arrives_a_thousand_times() {
+async fn an_id_is_free_as_soon_as_end_request_arrives() {
     let server = server(Settings::default()).await;
     let mut peer = Peer::connect(&server, BUDGET).await;
     for round in 0..1000 {
@@ -34,7 +34,7 @@ async fn an_id_is_free_the_instant_end_arrives_a_thousand_times() {
     }
 }
 
-/// A connection on which a request has ended while its STDIN was still coming, and what then answers `bytes`.
+/// Ends a request before its STDIN has ended, then sends `bytes` on the connection and returns the answers.
 async fn after_an_early_end(bytes: &[u8]) -> Vec<String> {
     let server = server(Settings::default()).await;
     let mut peer = Peer::connect(&server, BUDGET).await;
@@ -171,7 +171,7 @@ async fn a_handler_that_does_not_read_its_body_does_not_stop_the_others() {
 }
 
 #[tokio::test]
-async fn unread_input_is_held_up_to_the_limit_and_then_not_read() {
+async fn unread_input_is_buffered_up_to_the_limit() {
     let settings = Settings {
         input_held_max: 1 << 17,
         ..Settings::default()
@@ -193,7 +193,7 @@ async fn unread_input_is_held_up_to_the_limit_and_then_not_read() {
 }
 
 #[tokio::test]
-async fn a_second_request_is_rejected_where_multiplexing_is_off_and_the_first_keeps_its_bytes() {
+async fn without_multiplexing_a_second_request_is_rejected() {
     let settings = Settings {
         multiplex: false,
         ..Settings::default()
@@ -215,7 +215,7 @@ async fn a_second_request_is_rejected_where_multiplexing_is_off_and_the_first_ke
 }
 
 #[tokio::test]
-async fn ids_begun_and_never_finished_are_bounded() {
+async fn unfinished_requests_of_a_connection_are_limited() {
     let settings = Settings {
         requests_per_connection_max: 3,
         ..Settings::default()
@@ -232,7 +232,7 @@ async fn ids_begun_and_never_finished_are_bounded() {
 }
 
 #[tokio::test]
-async fn requests_are_bounded_over_all_connections_and_come_back() {
+async fn requests_of_all_connections_are_limited() {
     let server = server(Settings {
         requests_max: 1,
         ..Settings::default()
@@ -251,14 +251,14 @@ async fn requests_are_bounded_over_all_connections_and_come_back() {
 }
 
 #[tokio::test]
-async fn get_values_is_answered_at_any_time_with_what_was_asked_and_is_known() {
+async fn get_values_is_answered_with_the_known_names_at_any_time() {
     let asked = get_values(&["FCGI_MPXS_CONNS", "UNKNOWN", "FCGI_MAX_REQS", "FCGI_MPXS_CONNS"]);
     let lines = exchange(Settings::default(), &[begin(1, true), asked].concat(), "GET").await;
     assert_eq!(lines, ["GET_VALUES_RESULT FCGI_MPXS_CONNS=1 FCGI_MAX_REQS=1024"]);
 }
 
 #[tokio::test]
-async fn unknown_management_types_are_named_and_other_oddities_ignored() {
+async fn unknown_management_types_are_answered_and_other_records_ignored() {
     let unknown = |kind, id| raw(RawRecord::new(Kind::Other(kind), id, *b"?"));
     let from_an_application = [3_u8, 6, 7].map(|kind| raw(RawRecord::new(Kind::from(kind), 1, [0; 8])));
     let odd = [
@@ -279,7 +279,7 @@ async fn unknown_management_types_are_named_and_other_oddities_ignored() {
 }
 
 #[tokio::test]
-async fn an_unknown_role_is_rejected_and_its_rest_ignored() {
+async fn an_unknown_role_is_rejected_and_its_records_ignored() {
     let rest = [params(1, "/echo", &[]), body(1, b"rest")].concat();
     let bytes = [begin_as(Role::Other(9), 1), rest, request(1, "/echo", b"x")].concat();
     let server = server(Settings::default()).await;

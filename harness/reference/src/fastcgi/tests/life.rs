@@ -1,4 +1,4 @@
-//! How connections, listeners and servers end.
+//! The ends of connections, listeners and servers.
 
 use std::os::fd::AsFd;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use super::peer::*;
 use crate::fastcgi::{Handlers, ListenError, Listener, Server, Settings, web_server_addrs};
 
 #[tokio::test]
-async fn keep_conn_is_taken_from_each_request() {
+async fn each_request_sets_keep_conn_anew() {
     let server = server(Settings::default()).await;
     let mut peer = Peer::connect(&server, BUDGET).await;
     for _ in 0..2 {
@@ -47,7 +47,7 @@ async fn a_half_closed_connection_still_gets_its_answers() {
 }
 
 #[tokio::test]
-async fn a_foreign_protocol_and_a_cut_header_are_closed_quietly() {
+async fn a_foreign_protocol_or_a_cut_header_closes_without_output() {
     for bytes in [&b"GET / HTTP/1.1\r\n\r\n"[..], &[2, 1, 0, 1], &[0]] {
         let server = server(Settings::default()).await;
         let mut peer = Peer::connect(&server, BUDGET).await;
@@ -75,7 +75,7 @@ async fn idle_connections_do_not_keep_others_waiting() {
 }
 
 #[tokio::test]
-async fn a_peer_that_does_not_read_is_given_up() {
+async fn a_peer_that_does_not_read_is_dropped() {
     let settings = Settings {
         stall_timeout: Duration::from_millis(50),
         ..Settings::default()
@@ -83,14 +83,14 @@ async fn a_peer_that_does_not_read_is_given_up() {
     let server = server(settings).await;
     let mut peer = Peer::connect(&server, BUDGET).await;
     peer.send(&request(1, "/big?bytes=100000000", b"")).await;
-    // The server's `drain` waits for every connection, so its end shows that this one was given up.
+    // `drain` waits for every connection, so its return shows that this one was dropped.
     assert!(server.drain(BUDGET).await);
     let lines = peer.rest().await;
     assert!(is_ending(lines.last().unwrap()) && !lines.iter().any(|line| line.starts_with("END")));
 }
 
 #[tokio::test]
-async fn a_draining_server_finishes_what_was_begun_and_rejects_the_rest() {
+async fn a_draining_server_finishes_active_requests_and_rejects_new_ones() {
     let server = server(Settings::default()).await;
     let address = server.address().unwrap();
     let mut idle = Peer::connect(&server, BUDGET).await;
@@ -123,7 +123,7 @@ async fn a_draining_server_finishes_what_was_begun_and_rejects_the_rest() {
 }
 
 #[tokio::test]
-async fn a_drain_that_takes_too_long_says_so() {
+async fn a_drain_reports_that_it_exceeded_its_budget() {
     let server = server(Settings::default()).await;
     let mut peer = Peer::connect(&server, BUDGET).await;
     peer.send(&[begin(1, true), get_values(&[])].concat()).await;
@@ -145,7 +145,7 @@ async fn only_the_listed_web_servers_are_served() {
         })
         .await;
         let mut peer = Peer::connect(&server, BUDGET).await;
-        // Sent first, the close might be a reset that a slow reader never sees past.
+        // Bytes sent before this could turn the close into a reset that discards the answer.
         if expected != "eof" {
             peer.send(&get_values(&[])).await;
         }
@@ -175,7 +175,7 @@ async fn a_unix_socket_is_served() {
 }
 
 #[tokio::test]
-async fn an_inherited_listener_is_told_from_anything_else() {
+async fn only_a_listening_descriptor_is_inherited() {
     let original = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let listener = Listener::inherited(original.as_fd()).unwrap();
     assert_eq!(listener.tcp_address(), original.local_addr().ok());

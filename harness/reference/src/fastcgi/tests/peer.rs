@@ -1,4 +1,4 @@
-//! The web server's side: raw bytes over a real connection, what comes back as transcript lines.
+//! The web server's side of the tests: sends raw bytes over a TCP connection and returns answers as transcript lines.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 
 use crate::fastcgi::{Handlers, Listener, Server, Settings};
 
-/// Far more than any step takes; a test that uses it up has failed.
+/// The timeout of a step, far longer than any step takes; only a failing test reaches it.
 pub(super) const BUDGET: Duration = Duration::from_secs(20);
 
 /// A server with the standard handlers on a free port.
@@ -41,8 +41,8 @@ impl Peer {
         }
     }
 
-    /// Sends in the background, so that a long body cannot block the reading side. Errors are the server's
-    /// business: what it did is seen when reading.
+    /// Sends in the background, so that a long body does not block reading. Ignores errors: reading shows what the
+    /// server did.
     pub(super) async fn send(&mut self, bytes: &[u8]) {
         let mut writer = self.take_writer().await;
         let bytes = bytes.to_vec();
@@ -87,7 +87,7 @@ impl Peer {
         }
     }
 
-    /// Lines up to and with the first that starts like this, or that ends the connection.
+    /// The lines up to and including the first with this prefix, or up to the end of the connection.
     pub(super) async fn until(&mut self, start: &str) -> Vec<String> {
         let mut lines = Vec::new();
         loop {
@@ -99,7 +99,7 @@ impl Peer {
         }
     }
 
-    /// Everything up to the end of the connection.
+    /// The lines up to the end of the connection.
     pub(super) async fn rest(&mut self) -> Vec<String> {
         self.until("eof").await
     }
@@ -111,7 +111,7 @@ pub(super) fn is_ending(line: &str) -> bool {
         .any(|ending| line.starts_with(ending))
 }
 
-/// A record from its meaning.
+/// The bytes of a record.
 pub(super) fn record(repr: Repr<'_>) -> Vec<u8> {
     let mut bytes = Vec::new();
     repr.append_to(&mut bytes).unwrap();
@@ -144,7 +144,7 @@ pub(super) fn abort(id: u16) -> Vec<u8> {
     record(Repr::Abort { id })
 }
 
-/// One stream record per 65535 bytes; none for no bytes.
+/// A stream record for each 65535 bytes; none if `bytes` is empty.
 pub(super) fn stream(stream: Stream, id: u16, bytes: &[u8]) -> Vec<u8> {
     bytes
         .chunks(65535)
@@ -168,7 +168,7 @@ pub(super) fn pairs(pairs: &[(&str, &str)]) -> Vec<u8> {
     bytes
 }
 
-/// The PARAMS stream for a handler, `/slow?ms=5`.
+/// The PARAMS stream for a handler and its query, such as `/slow?ms=5`.
 pub(super) fn params(id: u16, uri: &str, more: &[(&str, &str)]) -> Vec<u8> {
     let (script, query) = uri.split_once('?').unwrap_or((uri, ""));
     let content = [
@@ -183,12 +183,12 @@ pub(super) fn body(id: u16, bytes: &[u8]) -> Vec<u8> {
     [stream(Stream::Stdin, id, bytes), end_of(Stream::Stdin, id)].concat()
 }
 
-/// A whole request with KEEP_CONN.
+/// A complete request with KEEP_CONN.
 pub(super) fn request(id: u16, uri: &str, bytes: &[u8]) -> Vec<u8> {
     [begin(id, true), params(id, uri, &[]), body(id, bytes)].concat()
 }
 
-/// A whole request without.
+/// A complete request without KEEP_CONN.
 pub(super) fn last_request(id: u16, uri: &str, bytes: &[u8]) -> Vec<u8> {
     [begin(id, false), params(id, uri, &[]), body(id, bytes)].concat()
 }

@@ -1,11 +1,11 @@
-//! PARAMS, STDIN and DATA cut, padded, short and hostile; STDOUT and STDERR; the three roles.
+//! PARAMS, STDIN and DATA (cut, padded, short, hostile), STDOUT and STDERR, and the three roles.
 
 use reusespec_wire::fastcgi::{Kind, Repr, Role, Stream};
 
 use super::peer::*;
 use crate::fastcgi::{Handler, Listener, Output, Request, Server, Settings};
 
-/// All STDOUT content of a whole exchange with one request, and the lines that are not STDOUT.
+/// Runs an exchange with one request; returns the content of STDOUT and the other lines.
 async fn response(bytes: &[u8]) -> (String, Vec<String>) {
     let server = server(Settings::default()).await;
     let mut peer = Peer::connect(&server, BUDGET).await;
@@ -72,7 +72,7 @@ async fn pairs_may_be_cut_anywhere_between_records() {
 }
 
 #[tokio::test]
-async fn a_value_longer_than_a_record_is_whole() {
+async fn a_value_longer_than_a_record_is_complete() {
     let content = pairs(&[("ECHO_BIG", &"v".repeat(70_000))]);
     let (text, _) = response(&echo(
         stream(Stream::Params, 1, &content),
@@ -84,7 +84,7 @@ async fn a_value_longer_than_a_record_is_whole() {
 }
 
 #[tokio::test]
-async fn a_pair_cut_short_is_a_bad_request_and_a_hostile_length_is_refused() {
+async fn a_cut_pair_gets_400_and_a_hostile_length_overloaded() {
     let (text, others) = response(&echo(stream(Stream::Params, 1, b"\x09\x09ECHO"), Vec::new())).await;
     assert!(text.starts_with("Status: 400 Bad Request"), "{text}");
     assert_eq!(others, ["STDOUT id=1 end", "END id=1 complete status=1"]);
@@ -97,7 +97,7 @@ async fn a_pair_cut_short_is_a_bad_request_and_a_hostile_length_is_refused() {
 }
 
 #[tokio::test]
-async fn params_held_by_unfinished_requests_are_bounded_together() {
+async fn params_of_unfinished_requests_are_limited_together() {
     let settings = Settings {
         params_held_max: 100_000,
         ..Settings::default()
@@ -118,14 +118,14 @@ async fn params_held_by_unfinished_requests_are_bounded_together() {
 }
 
 #[tokio::test]
-async fn a_body_is_echoed_and_a_short_one_is_told() {
+async fn a_body_is_echoed_and_a_short_one_reported() {
     let announced = stream(Stream::Params, 1, &pairs(&[("CONTENT_LENGTH", "9")]));
     let (text, _) = response(&echo(announced, body(1, b"short"))).await;
     assert_eq!(text, "stdin=5\\ncontent_length=9\\nshort");
 }
 
 #[tokio::test]
-async fn streams_that_nobody_waits_for_are_ignored() {
+async fn stream_records_out_of_order_are_ignored() {
     let late = [
         stream(Stream::Params, 1, b"\x01\x01ab"),
         stream(Stream::Data, 1, b"data"),
@@ -136,7 +136,7 @@ async fn streams_that_nobody_waits_for_are_ignored() {
 }
 
 #[tokio::test]
-async fn nothing_is_said_before_params_have_ended() {
+async fn no_output_before_the_end_of_params() {
     let server = server(Settings::default()).await;
     let mut peer = Peer::connect(&server, BUDGET).await;
     let params = stream(Stream::Params, 1, &pairs(&[("SCRIPT_NAME", "/exit")]));

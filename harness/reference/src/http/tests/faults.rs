@@ -1,13 +1,13 @@
-//! Every fault shows: a script whose transcript differs from that of the server without it.
+//! Each fault has a visible effect: a script whose transcript differs from that of the server without the fault.
 
 use std::time::Duration;
 
-use super::Step::{Connect, Counted, HalfClose, Off, On, ReadError, Replies, Send};
+use super::Step::{Connect, Counted, HalfClose, Off, On, Replies, Send, Stop};
 use super::*;
 
 const GET: &str = "GET /echo?text=a HTTP/1.1\r\nHost: a\r\n\r\n";
 
-/// Bytes that show the fault, with [`LAST`] behind them, or `None` where it takes more than bytes.
+/// Bytes that, followed by [`LAST`], show the fault; `None` if it needs a script.
 fn bytes(fault: HttpFault) -> Option<String> {
     let connection = |value: &str| get("HTTP/1.1", &format!("Connection: {value}"));
     let chunked = |rest: &str| post("/echo", &format!("Transfer-Encoding: chunked\r\n\r\n{rest}"));
@@ -62,7 +62,7 @@ fn bytes(fault: HttpFault) -> Option<String> {
     })
 }
 
-/// The script for a fault that needs more than bytes, and the settings that make it short.
+/// The script of a fault without [`bytes`], and settings that shorten it.
 fn script(fault: HttpFault) -> (Settings, Vec<Step<'static>>) {
     const WAITING: &str =
         "POST /echo?count=in HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
@@ -108,7 +108,7 @@ fn script(fault: HttpFault) -> (Settings, Vec<Step<'static>>) {
         F::DisableIgnored => (long, vec![Off, Send(GET), Send(LAST)]),
         F::IdleLeftOpen => (long, vec![Send(GET), Replies(1), Off, Connect, Send(GET)]),
         F::UnusedClosedAtOnce => {
-            // The other connections show that the server has seen the first one, and then the switch.
+            // The replies on the other connections show that the server has accepted the first one, then switched.
             let seen = [
                 Connect,
                 Send(GET),
@@ -139,20 +139,17 @@ fn script(fault: HttpFault) -> (Settings, Vec<Step<'static>>) {
             let held = "GET /stream?count=in&until=go HTTP/1.1\r\nHost: a\r\n\r\n";
             (long, vec![Send(held), Counted("in"), Off, Connect, Send(GO)])
         }
-        F::StopKeepsListening => (long, vec![Send(GET), Replies(1), ReadError, Step::Refused]),
-        F::StopDropsInFlight => (
-            long,
-            vec![Send(HELD), Counted("in"), Connect, ReadError, Send(GO)],
-        ),
+        F::StopKeepsListening => (long, vec![Send(GET), Replies(1), Stop, Step::Refused]),
+        F::StopDropsInFlight => (long, vec![Send(HELD), Counted("in"), Connect, Stop, Send(GO)]),
         _ => panic!("{} has neither bytes nor a script", fault.name()),
     }
 }
 
-/// Long enough for a script that does not wait; a fault that leaves a connection open uses it up.
+/// The timeout of a script against a faulty server; a fault that leaves a connection open reaches it.
 const FAULTY_BUDGET: Duration = Duration::from_millis(700);
 
 #[test]
-fn every_fault_shows() {
+fn every_fault_changes_a_transcript() {
     let hidden: Vec<_> = std::thread::scope(|scope| {
         let some = HttpFault::ALL
             .chunks(6)
@@ -165,7 +162,7 @@ fn every_fault_shows() {
     assert!(hidden.is_empty(), "{hidden:#?}");
 }
 
-/// The faults that leave their script's transcript as it is, with that transcript.
+/// The faults that do not change the transcript of their script, with that transcript.
 fn hidden_faults(faults: &[HttpFault]) -> Vec<(&'static str, String)> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -190,7 +187,7 @@ fn hidden_faults(faults: &[HttpFault]) -> Vec<(&'static str, String)> {
 }
 
 #[test]
-fn faults_have_names_of_their_own_and_a_source() {
+fn faults_have_unique_names_and_a_source() {
     let mut names: Vec<_> = HttpFault::ALL.iter().map(|fault| fault.name()).collect();
     names.sort_unstable();
     names.dedup();

@@ -1,4 +1,4 @@
-//! Where requests and replies end, and what that means for the connection.
+//! The framing of requests and replies, and its effect on the connection.
 
 use super::Step::{HalfClose, Replies, Send};
 use super::*;
@@ -8,7 +8,7 @@ const BAD: &str = "< 400 HTTP/1.1 close content-length=0";
 
 #[test]
 fn content_is_read_to_its_end() {
-    // RFC 9112 §6.2 and §7.1: extensions and trailers are no content.
+    // RFC 9112 §6.2 and §7.1: chunk extensions and trailers are not content.
     for rest in [
         "Content-Length: 5\r\n\r\nhello",
         "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
@@ -30,8 +30,8 @@ fn requests_are_read_byte_by_byte() {
 }
 
 #[test]
-fn content_nobody_reads_is_never_taken_for_a_request() {
-    // RFC 9112 §9.3: read it all, or close.
+fn unread_content_is_not_parsed_as_a_request() {
+    // RFC 9112 §9.3: read all content, or close.
     let little = post("/ignore-body", "Content-Length: 1000\r\n\r\n") + &"GET / HTTP".repeat(100);
     let (kept, closed) = (
         "< 200 HTTP/1.1 content-length=7 \"ignored\"",
@@ -55,7 +55,7 @@ fn content_nobody_reads_is_never_taken_for_a_request() {
 }
 
 #[test]
-fn an_early_reply_is_followed_by_the_next_one_in_step() {
+fn after_an_early_reply_the_next_request_is_answered() {
     check_open(
         &post("/early", "Content-Length: 5\r\n\r\nhello"),
         "< 200 HTTP/1.1 content-length=5 \"early\"",
@@ -97,7 +97,7 @@ fn faulty_framing_is_refused_and_ends_the_connection() {
 }
 
 #[test]
-fn content_cut_by_the_end_of_the_stream_is_no_request() {
+fn content_cut_by_the_end_of_the_stream_is_refused() {
     // RFC 9112 §8.
     for rest in [
         "Content-Length: 5\r\n\r\nhel",
@@ -117,7 +117,7 @@ fn content_past_the_limit_is_refused() {
 }
 
 #[test]
-fn replies_without_content_stay_in_step() {
+fn replies_without_content_keep_the_connection_in_sync() {
     // RFC 9112 §6.3, RFC 9110 §8.6, §9.3.2, §15.3.5, §15.4.5.
     let ask = |method: &str, path: &str| format!("{method} {path} HTTP/1.1\r\nHost: a\r\n\r\n");
     check_open(
@@ -156,7 +156,7 @@ fn a_reply_shorter_than_its_length_ends_the_connection() {
 }
 
 #[test]
-fn a_big_reply_arrives_whole() {
+fn a_big_reply_arrives_completely() {
     let big = "GET /big?size=3000000 HTTP/1.1\r\nHost: a\r\n\r\n";
     let shown = "x".repeat(64);
     check_open(
@@ -166,7 +166,7 @@ fn a_big_reply_arrives_whole() {
 }
 
 #[test]
-fn a_100_is_sent_to_those_who_wait_for_it() {
+fn a_100_is_sent_to_clients_that_wait_for_it() {
     // RFC 9110 §10.1.1.
     let waiting = |value: &str, length: u32| {
         post(
@@ -192,8 +192,8 @@ fn a_100_is_sent_to_those_who_wait_for_it() {
 }
 
 #[test]
-fn without_a_100_what_follows_is_never_taken_for_a_request() {
-    // RFC 9110 §10.1.1: the client may send its content or not, so the connection ends.
+fn without_a_100_the_content_is_not_parsed_as_a_request() {
+    // RFC 9110 §10.1.1: the client may or may not send its content, so the connection closes.
     let unread = post(
         "/ignore-body",
         "Expect: 100-continue\r\nContent-Length: 10\r\n\r\n",

@@ -1,9 +1,8 @@
-//! Raw bytes over a real listener: a script of steps, and the replies as a transcript.
+//! Runs scripts of steps with raw bytes over TCP connections and compares the transcripts of the replies.
 //!
-//! A connection that is expected to stay open is shown to be open by a further request on it, which also
-//! ends it, so every script ends with FIN and no test waits for nothing to happen. What a step needs from
-//! the server is waited for (`Replies`, `Counted`); bytes that have been written on the loopback have
-//! arrived. The price is one time-out for the whole script, which only a failing test uses up.
+//! A script shows that a connection stays open with another request, which also closes it. So every script ends with
+//! FIN, and no test waits for nothing to happen. A step that depends on the server waits for it (`Replies`, `Counted`);
+//! bytes written on the loopback have arrived. One timeout covers the whole script; only a failing test reaches it.
 
 use std::io;
 use std::net::SocketAddr;
@@ -24,30 +23,30 @@ mod persistence;
 mod requests;
 mod switch;
 
-/// How long one script may take.
+/// The timeout of a script.
 const BUDGET: Duration = Duration::from_secs(20);
 
-/// A last request: it shows that the connection was open, and ends it.
+/// The last request of a script: shows that the connection is open, and closes it.
 const LAST: &str = "GET /echo?text=last HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 
-/// What [`LAST`] is answered with.
+/// The answer to [`LAST`].
 const LAST_REPLY: &str = "< 200 HTTP/1.1 close content-length=4 \"last\"\n< FIN";
 
 #[derive(Clone, Copy, Debug)]
 enum Step<'s> {
     /// Writes these bytes.
     Send(&'s str),
-    /// Waits until that many replies have come on this connection in all.
+    /// Waits until this connection has received that many replies in total.
     Replies(usize),
-    /// Waits until a handler has raised that counter.
+    /// Waits until a handler has incremented the counter.
     Counted(&'s str),
     Off,
     On,
     /// Begins a shutdown.
-    ReadError,
-    /// Ends our side of the connection.
+    Stop,
+    /// Closes our sending side of the connection.
     HalfClose,
-    /// Opens a further connection; the steps that follow are about it.
+    /// Opens another connection, which the following steps use.
     Connect,
     /// Goes back to the first connection.
     Back,
@@ -79,7 +78,7 @@ impl Client {
         }
     }
 
-    /// A server may have closed already: what it said shows in the transcript.
+    /// Ignores errors: if the server has closed already, the transcript shows it.
     async fn send(&mut self, text: &str) {
         self.line.push_str(text);
         let rest = self.line.rfind('\n').map_or(0, |end| end + 1);
@@ -91,7 +90,7 @@ impl Client {
         let _ = self.stream.write_all(text.as_bytes()).await;
     }
 
-    /// Reads once; how the connection ended, if it did.
+    /// Reads once and returns how the connection ended, if it did.
     async fn read(&mut self) -> Option<Closing> {
         let mut bytes = vec![0; 64 << 10];
         let closing = match self.stream.read(&mut bytes).await {
@@ -152,7 +151,7 @@ fn start(settings: Settings, fault: Option<HttpFault>) -> Server {
     Server::start(listener, settings, fault).unwrap()
 }
 
-/// Runs a script against a server of its own; the transcripts of its connections, one behind the other.
+/// Runs a script against a new server and returns the concatenated transcripts of its connections.
 async fn play(settings: Settings, fault: Option<HttpFault>, steps: &[Step<'_>]) -> String {
     timeout(BUDGET, play_unlimited(settings, fault, steps))
         .await
@@ -182,7 +181,7 @@ async fn play_unlimited(settings: Settings, fault: Option<HttpFault>, steps: &[S
             Step::On => server
                 .iter()
                 .for_each(|server| server.set_keep_alives_enabled(true)),
-            Step::ReadError => shutdown = server.take().map(|server| tokio::spawn(server.shutdown(BUDGET))),
+            Step::Stop => shutdown = server.take().map(|server| tokio::spawn(server.shutdown(BUDGET))),
             Step::HalfClose => client.stream.shutdown().await.unwrap(),
             Step::Connect => match Client::connect(address).await {
                 Ok(client) => {
@@ -209,7 +208,7 @@ async fn play_unlimited(settings: Settings, fault: Option<HttpFault>, steps: &[S
     transcripts.join("\n")
 }
 
-/// The script's transcript against the server without a fault.
+/// Checks the transcript of a script against a server without a fault.
 #[track_caller]
 fn check(steps: &[Step<'_>], expected: &str) {
     check_with(Settings::default(), steps, expected);
@@ -228,7 +227,7 @@ fn check_with(settings: Settings, steps: &[Step<'_>], expected: &str) {
     );
 }
 
-/// The bytes get that answer and leave the connection open.
+/// Checks that the bytes get this answer and leave the connection open.
 #[track_caller]
 fn check_open(bytes: &str, expected: &str) {
     check(
@@ -237,7 +236,7 @@ fn check_open(bytes: &str, expected: &str) {
     );
 }
 
-/// The bytes get that answer and FIN, and a request behind them is not served.
+/// Checks that the bytes get this answer and FIN, and that a request behind them is not served.
 #[track_caller]
 fn check_closed(bytes: &str, expected: &str) {
     check(
@@ -256,7 +255,7 @@ fn get(version: &str, fields: &str) -> String {
     format!("GET /echo?text=a {version}\r\nHost: a\r\n{fields}\r\n")
 }
 
-/// A POST in HTTP/1.1; `rest` is its further field lines, the empty line and what follows.
+/// A POST in HTTP/1.1; `rest` has further field lines, the empty line and the content.
 fn post(path: &str, rest: &str) -> String {
     format!("POST {path} HTTP/1.1\r\nHost: a\r\n{rest}")
 }

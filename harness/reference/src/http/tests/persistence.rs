@@ -1,4 +1,4 @@
-//! Which connections persist: versions, `Connection` in all its spellings, pipelining, the end.
+//! Persistence: versions, spellings of `Connection`, pipelining, and the end of a connection.
 
 use std::time::Duration;
 
@@ -54,7 +54,7 @@ fn close_anywhere_in_the_list_closes() {
 }
 
 #[test]
-fn http_1_0_persists_on_request_and_is_told_so() {
+fn http_1_0_persists_on_request_and_the_reply_says_so() {
     // RFC 9112 §9.3 and appendix C.2.2.
     for fields in [
         "Connection: keep-alive",
@@ -68,7 +68,7 @@ fn http_1_0_persists_on_request_and_is_told_so() {
 }
 
 #[test]
-fn persistence_of_http_1_0_is_asked_for_with_every_request() {
+fn http_1_0_asks_for_persistence_with_every_request() {
     let both = [get("HTTP/1.0", "Connection: keep-alive"), get("HTTP/1.0", "")].concat();
     check_closed(&both, &format!("{KEPT_10}\n{CLOSED}"));
 }
@@ -92,7 +92,7 @@ fn pipelined_requests_are_answered_in_order() {
 
 #[test]
 fn nothing_behind_a_closing_request_is_processed() {
-    // RFC 9112 §9.6: neither served nor run.
+    // RFC 9112 §9.6: not answered, and its handler does not run.
     let run = "POST /count/late HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n";
     let closing = get("HTTP/1.1", "Connection: close");
     let read = "GET /count/late HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
@@ -109,13 +109,13 @@ fn nothing_behind_a_closing_request_is_processed() {
 
 #[test]
 fn a_handler_can_end_the_connection() {
-    // RFC 9112 §9.6: what the server has said binds it too.
+    // RFC 9112 §9.6: a server that has sent close has to close.
     let close = "GET /close HTTP/1.1\r\nHost: a\r\n\r\n";
     check_closed(close, "< 200 HTTP/1.1 close content-length=7 \"closing\"");
 }
 
 #[test]
-fn a_half_closed_client_gets_every_reply_it_is_owed() {
+fn a_half_closed_client_gets_every_reply() {
     let one = get("HTTP/1.1", "");
     let slow = "GET /slow?ms=30 HTTP/1.1\r\nHost: a\r\n\r\n";
     check(&[Send(&one), HalfClose], &format!("{KEPT}\n< FIN"));
@@ -131,8 +131,8 @@ fn a_half_closed_client_gets_every_reply_it_is_owed() {
 }
 
 #[test]
-fn input_after_the_end_does_not_reset_the_reply_away() {
-    // RFC 9112 §9.6, lingering close: the reply and FIN come first, whatever is still being sent.
+fn input_after_the_last_request_does_not_cause_a_reset() {
+    // RFC 9112 §9.6: the client gets the reply and FIN although it is still sending.
     let body = "x".repeat(1 << 20);
     let request = post("/ignore-body", "Content-Length: 1048576\r\n\r\n") + &body;
     check(
@@ -143,7 +143,7 @@ fn input_after_the_end_does_not_reset_the_reply_away() {
 
 #[test]
 fn an_idle_connection_ends_with_fin_and_no_bytes() {
-    // RFC 9112 §9.5; a 408 here could be taken for the reply to the next request (RFC 9112 §9.2).
+    // RFC 9112 §9.5; a client could take a 408 for the reply to its next request (RFC 9112 §9.2).
     let settings = Settings {
         idle_timeout: Duration::from_millis(30),
         ..Settings::default()
@@ -158,7 +158,7 @@ fn an_idle_connection_ends_with_fin_and_no_bytes() {
 }
 
 #[test]
-fn a_request_that_stalls_is_told_so() {
+fn a_request_that_stalls_gets_408() {
     // RFC 9110 §15.5.9.
     let timeout = Duration::from_millis(30);
     let settings = Settings {

@@ -1,4 +1,4 @@
-//! Requests that are odd, wrong or hostile.
+//! Unusual, malformed and hostile requests.
 
 use super::Step::{HalfClose, Send};
 use super::*;
@@ -6,11 +6,11 @@ use super::*;
 const OK: &str = "< 200 HTTP/1.1 content-length=1 \"a\"";
 const BAD: &str = "< 400 HTTP/1.1 close content-length=0";
 
-/// A refusal of something whose first line is no request line: nobody asked.
+/// The refusal of bytes whose first line is not a request line.
 const BAD_UNASKED: &str = "< 400 HTTP/1.1 close content-length=0 unasked";
 
 #[test]
-fn what_is_no_request_is_refused_and_ends_the_connection() {
+fn a_malformed_request_is_refused_and_closes_the_connection() {
     // RFC 9112 §2.2, §3, §5.1.
     for bytes in [
         "hello\r\n\r\n",
@@ -60,7 +60,7 @@ fn http_1_1_has_exactly_one_valid_host() {
 }
 
 #[test]
-fn all_target_forms_of_an_origin_server_are_known() {
+fn all_target_forms_of_an_origin_server_are_accepted() {
     // RFC 9112 §3.2.2: absolute form MUST be accepted.
     check_open("GET http://b/echo?text=a HTTP/1.1\r\nHost: a\r\n\r\n", OK);
     check_open(
@@ -75,7 +75,7 @@ fn all_target_forms_of_an_origin_server_are_known() {
 }
 
 #[test]
-fn bytes_behind_connect_are_not_read_as_requests() {
+fn bytes_behind_connect_are_not_parsed_as_requests() {
     // RFC 9110 §9.3.6.
     check_closed(
         "CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n",
@@ -84,7 +84,7 @@ fn bytes_behind_connect_are_not_read_as_requests() {
 }
 
 #[test]
-fn methods_are_known_by_their_exact_name() {
+fn method_names_are_case_sensitive() {
     // RFC 9110 §9.1.
     check_open(
         "TRACE / HTTP/1.1\r\nHost: a\r\n\r\n",

@@ -1,22 +1,22 @@
-//! Keep-alives turned off, and a shutdown, in every state a connection can be in.
+//! Keep-alives switched off, and a shutdown, in every state of a connection.
 
 use std::time::Duration;
 
-use super::Step::{Connect, Counted, Off, On, ReadError, Refused, Replies, Send};
+use super::Step::{Connect, Counted, Off, On, Refused, Replies, Send, Stop};
 use super::*;
 
 const KEPT: &str = "< 200 HTTP/1.1 content-length=1 \"a\"";
 const CLOSED: &str = "< 200 HTTP/1.1 close content-length=1 \"a\"";
 
-/// A request whose handler runs until the counter `go` is raised.
+/// A request whose handler runs until the counter `go` is incremented.
 const HELD: &str = "GET /slow?count=in&until=go HTTP/1.1\r\nHost: a\r\n\r\n";
 const GO: &str = "GET /?count=go HTTP/1.1\r\nHost: a\r\n\r\n";
 const WENT: &str = "< 200 HTTP/1.1 close content-length=2 \"ok\"\n< FIN";
 
-/// Both controls have the same effect on connections that exist.
+/// Checks that the switch and a shutdown have the same effect on existing connections.
 fn check_both(steps: impl Fn(Step<'static>) -> Vec<Step<'static>>, expected: &str) {
     check(&steps(Off), expected);
-    check(&steps(ReadError), expected);
+    check(&steps(Stop), expected);
 }
 
 fn leak(text: String) -> &'static str {
@@ -48,12 +48,12 @@ fn a_connection_never_used_is_served_once_within_a_grace() {
         ..Settings::default()
     };
     check_with(settings.clone(), &[Off], "< FIN");
-    check_with(settings, &[ReadError], "< FIN");
+    check_with(settings, &[Stop], "< FIN");
 }
 
 #[test]
-fn a_request_of_which_a_byte_has_arrived_is_served() {
-    // The client cannot know: first and second request, one byte or half a head.
+fn a_request_whose_first_byte_has_arrived_is_served() {
+    // The client cannot know of the switch. First and second request; one byte or half a head.
     let request = leak(get("HTTP/1.1", ""));
     for at in [1, 20, request.len() - 1] {
         let (half, rest) = request.split_at(at);
@@ -78,7 +78,7 @@ fn a_request_of_which_a_byte_has_arrived_is_served() {
 }
 
 #[test]
-fn content_under_way_is_read_on() {
+fn content_in_transfer_is_read_to_its_end() {
     let request = leak(post("/echo?count=in", "Content-Length: 10\r\n\r\nhello"));
     check_both(
         |control| vec![Send(request), Counted("in"), control, Send("world")],
@@ -87,34 +87,27 @@ fn content_under_way_is_read_on() {
 }
 
 #[test]
-fn a_request_in_its_handler_gets_its_reply_with_close_and_what_is_behind_it_does_not_run() {
+fn a_running_request_is_answered_and_pipelined_ones_do_not_run() {
     let slow = "< 200 HTTP/1.1 close content-length=4 \"slow\"\n< FIN";
     check(
         &[Send(HELD), Send(LAST), Counted("in"), Off, Connect, Send(GO)],
         &format!("{slow}\n{WENT}"),
     );
-    // After a shutdown nobody can connect, so the connection that lets go is there before.
+    // After a shutdown no connection is accepted, so the one that sends `go` is opened before.
     check(
-        &[
-            Send(HELD),
-            Send(LAST),
-            Counted("in"),
-            Connect,
-            ReadError,
-            Send(GO),
-        ],
+        &[Send(HELD), Send(LAST), Counted("in"), Connect, Stop, Send(GO)],
         &format!("{slow}\n{WENT}"),
     );
 }
 
 #[test]
-fn the_request_that_turns_keep_alives_off_is_the_last_on_its_connection() {
+fn the_request_that_switches_keep_alives_off_is_the_last() {
     let off = "GET /keep-alives/off HTTP/1.1\r\nHost: a\r\n\r\n";
     check_closed(off, "< 200 HTTP/1.1 close content-length=3 \"off\"");
 }
 
 #[test]
-fn a_reply_whose_head_is_out_is_finished_and_followed_by_fin() {
+fn a_reply_in_transfer_is_completed_and_followed_by_fin() {
     let held = "GET /stream?count=in&until=go&chunks=2&size=1 HTTP/1.1\r\nHost: a\r\n\r\n";
     let steps = [Send(held), Counted("in"), Off, Connect, Send(GO)];
     check(&steps, &format!("< 200 HTTP/1.1 chunked \"xx\"\n< FIN\n{WENT}"));
@@ -132,19 +125,19 @@ fn a_new_connection_is_served_once_while_keep_alives_are_off() {
 #[test]
 fn a_new_connection_is_refused_after_a_shutdown() {
     check(
-        &[Send(HELD), Counted("in"), Connect, ReadError, Refused, Send(GO)],
+        &[Send(HELD), Counted("in"), Connect, Stop, Refused, Send(GO)],
         &format!("< 200 HTTP/1.1 close content-length=4 \"slow\"\n< FIN\n{WENT}"),
     );
 }
 
 #[test]
-fn http_1_0_is_not_told_keep_alive_while_it_is_off() {
+fn http_1_0_gets_no_keep_alive_while_keep_alives_are_off() {
     let one = get("HTTP/1.0", "Connection: keep-alive");
     check(&[Off, Send(&one), Send(&one)], &format!("{CLOSED}\n< FIN"));
 }
 
 #[test]
-fn keep_alives_can_be_turned_on_again() {
+fn keep_alives_can_be_switched_on_again() {
     let one = get("HTTP/1.1", "");
     check(
         &[Off, Send(&one), Replies(1), On, Connect, Send(&one), Send(LAST)],
@@ -157,9 +150,9 @@ fn keep_alives_can_be_turned_on_again() {
 }
 
 #[tokio::test]
-async fn a_shutdown_takes_what_is_in_the_listeners_queue() {
+async fn a_shutdown_serves_the_listeners_queue() {
     let server = start(Settings::default(), None);
-    // Nothing here gives the server a turn: the connection is in the queue when the shutdown begins.
+    // There is no await before the shutdown, so the connection is still in the queue when it begins.
     let mut queued = std::net::TcpStream::connect(server.address()).unwrap();
     io::Write::write_all(&mut queued, get("HTTP/1.1", "").as_bytes()).unwrap();
     let shutdown = tokio::spawn(server.shutdown(BUDGET));
@@ -171,7 +164,7 @@ async fn a_shutdown_takes_what_is_in_the_listeners_queue() {
 }
 
 #[tokio::test]
-async fn a_shutdown_drops_what_is_left_at_its_deadline() {
+async fn a_shutdown_drops_open_connections_at_its_deadline() {
     let server = start(Settings::default(), None);
     let mut client = Client::connect(server.address()).await.unwrap();
     client.send(HELD).await;
@@ -195,7 +188,7 @@ fn a_shutdown_cannot_be_undone() {
         &[
             Send(half),
             Connect,
-            ReadError,
+            Stop,
             Send(on),
             Replies(1),
             Step::Back,
