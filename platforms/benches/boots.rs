@@ -21,7 +21,7 @@ use reusespec_platforms::{
 #[path = "../tests/guests/setup.rs"]
 mod setup;
 
-use setup::{Setup, Talk};
+use setup::{Session, Setup};
 
 /// Of short measurements; one that takes a minute is taken once.
 const RUNS: usize = 5;
@@ -140,10 +140,10 @@ fn serve(setup: &Setup, warm: bool) {
         warm,
         ..setup.launch()
     };
-    let mut talk = Talk::with(Guest::start(launch).expect("the guest starts"));
-    assert!(talk.read_line().starts_with("hello"));
-    assert!(warm || talk.guest.started() == Start::Cold);
-    talk.guest.kill();
+    let mut session = Session::with(Guest::start(launch).expect("the guest starts"));
+    assert!(session.read_line().starts_with("hello"));
+    assert!(warm || session.guest.started() == Start::Cold);
+    session.guest.kill();
 }
 
 /// What no watching of two hours can be quicker than.
@@ -153,9 +153,12 @@ fn sleep_two_hours(setup: &Setup) {
         input,
         ..setup.launch()
     };
-    let mut talk = Talk::with(Guest::start(launch).expect("the guest starts"));
-    while !talk.read_line().is_empty() {}
-    talk.guest.wait(Duration::from_secs(60)).expect("the guest ends");
+    let mut session = Session::with(Guest::start(launch).expect("the guest starts"));
+    while !session.read_line().is_empty() {}
+    session
+        .guest
+        .wait(Duration::from_secs(60))
+        .expect("the guest ends");
 }
 
 fn cost(measured: impl FnOnce()) -> Cost {

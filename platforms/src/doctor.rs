@@ -8,7 +8,7 @@ use std::{fs::File, process::Command};
 use crate::{
     agents,
     cache::Cache,
-    kernel,
+    kernel, process,
     profile::{KernelSource, PlatformProfile},
     qemu::{debian_package, find_program},
 };
@@ -47,18 +47,18 @@ pub fn facts(cache: &Cache) -> Vec<Fact> {
     let profiles: Vec<_> = PlatformProfile::all().collect();
     let mut facts = Vec::new();
     for profile in &profiles {
-        push_new(&mut facts, emulator(&profile.qemu().emulator));
+        push_unique(&mut facts, emulator(&profile.qemu().emulator));
     }
     facts.push(kvm());
     facts.push(Fact::found("cache", cache.root().display().to_string()));
     facts.extend(profiles.iter().map(|profile| kernel_of(profile, cache)));
     for profile in &profiles {
-        push_new(&mut facts, agent(&profile.target));
+        push_unique(&mut facts, agent(&profile.target));
     }
     facts
 }
 
-fn push_new(facts: &mut Vec<Fact>, fact: Fact) {
+fn push_unique(facts: &mut Vec<Fact>, fact: Fact) {
     if !facts.contains(&fact) {
         facts.push(fact);
     }
@@ -72,19 +72,12 @@ fn emulator(emulator: &str) -> Fact {
             format!("Debian and Ubuntu: apt install {}", debian_package(emulator)),
         );
     };
-    let version = Command::new(path)
-        .arg("--version")
-        .output()
-        .ok()
-        .and_then(|output| {
-            let text = String::from_utf8(output.stdout).ok()?;
-            Some(
-                text.lines()
-                    .next()?
-                    .trim_start_matches("QEMU emulator version ")
-                    .to_owned(),
-            )
-        });
+    let mut command = Command::new(path);
+    command.arg("--version");
+    let version = process::output(command).ok().and_then(|output| {
+        let line = output.stdout.lines().next()?;
+        Some(line.trim_start_matches("QEMU emulator version ").to_owned())
+    });
     match version {
         Some(version) => Fact::found(name, version),
         None => Fact::missing(

@@ -24,7 +24,7 @@ use crate::root_image;
 const SEED: u64 = 7;
 
 /// Cases are about a kilobyte long, and the queue of DragonFly's serial port is one, FreeBSD's twenty.
-pub(crate) const A_FEW: usize = 2;
+pub(crate) const SERIAL_MAX_OUTSTANDING: usize = 2;
 
 /// A guest that can be started again and again.
 #[derive(Debug)]
@@ -142,7 +142,7 @@ impl GuestStarter {
             root: ready.root.as_deref(),
             accelerator: ready.accelerator,
             input: self.input(launch),
-            bulk: launch.large_payload,
+            large_payload: launch.large_payload,
             warm: self.warm,
             seed: SEED,
             console: None,
@@ -188,7 +188,7 @@ impl GuestStarter {
         input: Option<&[u8]>,
     ) -> Result<Option<Vec<u8>>, StartError> {
         Ok(match (self.profile.boot_method()?, &kernel.tree) {
-            (BootMethod::Disk(entry), _) => Some(root_image::carrier(entry, agent)?),
+            (BootMethod::Disk(entry), _) => Some(root_image::agent_medium(entry, agent)?),
             (BootMethod::Archive | BootMethod::RootImage, Some(tree)) => {
                 Some(root_image::build(agent, tree, input)?)
             }
@@ -244,11 +244,11 @@ impl Starter for GuestStarter {
             batch_input: self.profile.clock == Clock::Virtual,
             batch_files: matches!(self.profile.boot_method(), Ok(BootMethod::RootImage)),
             boot_timeout: Duration::from_secs(self.profile.timing.boot_secs.into()),
-            ahead: match self.profile.boot_method() {
+            max_outstanding: match self.profile.boot_method() {
                 Ok(BootMethod::Archive) => None,
-                _ => Some(A_FEW),
+                _ => Some(SERIAL_MAX_OUTSTANDING),
             },
-            costs_a_machine: true,
+            dedicated_machine: true,
             capabilities: self.profile.capabilities.clone(),
         }
     }

@@ -45,9 +45,9 @@ pub struct PlatformTraits {
     /// How long it may take to boot: who is told beforehand is handed over before that.
     pub boot_timeout: Duration,
     /// How many cases it may be told of before it has begun them, where its channel loses what is not taken at once.
-    pub ahead: Option<usize>,
+    pub max_outstanding: Option<usize>,
     /// Each agent costs a machine, so that one is shared where two could work side by side.
-    pub costs_a_machine: bool,
+    pub dedicated_machine: bool,
     /// What the agent's hello must report as there.
     pub capabilities: Vec<String>,
 }
@@ -59,8 +59,8 @@ impl Default for PlatformTraits {
             batch_input: false,
             batch_files: false,
             boot_timeout: Duration::ZERO,
-            ahead: None,
-            costs_a_machine: false,
+            max_outstanding: None,
+            dedicated_machine: false,
             capabilities: Vec::new(),
         }
     }
@@ -69,11 +69,11 @@ impl Default for PlatformTraits {
 impl PlatformTraits {
     /// Whether a program's files can reach its agents: not through a channel that loses what is not taken at once.
     pub fn takes_files(&self) -> bool {
-        self.batch_files || self.ahead.is_none()
+        self.batch_files || self.max_outstanding.is_none()
     }
 
     /// How long to wait for a sign of an agent that may take `budget` of its own time for what it does.
-    pub fn patience(&self, budget: Duration) -> Duration {
+    pub fn reply_timeout(&self, budget: Duration) -> Duration {
         /// Spare time of a real clock.
         const SILENCE: Duration = Duration::from_secs(10);
         /// The slowest guest measured skips 36 s in one; a third of that, and a minute for what is computed.

@@ -16,23 +16,10 @@ use std::{
 use reusespec_core::Deviation;
 use serde::Deserialize;
 
-pub use crate::system::{BootMethod, Entry, System};
+pub use crate::system::{BootMethod, Entry, OperatingSystem};
 
-/// The platforms that come with the program: name and text.
-const BUILT_IN: &[(&str, &str)] = &[
-    ("dragonfly-5.6", include_str!("../dragonfly-5.6.toml")),
-    ("dragonfly-6.4", include_str!("../dragonfly-6.4.toml")),
-    ("freebsd-14-ci", include_str!("../freebsd-14-ci.toml")),
-    ("freebsd-14", include_str!("../freebsd-14.toml")),
-    ("freebsd-15", include_str!("../freebsd-15.toml")),
-    ("linux-5.10", include_str!("../linux-5.10.toml")),
-    ("linux-6.1", include_str!("../linux-6.1.toml")),
-    ("linux-6.12", include_str!("../linux-6.12.toml")),
-    ("linux-7", include_str!("../linux-7.toml")),
-    ("linux-arm64", include_str!("../linux-arm64.toml")),
-    ("linux-riscv64", include_str!("../linux-riscv64.toml")),
-    ("linux-s390x", include_str!("../linux-s390x.toml")),
-];
+// `GUESTS` and `COMMANDS`: name and text of each profile in this crate's folder, sorted by name.
+include!(concat!(env!("OUT_DIR"), "/built_in.rs"));
 
 /// The ending that asks for the virtual clock.
 const VIRTUAL: &str = "-virtual";
@@ -45,7 +32,7 @@ pub struct PlatformProfile {
     #[serde(skip)]
     pub name: String,
     /// What a scenario's `on` names.
-    pub system: System,
+    pub system: OperatingSystem,
     /// The system's version, compared number by number: `6.12`. What runs is what the agent's hello says.
     pub version: String,
     /// The machine as `uname -m` says it: `x86_64`, `aarch64`.
@@ -269,7 +256,7 @@ impl PlatformProfile {
             Some(base) => (base, Some(Clock::Virtual)),
             None => (name, None),
         };
-        let (origin, text) = match BUILT_IN.iter().find(|(known, _)| *known == base) {
+        let (origin, text) = match GUESTS.iter().find(|(known, _)| *known == base) {
             Some((known, text)) => (format!("platforms/{known}.toml"), (*text).to_owned()),
             None if base.ends_with(".toml") => {
                 let read = fs::read_to_string(base);
@@ -300,7 +287,7 @@ impl PlatformProfile {
 
     /// Every platform that comes with the program, in the order of the list.
     pub fn all() -> impl Iterator<Item = Self> {
-        BUILT_IN
+        GUESTS
             .iter()
             .map(|(name, _)| Self::find(name).expect("a test reads every built-in profile"))
     }
@@ -324,11 +311,13 @@ impl PlatformProfile {
     /// # Errors
     /// Where there is no way with this kernel.
     pub fn boot_method(&self) -> Result<BootMethod, ProfileError> {
-        let no_way = |what| ProfileError::Contradiction {
+        let contradiction = |what| ProfileError::Contradiction {
             origin: self.name.clone(),
             what,
         };
-        self.system.boot_method(&self.qemu().kernel).map_err(no_way)
+        self.system
+            .boot_method(&self.qemu().kernel)
+            .map_err(contradiction)
     }
 
     fn check(&self, origin: &str) -> Result<(), ProfileError> {
@@ -377,7 +366,7 @@ impl PlatformProfile {
 
 /// The names `--platform` takes without a file, virtual clocks included where there is one.
 pub fn names() -> impl Iterator<Item = String> {
-    BUILT_IN
+    GUESTS
         .iter()
         .flat_map(|(name, _)| [(*name).to_owned(), format!("{name}{VIRTUAL}")])
         .filter(|name| PlatformProfile::find(name).is_ok())
@@ -386,19 +375,15 @@ pub fn names() -> impl Iterator<Item = String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::remote::RemotePlatform;
 
     #[test]
-    fn every_toml_file_of_the_folder_is_a_platform_and_reads() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let mut files: Vec<_> = fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .filter(|name| name.ends_with(".toml") && name != "Cargo.toml" && !name.starts_with("user-"))
-            .collect();
-        files.sort();
-        let built_in: Vec<_> = BUILT_IN.iter().map(|(name, _)| format!("{name}.toml")).collect();
-        assert_eq!(built_in, files);
-        assert_eq!(PlatformProfile::all().count(), files.len());
+    fn every_built_in_file_reads_as_a_platform_of_its_list() {
+        assert_eq!(PlatformProfile::all().count(), GUESTS.len());
+        assert!(GUESTS.iter().any(|(name, _)| *name == "linux-6.12"));
+        for (name, _) in COMMANDS {
+            RemotePlatform::find(name).unwrap().unwrap();
+        }
     }
 
     #[test]
@@ -413,7 +398,7 @@ mod tests {
 
     #[test]
     fn errors_name_the_place_and_the_way_out() {
-        let (_, text) = BUILT_IN.iter().find(|(name, _)| *name == "linux-5.10").unwrap();
+        let (_, text) = GUESTS.iter().find(|(name, _)| *name == "linux-5.10").unwrap();
         let mut all = String::new();
         let mut note = |error: ProfileError| {
             all += &format!("{error}\n");

@@ -19,14 +19,13 @@ use serde::Deserialize;
 
 use crate::agents::{self, NoAgent};
 use crate::command::AgentCommand;
-use crate::guest::A_FEW;
+use crate::guest::SERIAL_MAX_OUTSTANDING;
 use crate::handshake;
 use crate::link::{LaunchRequest, Link, PlatformTraits, StartError, Starter};
-use crate::profile::{PlatformProfile, ProfileError};
+use crate::process;
+use crate::profile::{COMMANDS, PlatformProfile, ProfileError};
 use reusespec_core::Deviation;
 
-/// The emulated CPUs that come with the program: name and text.
-const BUILT_IN: &[(&str, &str)] = &[("user-aarch64", include_str!("../user-aarch64.toml"))];
 /// `--platform ssh:me@box` needs no file.
 const BY_SSH: &str = "ssh:";
 
@@ -40,7 +39,7 @@ pub struct RemotePlatform {
     /// How it is started.
     pub boot: Boot,
     /// By how much budgets are stretched.
-    #[serde(default = "one")]
+    #[serde(default = "default_slower")]
     pub slower: u32,
     /// What the agent's hello must report as there.
     #[serde(default)]
@@ -50,7 +49,7 @@ pub struct RemotePlatform {
     pub deviations: Vec<Deviation>,
 }
 
-fn one() -> u32 {
+fn default_slower() -> u32 {
     1
 }
 
@@ -82,7 +81,7 @@ pub enum Boot {
 
 /// Why an agent elsewhere cannot be started.
 #[derive(Debug, thiserror::Error)]
-pub enum ElsewhereError {
+pub enum RemoteError {
     /// `program = []`.
     #[error("the command of {0} is empty: name a program whose standard input and output are an agent")]
     NoProgram(String),
@@ -103,13 +102,13 @@ pub enum ElsewhereError {
         /// Its ending.
         emulator: String,
     },
-    /// ssh said no, or is not there.
-    #[error("cannot ask {host} what it is: {said}")]
+    /// ssh message no, or is not there.
+    #[error("cannot ask {host} what it is: {message}")]
     NoAnswer {
         /// The machine.
         host: String,
-        /// What ssh or the system said.
-        said: String,
+        /// What ssh or the system message.
+        message: String,
     },
     /// A machine no agent is built for.
     #[error("{host} is `{what}`, and no agent is built for that")]
@@ -136,12 +135,12 @@ impl RemotePlatform {
             return Some(Ok(Self {
                 name: name.to_owned(),
                 boot,
-                slower: one(),
+                slower: default_slower(),
                 capabilities: Vec::new(),
                 deviations: Vec::new(),
             }));
         }
-        if let Some((known, text)) = BUILT_IN.iter().find(|(known, _)| *known == name) {
+        if let Some((known, text)) = COMMANDS.iter().find(|(known, _)| *known == name) {
             return Some(Self::parse(&format!("platforms/{known}.toml"), name, text));
         }
         // A file that cannot be read is reported by who looks for guests.
@@ -171,13 +170,13 @@ impl RemotePlatform {
     }
 
     /// The command that is an agent there.
-    fn command(&self) -> Result<AgentCommand, ElsewhereError> {
+    fn command(&self) -> Result<AgentCommand, RemoteError> {
         match &self.boot {
             Boot::Command { program } => {
                 let mut words: VecDeque<OsString> = program.iter().map(OsString::from).collect();
                 let program = words
                     .pop_front()
-                    .ok_or_else(|| ElsewhereError::NoProgram(self.name.clone()))?;
+                    .ok_or_else(|| RemoteError::NoProgram(self.name.clone()))?;
                 Ok(AgentCommand::new(program, words))
             }
             Boot::Ssh { host, options } => by_ssh(host, options),
@@ -185,8 +184,8 @@ impl RemotePlatform {
                 let agent = agents::find(target)?;
                 let program = ["-static", ""]
                     .iter()
-                    .find_map(|ending| crate::qemu::find_in_path(&format!("qemu-{emulator}{ending}")));
-                let program = program.ok_or_else(|| ElsewhereError::NoEmulator {
+                    .find_map(|ending| which::which(format!("qemu-{emulator}{ending}")).ok());
+                let program = program.ok_or_else(|| RemoteError::NoEmulator {
                     emulator: emulator.clone(),
                 })?;
                 Ok(AgentCommand::new(program, [agent.into_os_string()]))
@@ -200,7 +199,7 @@ impl Starter for RemotePlatform {
         let link = self.command()?.start()?;
         Ok(match &self.boot {
             // It may be a machine that somebody else boots from an image of ours.
-            Boot::Command { .. } => handshake::answered(link),
+            Boot::Command { .. } => handshake::with_handshake(link),
             Boot::Ssh { .. } | Boot::User { .. } => link,
         })
     }
@@ -208,7 +207,7 @@ impl Starter for RemotePlatform {
     fn traits(&self) -> PlatformTraits {
         PlatformTraits {
             slower: self.slower,
-            ahead: matches!(self.boot, Boot::Command { .. }).then_some(A_FEW),
+            max_outstanding: matches!(self.boot, Boot::Command { .. }).then_some(SERIAL_MAX_OUTSTANDING),
             capabilities: self.capabilities.clone(),
             ..PlatformTraits::default()
         }
@@ -217,43 +216,39 @@ impl Starter for RemotePlatform {
 
 /// Every name of these that needs no file.
 pub fn names() -> impl Iterator<Item = String> {
-    BUILT_IN.iter().map(|(name, _)| (*name).to_owned())
+    COMMANDS.iter().map(|(name, _)| (*name).to_owned())
 }
 
-fn by_ssh(host: &str, options: &[String]) -> Result<AgentCommand, ElsewhereError> {
+fn by_ssh(host: &str, options: &[String]) -> Result<AgentCommand, RemoteError> {
     let ssh = |remote: &str| {
         let mut words: Vec<OsString> = vec!["-T".into(), "-o".into(), "ConnectTimeout=20".into()];
         words.extend(options.iter().map(OsString::from));
         words.extend([host.into(), remote.into()]);
         words
     };
-    let no_answer = |said: String| ElsewhereError::NoAnswer {
+    let no_answer = |message: String| RemoteError::NoAnswer {
         host: host.to_owned(),
-        said,
+        message,
     };
-    let asked = Command::new("ssh")
-        .args(ssh("uname -s -m"))
-        .stdin(std::process::Stdio::null())
-        .output()
-        .map_err(|error| no_answer(error.to_string()))?;
-    if !asked.status.success() {
-        return Err(no_answer(
-            String::from_utf8_lossy(&asked.stderr).trim().to_owned(),
-        ));
+    let mut command = Command::new("ssh");
+    command.args(ssh("uname -s -m"));
+    let output = process::output(command).map_err(|error| no_answer(error.to_string()))?;
+    if !output.status.success() {
+        return Err(no_answer(output.stderr.trim().to_owned()));
     }
-    let what = String::from_utf8_lossy(&asked.stdout).trim().to_owned();
-    let target = target_of(&what).ok_or_else(|| ElsewhereError::UnknownMachine {
+    let what = output.stdout.trim().to_owned();
+    let target = target_of(&what).ok_or_else(|| RemoteError::UnknownMachine {
         host: host.to_owned(),
         what: what.clone(),
     })?;
     let path = agents::find(&target)?;
-    let agent = fs::read(&path).map_err(|source| ElsewhereError::Unreadable { path, source })?;
+    let agent = fs::read(&path).map_err(|source| RemoteError::Unreadable { path, source })?;
     let remote = format!(
         "d=$(mktemp -d) && trap 'rm -rf \"$d\"' EXIT && head -c {} >\"$d/{name}\" && chmod 700 \"$d/{name}\" && \"$d/{name}\"",
         agent.len(),
         name = agents::PROGRAM
     );
-    Ok(AgentCommand::new("ssh", ssh(&remote)).after(agent))
+    Ok(AgentCommand::new("ssh", ssh(&remote)).with_prefix(agent))
 }
 
 /// The Rust target of the agent for a machine, as `uname -s -m` describes it: that of a guest of the same kind.
@@ -261,7 +256,7 @@ fn target_of(what: &str) -> Option<String> {
     let (system, machine) = what.split_once(' ')?;
     let system = system.to_lowercase();
     PlatformProfile::all()
-        .find(|profile| profile.system.name() == system && profile.machine == machine)
+        .find(|profile| profile.system.to_string() == system && profile.machine == machine)
         .map(|profile| profile.target)
 }
 
@@ -293,15 +288,15 @@ mod tests {
 
     #[test]
     fn what_cannot_be_started_is_said_with_the_way_out() {
-        let said = |text: &str| {
+        let message = |text: &str| {
             let platform = RemotePlatform::parse("mine.toml", "mine", text).unwrap();
             platform.command().unwrap_err().to_string()
         };
         assert_eq!(
-            said("[boot.command]\nprogram = []\n"),
+            message("[boot.command]\nprogram = []\n"),
             "the command of mine is empty: name a program whose standard input and output are an agent"
         );
-        assert!(said("[boot.user]\nemulator = \"vax\"\ntarget = \"vax\"\n").contains("no agent for vax"));
+        assert!(message("[boot.user]\nemulator = \"vax\"\ntarget = \"vax\"\n").contains("no agent for vax"));
     }
 
     #[test]

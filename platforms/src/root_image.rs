@@ -5,13 +5,13 @@
 //! |---|---|
 //! | [`iso9660`] | the image's bytes |
 //! | [`closure`] | which libraries of a tree a program needs |
-//! | [`carrier`] | the disk or CD with an agent for a whole system |
+//! | [`agent_medium`] | the disk or CD with an agent for a whole system |
 //!
 //! A BSD kernel mounts a CD without any program's help, and a CD needs no program to be made. There is no shell, no rc
 //! and no login in it: nothing that could differ from one release to the next but libc itself. `/dev` must be there
 //! because the kernel mounts devfs on it before it starts the first process; `/tmp` becomes a tmpfs.
 
-mod carrier;
+mod agent_medium;
 pub mod closure;
 mod iso9660;
 
@@ -19,8 +19,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub(crate) use carrier::LINE as LOGIN_LINE;
-pub use carrier::carrier;
+pub(crate) use agent_medium::LOGIN_LINE;
+pub use agent_medium::agent_medium;
 use closure::{Closure, ClosureError};
 use iso9660::Folder;
 
@@ -71,7 +71,7 @@ pub fn build(agent: &Path, tree: &Path, input: Option<&[u8]>) -> Result<Vec<u8>,
     let content = read(agent)?;
     let mut closure = Closure::of(tree);
     closure.add("the agent", &content)?;
-    closure.add_if_there(&OF_RUST)?;
+    closure.add_if_present(&OF_RUST)?;
     let mut root = Folder::default();
     root.folder("dev", 0o755);
     root.folder("tmp", 0o1777);

@@ -1,16 +1,15 @@
 //! The systems that guests run, and by which way each gets to its agent: decided here once, for whoever packs, starts and
 //! describes a guest.
 
-use std::fmt;
-
 use serde::Deserialize;
 
 use crate::profile::KernelSource;
 
 /// An operating system, spelled in profiles as scenarios spell it.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, strum::Display)]
 #[serde(rename_all = "lowercase")]
-pub enum System {
+#[strum(serialize_all = "lowercase")]
+pub enum OperatingSystem {
     /// Linux.
     Linux,
     /// FreeBSD.
@@ -40,16 +39,7 @@ pub enum BootMethod {
     Disk(Entry),
 }
 
-impl System {
-    /// What scenarios and snapshots call it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Linux => "linux",
-            Self::FreeBsd => "freebsd",
-            Self::DragonFly => "dragonfly",
-        }
-    }
-
+impl OperatingSystem {
     /// The way of this system with a kernel from there.
     ///
     /// # Errors
@@ -71,11 +61,5 @@ impl System {
                     .into(),
             ),
         }
-    }
-}
-
-impl fmt::Display for System {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
     }
 }

@@ -7,15 +7,13 @@
 
 use std::{
     collections::VecDeque,
-    fs,
-    io::{self, BufRead, BufReader, Read},
+    fs, io,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
-    thread,
+    process::Command,
 };
 
 use super::{Found, Progress, Watch};
-use crate::process::Owned;
+use crate::process;
 
 /// At which step apt failed.
 #[derive(Debug, thiserror::Error)]
@@ -32,12 +30,12 @@ pub enum AptError {
     #[error("this machine's apt knows no Debian archive: give a kernel by path (--kernel)")]
     NotDebian,
     /// It ended with an error.
-    #[error("{program} failed: {said}")]
+    #[error("{program} failed: {stderr}")]
     Failed {
         /// Program and subcommand.
         program: String,
         /// The last lines of what it wrote.
-        said: String,
+        stderr: String,
     },
     /// The meta package names no kernel.
     #[error("{0} depends on no package with a kernel")]
@@ -199,34 +197,18 @@ impl Apt {
             .current_dir(&self.root)
             .env("APT_CONFIG", &self.config)
             .env("LC_ALL", "C");
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = Owned::start(command).map_err(|source| AptError::Absent { program, source })?;
-        let stdout = child.child().stdout.take().expect("it is piped");
-        let mut stderr = child.child().stderr.take().expect("it is piped");
-        let complaints = thread::spawn(move || {
-            let mut text = Vec::new();
-            let _ = stderr.read_to_end(&mut text);
-            String::from_utf8_lossy(&text).into_owned()
-        });
         let mut text = String::new();
-        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-            match line.strip_prefix(mark) {
-                Some(rest) if !mark.is_empty() => marked(rest),
-                _ => text += &format!("{line}\n"),
-            }
-        }
-        let status = child.child().wait();
-        let complaints = complaints.join().unwrap_or_default();
-        if status.is_ok_and(|status| status.success()) {
+        let (status, stderr) = process::run(command, &mut |line| match line.strip_prefix(mark) {
+            Some(rest) if !mark.is_empty() => marked(rest),
+            _ => text += &format!("{line}\n"),
+        })
+        .map_err(|source| AptError::Absent { program, source })?;
+        if status.success() {
             return Ok(text);
         }
-        let program = format!("{program} {}", arguments[0]);
         Err(AptError::Failed {
-            program,
-            said: last_lines(&complaints, 4),
+            program: format!("{program} {}", arguments[0]),
+            stderr: last_lines(&stderr, 4),
         })
     }
 }
@@ -246,15 +228,13 @@ fn depended(field: &str) -> impl Iterator<Item = String> {
 /// hyphen, and not all of them in the same archive.
 fn archive() -> Result<String, AptError> {
     let format = "$(IDENTIFIER) $(REPO_URI) $(RELEASE) $(COMPONENT) $(ORIGIN)";
-    let output = Command::new("apt-get")
-        .args(["indextargets", "--format", format])
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|source| AptError::Absent {
-            program: "apt-get",
-            source,
-        })?;
-    main_archive(&String::from_utf8_lossy(&output.stdout)).ok_or(AptError::NotDebian)
+    let mut command = Command::new("apt-get");
+    command.args(["indextargets", "--format", format]);
+    let output = process::output(command).map_err(|source| AptError::Absent {
+        program: "apt-get",
+        source,
+    })?;
+    main_archive(&output.stdout).ok_or(AptError::NotDebian)
 }
 
 fn main_archive(targets: &str) -> Option<String> {

@@ -180,7 +180,7 @@ struct Manifest {
 
 /// A file with a pinned content that a kernel is made from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Needed {
+pub struct PinnedFile {
     /// Where it is.
     pub url: String,
     /// What it is; where nobody says so, what the first download was is kept.
@@ -194,13 +194,13 @@ pub struct Needed {
 }
 
 /// The pinned files of `profile`; none where a package manager decides.
-pub fn needed(profile: &PlatformProfile, cache: &Cache) -> Vec<Needed> {
+pub fn pinned_files(profile: &PlatformProfile, cache: &Cache) -> Vec<PinnedFile> {
     let needed = |(url, sha256): (String, Option<&str>)| {
         let place = Path::new("downloads").join(pinned::file_name(&url, sha256));
         let length = |path: PathBuf| fs::metadata(path).map(|meta| meta.len()).ok();
         let whole = length(cache.root().join(&place));
         let part = length(cache.root().join(&place).with_extension("part"));
-        Needed {
+        PinnedFile {
             url,
             sha256: sha256.map(str::to_owned),
             place,

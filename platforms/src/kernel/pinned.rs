@@ -13,10 +13,11 @@ use std::{
     time::Duration,
 };
 
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use super::{Progress, Watch};
-use crate::cache::{CacheError, hex};
+use crate::cache::CacheError;
 
 /// No byte for this long ends a download.
 pub(super) const SILENCE: Duration = Duration::from_secs(30);
@@ -128,10 +129,11 @@ fn download(url: &str, part: &Path, silence: Duration, watch: Watch<'_>) -> Resu
         .into();
     let have = fs::metadata(part).map_or(0, |meta| meta.len());
     let request = agent.get(url).header("Range", format!("bytes={have}-"));
-    let response = request
+    let (head, body) = request
         .call()
-        .map_err(|error| DownloadError::Request(Box::new(error)))?;
-    let status = response.status().as_u16();
+        .map_err(|error| DownloadError::Request(Box::new(error)))?
+        .into_parts();
+    let status = head.status.as_u16();
     // 416: the part is the whole file already, or longer than it; the checksum decides.
     if status == 416 {
         return Ok(());
@@ -140,7 +142,7 @@ fn download(url: &str, part: &Path, silence: Duration, watch: Watch<'_>) -> Resu
         return Err(DownloadError::Request(Box::new(ureq::Error::StatusCode(status))));
     }
     let mut got = if status == 206 { have } else { 0 };
-    let total = response.body().content_length().map(|rest| rest + got);
+    let total = body.content_length().map(|rest| rest + got);
     let mut file = File::options()
         .create(true)
         .append(status == 206)
@@ -148,7 +150,7 @@ fn download(url: &str, part: &Path, silence: Duration, watch: Watch<'_>) -> Resu
         .truncate(status == 200)
         .open(part)
         .map_err(CacheError::writing(part))?;
-    let chunks = receive(response.into_body());
+    let chunks = receive(body);
     loop {
         let silent = |_| io::Error::new(io::ErrorKind::TimedOut, "nothing came for a while");
         let chunk = chunks.recv_timeout(silence).map_err(silent).flatten();
@@ -203,7 +205,7 @@ fn hash(path: &Path) -> io::Result<String> {
     loop {
         let count = file.read(&mut buffer)?;
         if count == 0 {
-            return Ok(hex(&hasher.finalize()));
+            return Ok(HEXLOWER.encode(&hasher.finalize()));
         }
         hasher.update(&buffer[..count]);
     }

@@ -68,7 +68,7 @@ fn try_kvm(launch: Launch<'_>) -> Result<(), String> {
         .map_err(|error| refusal(&error))?;
     let name = host_boot().map(|boot| {
         let emulator = super::find_program(&launch.profile.qemu().emulator);
-        let key = format!("{emulator:?} {}", tried_alone(&launch));
+        let key = format!("{emulator:?} {}", trial_scope(&launch));
         format!("kvm/{boot}-{}", &sha256(key.as_bytes())[..16])
     });
     let known = name
@@ -90,7 +90,7 @@ fn try_kvm(launch: Launch<'_>) -> Result<(), String> {
 
 /// What a trial's outcome depends on beside host and QEMU; the cache forgets it with the host's next boot. A kernel of one's
 /// own and a whole system may fail for reasons of their own, and then say nothing about the others.
-fn tried_alone<'l>(launch: &Launch<'l>) -> &'l str {
+fn trial_scope<'l>(launch: &Launch<'l>) -> &'l str {
     match &launch.profile.qemu().kernel {
         KernelSource::Path { .. } => &launch.kernel.sha256,
         KernelSource::Disk { url, .. } => url,

@@ -13,6 +13,8 @@ mod disk;
 mod freebsd;
 mod linux;
 
+use reusespec_core::handshake::PORT_NAME;
+
 use crate::profile::{Accelerator, BootMethod, Clock, Entry, MachineType, PlatformProfile};
 
 /// The data channel: a connected socket, or a pipe where the guest only speaks.
@@ -21,10 +23,6 @@ pub(super) const DATA_FD: i32 = 3;
 pub(super) const MONITOR_FD: i32 = 4;
 /// The console: a file open for writing only, or where somebody talks to it a connected socket.
 pub(super) const CONSOLE_FD: i32 = 5;
-
-/// The same name as in the agent's `init::channel`; `platforms` does not depend on the agent, so it is written twice
-/// and a boot test holds the two together.
-const PORT_NAME: &str = "reusespec";
 
 /// What the profile leaves open.
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +39,7 @@ pub(super) struct Choice<'a> {
     /// a whole system what carries the agent.
     pub(super) root: Option<&'a Path>,
     /// Much will be said on the channel.
-    pub(super) bulk: bool,
+    pub(super) large_payload: bool,
     /// There is a file `/input` on the first root file system.
     pub(super) input: bool,
     /// Decides everything QEMU would otherwise choose at random.
@@ -98,7 +96,7 @@ pub(super) fn arguments(
         line.pair("-chardev", "file,id=console,path=/dev/fdset/1");
     }
     if choice.input {
-        // Told beforehand, it only speaks: `one_way` says why not on a socket. What is not appended to would be cut first,
+        // Told beforehand, it only speaks: `output_pipe` says why not on a socket. What is not appended to would be cut first,
         // which no pipe can be.
         line.pair("-add-fd", &format!("fd={DATA_FD},set=2"));
         line.pair("-chardev", "file,id=data,path=/dev/fdset/2,append=on");
@@ -182,7 +180,7 @@ fn channel(profile: &PlatformProfile, boot_method: BootMethod, choice: Choice<'_
 /// makes virtual time ten times slower; and it has no PCI, whose half second is well spent on a channel hundreds of
 /// times faster when there is much to say.
 fn machine_type(profile: &PlatformProfile, choice: Choice<'_>) -> MachineType {
-    let fast = choice.bulk && choice.virtio_console;
+    let fast = choice.large_payload && choice.virtio_console;
     match profile.qemu().machine_type {
         // Nor is there a disk without PCI.
         MachineType::Microvm if profile.clock == Clock::Virtual || fast || choice.root.is_some() => {
@@ -244,7 +242,7 @@ mod tests {
                     BootMethod::RootImage => Some(Path::new("ROOT.iso")),
                     BootMethod::Disk(_) => Some(Path::new("AGENT")),
                 },
-                bulk: false,
+                large_payload: false,
                 input,
                 seed: 7,
             };
@@ -260,7 +258,7 @@ mod tests {
     fn a_fast_channel_needs_its_driver_and_otherwise_the_second_serial_port_is_used() {
         let profile = PlatformProfile::find("linux-6.1").unwrap();
         let path = Path::new("x");
-        let line = |bulk, virtio_console| {
+        let line = |large_payload, virtio_console| {
             let accelerator = Accelerator::Tcg;
             let choice = Choice {
                 accelerator,
@@ -268,15 +266,15 @@ mod tests {
                 image: path,
                 initramfs: Some(path),
                 root: None,
-                bulk,
+                large_payload,
                 input: false,
                 seed: 0,
             };
             arguments(&profile, BootMethod::Archive, choice).join(" ")
         };
         assert!(line(true, true).contains("q35") && line(true, true).contains("virtserialport"));
-        for (bulk, virtio_console) in [(false, true), (true, false), (false, false)] {
-            let line = line(bulk, virtio_console);
+        for (large_payload, virtio_console) in [(false, true), (true, false), (false, false)] {
+            let line = line(large_payload, virtio_console);
             assert!(
                 line.contains("microvm") && line.contains("isa-serial,index=1"),
                 "{line}"
@@ -302,7 +300,7 @@ mod tests {
             image: Path::new("KERNEL"),
             initramfs: Some(Path::new("INITRAMFS")),
             root: Some(Path::new("ROOT.iso")),
-            bulk: false,
+            large_payload: false,
             input: false,
             seed: 0,
         };

@@ -45,7 +45,7 @@ pub enum GuestError {
     Cache(#[from] CacheError),
     /// The guest is there but not ready in time.
     #[error("the guest was not ready within {} s; {console}", .budget.as_secs_f32())]
-    Silent {
+    BootTimeout {
         /// How long was waited.
         budget: Duration,
         /// Words on the console's end.
@@ -56,20 +56,20 @@ pub enum GuestError {
     Ended {
         /// QEMU's exit status.
         status: String,
-        /// Words on the console's end, and QEMU's own complaints.
+        /// Words on the console's end, and QEMU's own qemu_log.
         console: String,
     },
     /// What was to be typed at the console could not be, or led to something else.
-    #[error("{trouble}; {console}")]
+    #[error("{failure}; {console}")]
     Console {
         /// What happened on it.
-        trouble: String,
+        failure: String,
         /// Words on the console's end.
         console: String,
     },
     /// There is no way to start this system with this kernel.
     #[error(transparent)]
-    PlatformProfile(#[from] ProfileError),
+    Profile(#[from] ProfileError),
     /// The channel carries something else.
     #[error("the guest sent {bytes} bytes that are not ours, beginning with {beginning:?}; {console}")]
     Garbage {

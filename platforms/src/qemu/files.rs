@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use super::{
     command::{self, Choice},
-    console::Typist,
+    console::ConsoleLogin,
     error::{GuestError, host},
     guest::Launch,
     pack::pack,
@@ -73,7 +73,7 @@ impl Files {
             image: &launch.kernel.image,
             initramfs: initramfs.as_deref(),
             root: launch.root,
-            bulk: launch.bulk,
+            large_payload: launch.large_payload,
             input: launch.input.is_some(),
             seed: launch.seed,
         };
@@ -113,23 +113,24 @@ impl Files {
 
     pub(super) fn run(&self, arguments: &[String]) -> Result<Running, GuestError> {
         let console = match self.login {
-            true => Console::Talked,
-            false => Console::Logged(&self.console),
+            true => Console::Interactive,
+            false => Console::LogOnly(&self.console),
         };
         let program = self.program.to_string_lossy();
         let folder = self.folder.path();
         let mut running = process::start(&program, arguments, console, folder, self.batch_input)
             .map_err(host("start QEMU"))?;
         if let Some(stream) = running.console.take() {
-            let typist = Typist::start(stream, &self.console, LOGIN_LINE).map_err(host("log the console"))?;
-            running.typist = Some(typist);
+            let login =
+                ConsoleLogin::start(stream, &self.console, LOGIN_LINE).map_err(host("log the console"))?;
+            running.login = Some(login);
         }
         Ok(running)
     }
 
     /// The time of day and fresh randomness; the guest answers when it serves.
     pub(super) fn go(&self, running: &mut Running) -> Result<(), GuestError> {
-        let line = handshake::go().map_err(host("read /dev/urandom"))?;
+        let line = handshake::go_line().map_err(host("read /dev/urandom"))?;
         match running.data.write_all(line.as_bytes()) {
             // A guest that is gone is reported, with its console, by whoever waits for its answer.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -149,14 +150,14 @@ impl Files {
         let wanted = format!("{line}\n").into_bytes();
         let mut byte = [0];
         loop {
-            if let Some(trouble) = running.typist.as_ref().and_then(Typist::trouble) {
+            if let Some(failure) = running.login.as_ref().and_then(ConsoleLogin::failure) {
                 return Err(GuestError::Console {
-                    trouble,
+                    failure,
                     console: self.diagnostics(running),
                 });
             }
             let mut left = deadline.saturating_duration_since(Instant::now());
-            if running.typist.is_some() {
+            if running.login.is_some() {
                 left = left.min(LOOK_AT_CONSOLE);
             }
             let left = left.max(Duration::from_micros(1));
@@ -172,7 +173,7 @@ impl Files {
                     if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
                         && Instant::now() < deadline => {}
                 Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
-                    return Err(GuestError::Silent {
+                    return Err(GuestError::BootTimeout {
                         budget,
                         console: self.diagnostics(running),
                     });
@@ -209,7 +210,7 @@ impl Files {
     }
 
     fn diagnostics(&self, running: &Running) -> String {
-        match tail(&self.console, &running.complaints, 12) {
+        match tail(&self.console, &running.qemu_log, 12) {
             text if text.is_empty() => "its console is empty".into(),
             text => format!("its console ends with:\n{text}"),
         }
@@ -217,11 +218,11 @@ impl Files {
 }
 
 /// The console's end, and what QEMU complained about.
-pub(super) fn tail(console: &Path, complaints: &Path, lines: usize) -> String {
-    let (console, complaints) = (process::tail(console, lines), process::tail(complaints, 3));
-    if complaints.is_empty() {
+pub(super) fn tail(console: &Path, qemu_log: &Path, lines: usize) -> String {
+    let (console, qemu_log) = (process::tail(console, lines), process::tail(qemu_log, 3));
+    if qemu_log.is_empty() {
         console
     } else {
-        format!("{console}\nqemu: {complaints}").trim().to_owned()
+        format!("{console}\nqemu: {qemu_log}").trim().to_owned()
     }
 }

@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use reusespec_core::handshake::{READY, SERVING};
 use tempfile::TempDir;
 
 use super::{
@@ -21,7 +22,6 @@ use super::{
 };
 use crate::{
     cache::Cache,
-    handshake::{GOING, READY},
     kernel::Kernel,
     link::{AgentHandle, Link},
     profile::{Accelerator, PlatformProfile},
@@ -51,7 +51,7 @@ pub struct Launch<'a> {
     pub input: Option<&'a [u8]>,
     /// Much will be said: more than about a hundred cases. On `microvm` it buys a channel of megabytes a second, where
     /// the serial port has a tenth of one, for half a second more of a cold start.
-    pub bulk: bool,
+    pub large_payload: bool,
     /// Restore a saved state if there is one and save one if not. Without effect with `input`.
     pub warm: bool,
     /// Decides what would otherwise be random, as far as QEMU decides it.
@@ -116,7 +116,7 @@ impl Guest {
                 save(&running.monitor, slot);
             }
             files.go(&mut running)?;
-            files.expect_line(&mut running, GOING, budget)?;
+            files.expect_line(&mut running, SERVING, budget)?;
         }
         Ok(Self::of(files, running, Start::Cold, started.elapsed()))
     }
@@ -132,7 +132,7 @@ impl Guest {
             .restore(&state.to_string_lossy(), RESTORE_BUDGET)
             .map_err(host("restore the saved state"))?;
         files.go(&mut running)?;
-        files.expect_line(&mut running, GOING, RESTORE_BUDGET)?;
+        files.expect_line(&mut running, SERVING, RESTORE_BUDGET)?;
         Ok((running, started.elapsed()))
     }
 
@@ -160,7 +160,7 @@ impl Guest {
 
     /// The last `lines` lines of the console, fit for a terminal, and what QEMU itself complained about.
     pub fn console_tail(&self, lines: usize) -> String {
-        tail(&self.console, &self.running.complaints, lines)
+        tail(&self.console, &self.running.qemu_log, lines)
     }
 
     /// QEMU's process id.

@@ -10,7 +10,7 @@ use std::{
 use serde_json::{Value, json};
 
 /// From this version on QEMU itself writes and reads a file; before, a shell's `cat` has to stand between.
-const KNOWS_FILES: (u64, u64) = (8, 2);
+const FILE_URI_VERSION: (u64, u64) = (8, 2);
 
 /// A connection in command mode.
 pub(super) struct Monitor {
@@ -20,9 +20,9 @@ pub(super) struct Monitor {
 }
 
 impl Monitor {
-    /// Negotiate on `stream`. Every answer is waited for `patience` at most.
-    pub(super) fn new(stream: &UnixStream, patience: Duration) -> io::Result<Self> {
-        stream.set_read_timeout(Some(patience))?;
+    /// Negotiate on `stream`. Every answer is waited for `timeout` at most.
+    pub(super) fn new(stream: &UnixStream, timeout: Duration) -> io::Result<Self> {
+        stream.set_read_timeout(Some(timeout))?;
         let mut monitor = Self {
             reader: BufReader::new(stream.try_clone()?),
             writer: stream.try_clone()?,
@@ -42,7 +42,7 @@ impl Monitor {
     pub(super) fn save(&mut self, path: &str, budget: Duration) -> io::Result<()> {
         let deadline = Instant::now() + budget;
         self.command("migrate-set-parameters", json!({ "max-bandwidth": 1_u64 << 40 }))?;
-        self.command("migrate", json!({ "uri": self.place(path, "cat >") }))?;
+        self.command("migrate", json!({ "uri": self.migration_uri(path, "cat >") }))?;
         loop {
             let state = self.command("query-migrate", json!({}))?;
             match state["status"].as_str() {
@@ -60,14 +60,14 @@ impl Monitor {
 
     /// Read the machine's state from `path`. The machine must have been started with `-incoming defer`.
     pub(super) fn restore(&mut self, path: &str, budget: Duration) -> io::Result<()> {
-        let uri = self.place(path, "cat");
+        let uri = self.migration_uri(path, "cat");
         self.command("migrate-incoming", json!({ "uri": uri }))?;
         self.await_running(budget)
     }
 
     /// Where a state goes to or comes from; `cat` is what a shell does with the file's name.
-    fn place(&self, path: &str, cat: &str) -> String {
-        if self.version >= KNOWS_FILES {
+    fn migration_uri(&self, path: &str, cat: &str) -> String {
+        if self.version >= FILE_URI_VERSION {
             format!("file:{path}")
         } else {
             format!("exec:{cat} '{}'", path.replace('\'', r"'\''"))

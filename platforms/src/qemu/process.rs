@@ -1,6 +1,6 @@
-//! A running QEMU: three descriptors, its complaints in a file, its end on every path.
+//! A running QEMU: three descriptors, its qemu_log in a file, its end on every path.
 //!
-//! Neighbours: `crate::process` sees to it that it dies with us; `command` fixed the descriptors' numbers; `one_way` is
+//! Neighbours: `crate::process` sees to it that it dies with us; `command` fixed the descriptors' numbers; `output_pipe` is
 //! the channel of a guest that nobody speaks to.
 
 use std::{
@@ -15,9 +15,9 @@ use std::{
 };
 
 use super::command::{CONSOLE_FD, DATA_FD, MONITOR_FD};
-use super::console::Typist;
-use super::one_way;
-use crate::process::Owned;
+use super::console::ConsoleLogin;
+use super::output_pipe;
+use crate::process::ChildGuard;
 
 /// Half way from ordinary to first.
 const NICE: libc::c_int = -10;
@@ -25,23 +25,23 @@ const NICE: libc::c_int = -10;
 /// QEMU and our ends of its descriptors.
 #[derive(Debug)]
 pub(super) struct Running {
-    pub(super) child: Owned,
+    pub(super) child: ChildGuard,
     pub(super) data: UnixStream,
     pub(super) monitor: UnixStream,
     /// The console, until somebody talks to it.
     pub(super) console: Option<UnixStream>,
     /// Who does.
-    pub(super) typist: Option<Typist>,
-    pub(super) complaints: PathBuf,
+    pub(super) login: Option<ConsoleLogin>,
+    pub(super) qemu_log: PathBuf,
 }
 
 /// Where the console goes.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Console<'p> {
     /// Into this file.
-    Logged(&'p Path),
+    LogOnly(&'p Path),
     /// To [`Running::console`].
-    Talked,
+    Interactive,
 }
 
 /// Start `program` with `arguments`; what it complains about goes to `qemu.log` in `folder`. A guest that is told
@@ -53,9 +53,9 @@ pub(super) fn start(
     folder: &Path,
     batch_input: bool,
 ) -> io::Result<Running> {
-    let complaints = folder.join("qemu.log");
+    let qemu_log = folder.join("qemu.log");
     let (data, guest_data): (_, OwnedFd) = if batch_input {
-        let (data, guest_data) = one_way::channel()?;
+        let (data, guest_data) = output_pipe::channel()?;
         (data, guest_data.into())
     } else {
         let (data, guest_data) = UnixStream::pair()?;
@@ -63,8 +63,8 @@ pub(super) fn start(
     };
     let (monitor, guest_monitor) = UnixStream::pair()?;
     let (console, guest_console) = match console {
-        Console::Logged(path) => (None, OwnedFd::from(File::create(path)?)),
-        Console::Talked => {
+        Console::LogOnly(path) => (None, OwnedFd::from(File::create(path)?)),
+        Console::Interactive => {
             let (ours, guests) = UnixStream::pair()?;
             (Some(ours), OwnedFd::from(guests))
         }
@@ -79,7 +79,7 @@ pub(super) fn start(
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(File::create(&complaints)?);
+        .stderr(File::create(&qemu_log)?);
     let place = move || {
         // A guest that is not let run is late, and what is late is broken. Only root is given precedence (setpriority(2));
         // a refusal changes nothing. Whoever has chosen a priority meant it.
@@ -98,12 +98,12 @@ pub(super) fn start(
     // SAFETY: only `getpriority`, `setpriority` and `dup2` between fork and exec.
     unsafe { command.pre_exec(place) };
     Ok(Running {
-        child: Owned::start(command)?,
+        child: ChildGuard::start(command)?,
         data,
         monitor,
         console,
-        typist: None,
-        complaints,
+        login: None,
+        qemu_log,
     })
 }
 

@@ -16,7 +16,7 @@ use std::{
 use crate::cache::{Blob, Cache, checksum, intact, sha256};
 
 /// States kept per boot of the host: 20 to 60 MB each, and every new build of the agent makes one.
-const KEPT: usize = 12;
+const MAX_STATES: usize = 12;
 
 /// Where one state is, or would be.
 #[derive(Clone, Debug)]
@@ -121,7 +121,7 @@ fn prune(folder: &Path) {
         .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
         .collect();
     states.sort();
-    for (_, path) in states.iter().take(states.len().saturating_sub(KEPT - 1)) {
+    for (_, path) in states.iter().take(states.len().saturating_sub(MAX_STATES - 1)) {
         let _ = fs::remove_file(path.with_extension("json"));
         let _ = fs::remove_file(path);
     }
@@ -193,16 +193,16 @@ mod tests {
         let cache = Cache::at(folder.path());
         let earlier = folder.path().join("states/earlier");
         fs::create_dir_all(&earlier).unwrap();
-        for count in 0..KEPT + 3 {
+        for count in 0..MAX_STATES + 3 {
             slot(&cache, &[&count.to_string()], ["", "", ""])
                 .keep(|path| fs::write(path, "memory"))
                 .unwrap();
         }
-        let newest = slot(&cache, &[&(KEPT + 2).to_string()], ["", "", ""]);
+        let newest = slot(&cache, &[&(MAX_STATES + 2).to_string()], ["", "", ""]);
         assert!(newest.load().is_some() && !earlier.exists());
         assert_eq!(
             fs::read_dir(newest.state.parent().unwrap()).unwrap().count(),
-            2 * KEPT
+            2 * MAX_STATES
         );
     }
 }

@@ -23,7 +23,7 @@ const FOLDERS: [&str; 7] = [
 ];
 
 /// More links than this on the way to one file are a loop.
-const MOST_LINKS: usize = 40;
+const MAX_LINKS: usize = 40;
 
 /// Why a program cannot be started from a tree.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -102,7 +102,7 @@ impl Closure {
     ///
     /// # Errors
     /// When one is there and what it needs is not.
-    pub fn add_if_there(&mut self, stems: &[&str]) -> Result<(), ClosureError> {
+    pub fn add_if_present(&mut self, stems: &[&str]) -> Result<(), ClosureError> {
         let mut places = Vec::new();
         for folder in FOLDERS {
             let names = fs::read_dir(self.tree.join(folder))
@@ -167,7 +167,7 @@ fn resolve(tree: &Path, place: &Path) -> Option<PathBuf> {
                     continue;
                 };
                 links += 1;
-                if links > MOST_LINKS {
+                if links > MAX_LINKS {
                     return None;
                 }
                 inside.pop();
@@ -214,7 +214,7 @@ mod tests {
     #[test]
     fn libraries_that_may_be_wanted_come_with_what_they_need_and_are_not_missed() {
         let mut closure = Closure::of(Path::new("/"));
-        closure.add_if_there(&["libm", "libnobodyhas"]).unwrap();
+        closure.add_if_present(&["libm", "libnobodyhas"]).unwrap();
         let files: Vec<_> = closure.into_files().map(|(place, _)| place).collect();
         for name in ["libm.so.6", "libc.so.6"] {
             assert!(

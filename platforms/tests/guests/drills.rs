@@ -18,7 +18,7 @@ use reusespec_platforms::{
     qemu::{Guest, GuestError, Launch},
 };
 
-use super::setup::{Setup, Talk, chain};
+use super::setup::{Session, Setup, chain};
 
 fn drill(name: &str) -> Option<Setup> {
     let mut setup = Setup::of("linux-6.12")?;
@@ -58,7 +58,7 @@ fn a_guest_that_never_speaks_is_given_up_within_its_budget() {
     setup.profile.timing.boot_secs = 1;
     let started = Instant::now();
     let error = setup.start().unwrap_err();
-    assert!(matches!(error, GuestError::Silent { .. }), "{error}");
+    assert!(matches!(error, GuestError::BootTimeout { .. }), "{error}");
     assert!(started.elapsed() < Duration::from_secs(10));
     assert_eq!(qemus_with("REUSESPEC_DRILL=hang"), 0);
 }
@@ -77,12 +77,13 @@ fn an_agent_that_is_killed_ends_the_guest_and_the_console_says_so() {
     let Some(setup) = Setup::of("linux-6.12") else {
         return;
     };
-    let mut talk = Talk::with(setup.start().unwrap());
-    talk.read_line();
-    assert_eq!(talk.ask("die"), "", "the channel ends");
-    assert!(talk.guest.wait(Duration::from_secs(20)).is_some());
+    let mut session = Session::with(setup.start().unwrap());
+    session.read_line();
+    assert_eq!(session.ask("die"), "", "the channel ends");
+    assert!(session.guest.wait(Duration::from_secs(20)).is_some());
     assert!(
-        talk.guest
+        session
+            .guest
             .console_tail(5)
             .contains("the agent was killed by SIGKILL")
     );
@@ -93,12 +94,12 @@ fn qemu_killed_in_mid_run_is_the_end_of_the_channel() {
     let Some(setup) = Setup::of("linux-6.12") else {
         return;
     };
-    let mut talk = Talk::with(setup.start().unwrap());
-    talk.read_line();
-    talk.guest.channel().write_all(b"sleep 1000\n").unwrap();
-    kill(Pid::from_raw(talk.guest.id().cast_signed()), Signal::SIGKILL).unwrap();
-    assert_eq!(talk.read_line(), "");
-    assert!(!talk.guest.wait(Duration::from_secs(10)).unwrap().success());
+    let mut session = Session::with(setup.start().unwrap());
+    session.read_line();
+    session.guest.channel().write_all(b"sleep 1000\n").unwrap();
+    kill(Pid::from_raw(session.guest.id().cast_signed()), Signal::SIGKILL).unwrap();
+    assert_eq!(session.read_line(), "");
+    assert!(!session.guest.wait(Duration::from_secs(10)).unwrap().success());
 }
 
 #[test]
@@ -199,7 +200,7 @@ fn a_damaged_kernel_in_the_cache_is_made_again() {
     }
     setup.kernel = kernel::fetch(&setup.profile, &cache, &mut |_| ()).unwrap();
     assert!(
-        Talk::with(setup.start().unwrap())
+        Session::with(setup.start().unwrap())
             .read_line()
             .starts_with("hello 6.12")
     );
@@ -294,5 +295,5 @@ fn a_state_cannot_be_saved_on_a_full_disk_but_the_guest_is_used() {
         ..setup.launch()
     })
     .unwrap();
-    assert!(Talk::with(guest).read_line().starts_with("hello"));
+    assert!(Session::with(guest).read_line().starts_with("hello"));
 }

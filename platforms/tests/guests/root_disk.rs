@@ -7,7 +7,7 @@ use reusespec_platforms::kernel;
 use reusespec_platforms::qemu::{Guest, Launch};
 use reusespec_platforms::root_image;
 
-use super::setup::{Setup, Talk, chain, dynamic_agent, left_out};
+use super::setup::{Session, Setup, chain, dynamic_agent, left_out};
 
 #[test]
 fn a_guest_starts_a_program_with_shared_libraries_from_a_root_image_as_its_first_process() {
@@ -35,7 +35,7 @@ fn a_guest_starts_a_program_with_shared_libraries_from_a_root_image_as_its_first
         root: Some(&file),
         ..setup.launch()
     });
-    let mut talk = Talk::with(guest.unwrap_or_else(|error| panic!("{error}")));
-    assert!(talk.read_line().starts_with("hello"));
-    assert_eq!(talk.ask("echo from the disk"), "from the disk");
+    let mut session = Session::with(guest.unwrap_or_else(|error| panic!("{error}")));
+    assert!(session.read_line().starts_with("hello"));
+    assert_eq!(session.ask("echo from the disk"), "from the disk");
 }

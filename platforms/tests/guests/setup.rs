@@ -80,7 +80,7 @@ impl Setup {
             agent: &self.agent,
             accelerator: Accelerator::Tcg,
             input: None,
-            bulk: false,
+            large_payload: false,
             warm: false,
             seed: 7,
             console: None,
@@ -94,12 +94,12 @@ impl Setup {
 }
 
 /// Lines to and from a guest.
-pub(crate) struct Talk {
+pub(crate) struct Session {
     reader: BufReader<std::os::unix::net::UnixStream>,
     pub(crate) guest: Guest,
 }
 
-impl Talk {
+impl Session {
     pub(crate) fn with(guest: Guest) -> Self {
         let channel = guest.channel().try_clone().expect("a socket can be duplicated");
         channel

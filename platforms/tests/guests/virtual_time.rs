@@ -5,7 +5,7 @@ use std::time::Instant;
 use reusespec_platforms::qemu::{Guest, Launch};
 use rstest::rstest;
 
-use super::setup::{Setup, Talk};
+use super::setup::{Session, Setup};
 
 fn run(setup: &Setup, input: &str) -> Vec<String> {
     let guest = Guest::start(Launch {
@@ -13,8 +13,8 @@ fn run(setup: &Setup, input: &str) -> Vec<String> {
         ..setup.launch()
     })
     .expect("the guest starts");
-    let mut talk = Talk::with(guest);
-    (0..=input.lines().count()).map(|_| talk.read_line()).collect()
+    let mut session = Session::with(guest);
+    (0..=input.lines().count()).map(|_| session.read_line()).collect()
 }
 
 #[rstest]

@@ -15,10 +15,9 @@ use std::{
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::termios::{ControlFlags, SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
 
-use super::{InitError, system};
+use reusespec_core::handshake::PORT_NAME;
 
-/// The name the host gives the virtio-serial port.
-pub const PORT_NAME: &str = "reusespec";
+use super::{InitError, system};
 
 /// How long the port may take to appear after its driver was loaded (the device announces its ports by messages).
 const PORT_BUDGET: Duration = Duration::from_secs(20);

@@ -13,13 +13,9 @@ use nix::{
     time::{ClockId, clock_settime},
 };
 
+use reusespec_core::handshake::{Go, READY, SERVING};
+
 use super::{InitError, system};
-
-/// What the guest says when it is ready, without the line feed. The number is this handshake's version.
-pub const READY: &str = "reusespec-init 1";
-
-/// What it says when it has understood the host and serves from now on; also proves that a restored guest runs.
-pub const GOING: &str = "reusespec-init go";
 
 /// A longer line is not the host's.
 const LINE_LIMIT: usize = 256;
@@ -41,27 +37,9 @@ pub(super) fn begin((mut reader, mut writer): (File, File)) -> Result<(File, Fil
     clock_settime(ClockId::CLOCK_REALTIME, time).map_err(|e| InitError::system("set the clock")(e.into()))?;
     system::stir(&go.seed).map_err(InitError::system("stir the random generator"))?;
     writer
-        .write_all(format!("{GOING}\n").as_bytes())
+        .write_all(format!("{SERVING}\n").as_bytes())
         .map_err(InitError::system("write to the channel"))?;
     Ok((reader, writer))
-}
-
-struct Go {
-    unix_ns: u64,
-    seed: Vec<u8>,
-}
-
-impl Go {
-    fn parse(line: &str) -> Option<Self> {
-        let (time, seed) = line.strip_prefix("go ")?.split_once(' ')?;
-        let seed = (0..seed.len())
-            .step_by(2)
-            .map(|at| u8::from_str_radix(seed.get(at..at + 2)?, 16).ok());
-        Some(Self {
-            unix_ns: time.parse().ok()?,
-            seed: seed.collect::<Option<_>>()?,
-        })
-    }
 }
 
 fn read_line(reader: &mut impl Read) -> io::Result<String> {
@@ -87,12 +65,5 @@ mod tests {
         let go = Go::parse(&read_line(&mut channel).unwrap()).unwrap();
         assert_eq!((go.unix_ns, go.seed), (12, vec![255, 0]));
         assert_eq!(channel, b"{\"case\":1}\n");
-    }
-
-    #[test]
-    fn anything_but_go_is_refused() {
-        for line in ["", "go", "go 1", "go x ff", "go 1 f", "go 1 zz", "stop 1 ff"] {
-            assert!(Go::parse(line).is_none(), "{line}");
-        }
     }
 }

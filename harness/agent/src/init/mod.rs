@@ -42,10 +42,6 @@ mod system;
 #[path = "bsd.rs"]
 mod system;
 
-// What the host has to know: the port's name and the guest's two lines.
-pub use channel::PORT_NAME;
-pub use handshake::{GOING, READY};
-
 /// Why the guest could not be made ready. It is printed on the console; the host quotes the console's tail.
 #[derive(Debug, thiserror::Error)]
 pub enum InitError {

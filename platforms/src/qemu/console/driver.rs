@@ -20,18 +20,18 @@ pub(super) enum Step {
 }
 
 /// After `login:`, before the name.
-const PAUSE: Duration = Duration::from_millis(800);
+const LOGIN_DELAY: Duration = Duration::from_millis(800);
 /// After a shell's prompt, before the line.
-const SETTLED: Duration = Duration::from_millis(300);
+const PROMPT_DELAY: Duration = Duration::from_millis(300);
 /// After the name, before it is taken for lost.
-const LOST: Duration = Duration::from_secs(10);
+const ECHO_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often the name is typed.
-const MOST_NAMES: u32 = 5;
+const MAX_ATTEMPTS: u32 = 5;
 /// What is kept of what was read: more than any line.
-const KEPT: usize = 4096;
+const BUFFER_SIZE: usize = 4096;
 
-/// What only a system in trouble shows, and what that means.
-const TROUBLES: [(&str, &str); 8] = [
+/// What only a system in failure shows, and what that means.
+const FAILURES: [(&str, &str); 8] = [
     ("panic: ", "the kernel panicked"),
     ("mountroot>", "the kernel found no root file system"),
     ("can't load 'kernel'", "the loader found no kernel"),
@@ -50,11 +50,11 @@ enum State {
     /// Until `login:`.
     Booting,
     /// The name has been typed.
-    Named {
+    NameTyped {
         at: Duration,
     },
     /// The line has been typed.
-    Started,
+    LineTyped,
     Failed,
 }
 
@@ -62,7 +62,7 @@ enum State {
 pub(super) struct Driver {
     line: String,
     state: State,
-    names: u32,
+    attempts: u32,
     /// The end of what was read, since something was typed.
     seen: Vec<u8>,
     /// When something was read.
@@ -75,39 +75,43 @@ impl Driver {
         Self {
             line: line.to_owned(),
             state: State::Booting,
-            names: 0,
+            attempts: 0,
             seen: Vec::new(),
             last: Duration::ZERO,
         }
     }
 
     /// Takes in what was read, perhaps nothing, at a time since the start that never goes back.
-    pub(super) fn step(&mut self, now: Duration, heard: &[u8]) -> Step {
-        if !heard.is_empty() {
+    pub(super) fn step(&mut self, now: Duration, received: &[u8]) -> Step {
+        if !received.is_empty() {
             self.last = now;
-            self.seen.extend(heard);
-            let surplus = self.seen.len().saturating_sub(KEPT);
+            self.seen.extend(received);
+            let surplus = self.seen.len().saturating_sub(BUFFER_SIZE);
             self.seen.drain(..surplus);
         }
         if self.state == State::Failed {
             return Step::Wait;
         }
         let text = String::from_utf8_lossy(&self.seen).into_owned();
-        if let Some((_, what)) = TROUBLES.iter().find(|(sign, _)| text.contains(sign)) {
+        if let Some((_, what)) = FAILURES.iter().find(|(sign, _)| text.contains(sign)) {
             return self.fail((*what).to_owned());
         }
         let quiet = now.saturating_sub(self.last);
         let shown = text.trim_end_matches(' ');
         let login = shown.ends_with("login:");
         match self.state {
-            State::Booting if login && quiet >= PAUSE => self.name(now),
-            State::Named { .. } if login && self.echoed(&text) && quiet >= PAUSE => self.name(now),
-            State::Named { .. } if shown.ends_with('#') && quiet >= SETTLED => {
-                self.state = State::Started;
+            State::Booting if login && quiet >= LOGIN_DELAY => self.type_name(now),
+            State::NameTyped { .. } if login && self.echoed(&text) && quiet >= LOGIN_DELAY => {
+                self.type_name(now)
+            }
+            State::NameTyped { .. } if shown.ends_with('#') && quiet >= PROMPT_DELAY => {
+                self.state = State::LineTyped;
                 self.seen.clear();
                 Step::Type(format!("{}\n", self.line))
             }
-            State::Named { at } if self.seen.is_empty() && now.saturating_sub(at) >= LOST => self.name(now),
+            State::NameTyped { at } if self.seen.is_empty() && now.saturating_sub(at) >= ECHO_TIMEOUT => {
+                self.type_name(now)
+            }
             _ => Step::Wait,
         }
     }
@@ -117,14 +121,14 @@ impl Driver {
         text.len() > "login:".len() + 1
     }
 
-    fn name(&mut self, now: Duration) -> Step {
-        if self.names == MOST_NAMES {
+    fn type_name(&mut self, now: Duration) -> Step {
+        if self.attempts == MAX_ATTEMPTS {
             return self.fail(format!(
-                "nobody answered to root's name, typed {MOST_NAMES} times"
+                "nobody answered to root's name, typed {MAX_ATTEMPTS} times"
             ));
         }
-        self.names += 1;
-        self.state = State::Named { at: now };
+        self.attempts += 1;
+        self.state = State::NameTyped { at: now };
         self.seen.clear();
         Step::Type("root\n".to_owned())
     }

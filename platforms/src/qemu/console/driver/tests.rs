@@ -7,13 +7,14 @@ use super::*;
 /// Feeds a recording, asking the driver every 50 ms in between as its thread does, and tells what it did when.
 fn replay(recording: &str) -> String {
     let mut driver = Driver::new("tar -xOf /dev/vtbd1 agent >/tmp/a; /tmp/a");
-    let (mut now, mut told) = (0u64, String::new());
-    let mut act =
-        |driver: &mut Driver, now: u64, heard: &[u8]| match driver.step(Duration::from_millis(now), heard) {
-            Step::Wait => {}
-            Step::Type(text) => told += &format!("{now} types {text:?}\n"),
-            Step::Failed(what) => told += &format!("{now} fails: {what}\n"),
-        };
+    let (mut now, mut log) = (0u64, String::new());
+    let mut act = |driver: &mut Driver, now: u64, received: &[u8]| match driver
+        .step(Duration::from_millis(now), received)
+    {
+        Step::Wait => {}
+        Step::Type(text) => log += &format!("{now} types {text:?}\n"),
+        Step::Failed(what) => log += &format!("{now} fails: {what}\n"),
+    };
     for line in recording.lines().filter(|line| !line.starts_with('#')) {
         let (at, text) = line.split_once(' ').unwrap();
         let at: u64 = at.parse().unwrap();
@@ -25,7 +26,7 @@ fn replay(recording: &str) -> String {
         let text: Value = serde_json::from_str(text).unwrap();
         act(&mut driver, now, text.as_str().unwrap().as_bytes());
     }
-    told
+    log
 }
 
 #[test]
@@ -75,23 +76,23 @@ fn a_message_that_ends_like_a_prompt_is_none() {
 
 #[test]
 fn a_prompt_cut_in_two_is_one() {
-    let told = replay("0 \"\\r\\nlog\"\n900 \"in: \"\n3000 \"\"");
-    assert_eq!(told, "1700 types \"root\\n\"\n");
+    let log = replay("0 \"\\r\\nlog\"\n900 \"in: \"\n3000 \"\"");
+    assert_eq!(log, "1700 types \"root\\n\"\n");
 }
 
 #[test]
 fn a_system_that_never_answers_is_given_up() {
-    let told = replay("0 \"\\r\\nlogin: \"\n90000 \"\"");
-    assert_eq!(told.matches("types").count(), 5, "{told}");
+    let log = replay("0 \"\\r\\nlogin: \"\n90000 \"\"");
+    assert_eq!(log.matches("types").count(), 5, "{log}");
     assert!(
-        told.ends_with("fails: nobody answered to root's name, typed 5 times\n"),
-        "{told}"
+        log.ends_with("fails: nobody answered to root's name, typed 5 times\n"),
+        "{log}"
     );
 }
 
 #[test]
 fn nothing_in_the_line_looks_like_trouble_when_it_comes_back_as_an_echo() {
-    for (sign, _) in TROUBLES {
+    for (sign, _) in FAILURES {
         assert!(!crate::root_image::LOGIN_LINE.contains(sign), "{sign}");
     }
 }
@@ -102,9 +103,6 @@ fn the_echo_of_the_line_is_no_trouble_and_a_shell_that_refuses_it_is() {
     let echo = "4000 \"tar -xOf /dev/vtbd1 agent >/tmp/a; /tmp/a\\r\\n\"\n5000 \"\"";
     assert!(!replay(&format!("{start}{echo}")).contains("fails"));
     let refused = "4500 \"tar: Error opening archive: Can't open '/dev/vtbd1'\\r\\n\"";
-    let told = replay(&format!("{start}{echo}\n{}", refused.replace("4500", "6000")));
-    assert!(
-        told.ends_with("fails: the agent could not be unpacked\n"),
-        "{told}"
-    );
+    let log = replay(&format!("{start}{echo}\n{}", refused.replace("4500", "6000")));
+    assert!(log.ends_with("fails: the agent could not be unpacked\n"), "{log}");
 }

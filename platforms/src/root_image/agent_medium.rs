@@ -12,7 +12,7 @@ use crate::profile::Entry;
 
 /// What is typed at a root shell of FreeBSD: the second disk is the archive. Short, because a terminal that is still being
 /// set up loses what does not fit in its queue.
-pub(crate) const LINE: &str = "tar -xOf /dev/vtbd1 agent >/tmp/a; chmod 755 /tmp/a; env REUSESPEC_CHANNEL=/dev/cuau1 /tmp/a; shutdown -p now";
+pub(crate) const LOGIN_LINE: &str = "tar -xOf /dev/vtbd1 agent >/tmp/a; chmod 755 /tmp/a; env REUSESPEC_CHANNEL=/dev/cuau1 /tmp/a; shutdown -p now";
 
 /// Read by rc.d/pfi as shell assignments.
 const CONFIGURATION: &str = "pfi_script=run.sh\n";
@@ -29,7 +29,7 @@ ${0%/*}/agent >/dev/console 2>&1
 ///
 /// # Errors
 /// When the agent cannot be read.
-pub fn carrier(entry: Entry, agent: &Path) -> Result<Vec<u8>, RootImageError> {
+pub fn agent_medium(entry: Entry, agent: &Path) -> Result<Vec<u8>, RootImageError> {
     let content = read(agent)?;
     Ok(match entry {
         Entry::Login => archive(&content),
@@ -68,7 +68,7 @@ mod tests {
         let folder = tempfile::TempDir::new().unwrap();
         let agent = folder.path().join("agent");
         std::fs::write(&agent, b"an agent").unwrap();
-        carrier(entry, &agent).unwrap()
+        agent_medium(entry, &agent).unwrap()
     }
 
     #[test]
@@ -92,7 +92,7 @@ mod tests {
         let folder = tempfile::TempDir::new().unwrap();
         let disk = folder.path().join("disk");
         std::fs::write(&disk, made(Entry::Login)).unwrap();
-        let (unpack, _) = LINE.split_once(" >").unwrap();
+        let (unpack, _) = LOGIN_LINE.split_once(" >").unwrap();
         let unpack = unpack.replace("/dev/vtbd1", &disk.display().to_string());
         let output = Command::new("sh").args(["-c", &unpack]).output().unwrap();
         assert_eq!(output.stdout, b"an agent", "{output:?}");
@@ -100,9 +100,9 @@ mod tests {
 
     #[test]
     fn the_line_that_is_typed_fits_a_terminal() {
-        insta::assert_snapshot!(LINE, @"tar -xOf /dev/vtbd1 agent >/tmp/a; chmod 755 /tmp/a; env REUSESPEC_CHANNEL=/dev/cuau1 /tmp/a; shutdown -p now");
+        insta::assert_snapshot!(LOGIN_LINE, @"tar -xOf /dev/vtbd1 agent >/tmp/a; chmod 755 /tmp/a; env REUSESPEC_CHANNEL=/dev/cuau1 /tmp/a; shutdown -p now");
         assert!(
-            LINE.len() < 250,
+            LOGIN_LINE.len() < 250,
             "a canonical line of a terminal is 255 characters long"
         );
     }
