@@ -1,9 +1,9 @@
 //! The cache folder for downloads, kernels, root images and saved states. Files are written completely or not at all.
 //!
 //! Blobs are named by their SHA-256, but a read verifies only length and CRC-32. That detects damage (a full disk, an
-//! incomplete copy) and takes 10 ms for a kernel, where SHA-256 takes 200 ms at every start. It does not detect forgery,
-//! but a user who can write to this folder can also replace the program. Downloads are verified by SHA-256 once, when
-//! they are made.
+//! incomplete copy) and takes 10 ms for a kernel, where SHA-256 takes 200 ms at every start. It does not detect
+//! forgery, but a user who can write to this folder can also replace the program. Downloads are verified by SHA-256
+//! once, when they are made.
 
 use std::{
     env,
@@ -116,7 +116,8 @@ impl Cache {
         Ok(path)
     }
 
-    /// A temporary folder on the same file system as the cache, so that files can be moved from it. Removed when dropped.
+    /// A temporary folder on the same file system as the cache, so that files can be moved from it. Removed when
+    /// dropped.
     pub fn scratch(&self) -> Result<TempDir, CacheError> {
         let folder = self.folder("scratch")?;
         TempDir::new_in(&folder).map_err(CacheError::writing(&folder))
@@ -149,7 +150,8 @@ impl Cache {
         Ok(path)
     }
 
-    /// Locks `name` against other processes until the result is dropped, so that two runs do not fetch one kernel twice.
+    /// Locks `name` against other processes until the result is dropped, so that two runs do not fetch one kernel
+    /// twice.
     pub fn lock(&self, name: &str) -> Result<File, CacheError> {
         let path = self.folder("locks")?.join(name);
         let file = File::create(&path).map_err(CacheError::writing(&path))?;

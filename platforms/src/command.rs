@@ -91,8 +91,8 @@ impl AgentCommand {
         });
         let handle = CommandHandle { guard, lines, reader };
         if !self.prefix.is_empty() {
-            // In a thread, because the remote shell may read slowly or not at all. No request can overtake the prefix: the
-            // host sends requests after the hello, and the agent sends its hello after it has received the prefix.
+            // In a thread, because the remote shell may read slowly or not at all. No request can overtake the prefix:
+            // the host sends requests after the hello, and the agent sends its hello after it has received the prefix.
             let (prefix, mut stdin) = (self.prefix.clone(), File::from(dup(&requests).map_err(failed)?));
             std::thread::spawn(move || stdin.write_all(&prefix));
         }

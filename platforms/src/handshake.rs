@@ -1,8 +1,9 @@
-//! The host's side of the [`handshake`](reusespec_core::handshake): the line it sends, and a link that sends it by itself.
+//! The host's side of the [`handshake`](reusespec_core::handshake): the line it sends, and a link that sends it by
+//! itself.
 //!
-//! For a guest of ours `qemu` reads and answers the lines, because it saves the guest's state between them. For a command
-//! [`with_handshake`] does: the command may start a machine whose first process is the agent, or an agent that sends no
-//! such line.
+//! For a guest of ours `qemu` reads and answers the lines, because it saves the guest's state between them. For a
+//! command [`with_handshake`] does: the command may start a machine whose first process is the agent, or an agent that
+//! sends no such line.
 
 use std::fs::File;
 use std::io::{self, Read, Write};

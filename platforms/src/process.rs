@@ -1,9 +1,9 @@
 //! Starts every child process of this crate. A child is killed when its guard is dropped, and by the kernel when this
 //! process dies for any reason.
 //!
-//! Linux kills a child when the *thread* that started it ends (prctl(2), `PR_SET_PDEATHSIG`). So one thread, which lives
-//! as long as this process, starts all children: a guest survives the worker thread that booted it, but not the run. On
-//! other systems only the guard kills a child.
+//! Linux kills a child when the *thread* that started it ends (prctl(2), `PR_SET_PDEATHSIG`). So one thread, which
+//! lives as long as this process, starts all children: a guest survives the worker thread that booted it, but not the
+//! run. On other systems only the guard kills a child.
 //!
 //! A test in this file keeps the rest of the crate from starting processes itself.
 
@@ -199,7 +199,8 @@ mod tests {
         );
     }
 
-    /// The methods of [`Command`] that start a process; none of another type used here has these names and no arguments.
+    /// The methods of [`Command`] that start a process; none of another type used here has these names and no
+    /// arguments.
     const STARTS_A_PROCESS: [&str; 4] = [".spawn()", ".output()", ".status()", ".exec()"];
 
     fn offenders(text: &str) -> Vec<&str> {

@@ -1,6 +1,7 @@
-//! What is prepared before QEMU is started, and the first lines on the channel of one that was.
+//! Prepares the files and the command line of a guest before QEMU starts, and exchanges the handshake with it
+//! afterwards.
 //!
-//! Neighbours: `pack` writes the initramfs, `crate::handshake` has the words of those lines.
+//! `pack` writes the initramfs, and `reusespec_core::handshake` defines the handshake's lines.
 
 use std::{
     fs,
@@ -26,21 +27,21 @@ use crate::handshake;
 use crate::profile::{BootMethod, Entry};
 use crate::root_image::LOGIN_LINE;
 
-/// Bytes of something else that may come before the guest's line. A UART picks up noise at power-on, but a guest that
-/// writes more than this is not ours.
+/// Limits the bytes before the guest's line. A UART may deliver noise at power-on, but more than this does not come
+/// from an agent.
 const NOISE_LIMIT: usize = 64 * 1024;
 
-/// How often whoever waits for the agent asks whether the console has gone wrong.
-const LOOK_AT_CONSOLE: Duration = Duration::from_millis(200);
+/// The interval at which the wait for the agent checks whether the login at the console has failed.
+const CONSOLE_POLL: Duration = Duration::from_millis(200);
 
-/// What is prepared before QEMU is started.
+/// The prepared files and the command line of a guest.
 pub(super) struct Files {
     program: PathBuf,
     pub(super) arguments: Vec<String>,
     pub(super) slot: Option<Slot>,
     pub(super) console: PathBuf,
     pub(super) folder: TempDir,
-    /// Whether somebody has to log in.
+    /// Whether the agent is started by a login at the console.
     login: bool,
     batch_input: bool,
 }
@@ -95,7 +96,8 @@ impl Files {
             contents,
         };
         Ok(Self {
-            // What a system's own scripts and a person at its console had in mind does not survive an agent.
+            // The state of a complete system is not saved: it includes a shell or script that waits for the agent to
+            // exit.
             slot: match boot_method {
                 BootMethod::Disk(_) => None,
                 BootMethod::Archive | BootMethod::RootImage => Slot::find(launch.cache, &key),
@@ -128,17 +130,17 @@ impl Files {
         Ok(running)
     }
 
-    /// The time of day and fresh randomness; the guest answers when it serves.
+    /// Sends the time of day and a random seed. The guest answers when it serves.
     pub(super) fn go(&self, running: &mut Running) -> Result<(), GuestError> {
         let line = handshake::go_line().map_err(host("read /dev/urandom"))?;
         match running.data.write_all(line.as_bytes()) {
-            // A guest that is gone is reported, with its console, by whoever waits for its answer.
+            // The wait for the answer reports a guest that is gone, with its console.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             other => other.map_err(host("write to the channel")),
         }
     }
 
-    /// Read up to and including `line`. Other lines before it are noise, up to a limit.
+    /// Reads up to and including `line`. Anything before it is skipped, up to `NOISE_LIMIT`.
     pub(super) fn expect_line(
         &self,
         running: &mut Running,
@@ -158,14 +160,14 @@ impl Files {
             }
             let mut left = deadline.saturating_duration_since(Instant::now());
             if running.login.is_some() {
-                left = left.min(LOOK_AT_CONSOLE);
+                left = left.min(CONSOLE_POLL);
             }
             let left = left.max(Duration::from_micros(1));
             running
                 .data
                 .set_read_timeout(Some(left))
-                .map_err(host("limit the time of the channel"))?;
-            // One byte at a time: what follows the line belongs to the agent.
+                .map_err(host("set a timeout on the channel"))?;
+            // One byte at a time, because what follows the line must stay in the channel.
             match running.data.read(&mut byte) {
                 Ok(1) => seen.push(byte[0]),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -184,7 +186,7 @@ impl Files {
                 return running
                     .data
                     .set_read_timeout(None)
-                    .map_err(host("limit the time of the channel"));
+                    .map_err(host("set a timeout on the channel"));
             }
             if seen.len() > NOISE_LIMIT {
                 let beginning = String::from_utf8_lossy(&seen[..60]).into_owned();
@@ -198,7 +200,7 @@ impl Files {
     }
 
     fn ended(&self, running: &mut Running) -> GuestError {
-        // The channel closes a moment before the process is gone.
+        // The channel closes a moment before the process exits.
         let status = running.child.wait(Duration::from_secs(5));
         let status = status.map_or("QEMU closed the channel but still runs".into(), |status| {
             status.to_string()
@@ -217,7 +219,7 @@ impl Files {
     }
 }
 
-/// The console's end, and what QEMU complained about.
+/// The end of the console, and the end of QEMU's own messages.
 pub(super) fn tail(console: &Path, qemu_log: &Path, lines: usize) -> String {
     let (console, qemu_log) = (process::tail(console, lines), process::tail(qemu_log, 3));
     if qemu_log.is_empty() {

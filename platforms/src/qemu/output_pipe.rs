@@ -1,32 +1,32 @@
-//! The channel of a guest that was told everything before it started: it leads out only, and it is never full.
+//! The channel of a guest with batch input: a pipe that only carries the guest's output, and is never full.
 //!
-//! QEMU writes what a UART sends octet by octet. A socket keeps each octet in a buffer of its own and is full after some
-//! two hundred; QEMU then tries again when the host has read, and whether that is before or after the guest's next
-//! instruction is the host's affair. In virtual time that is a difference between two runs. A pipe puts octets together
-//! and holds a megabyte of them, more than any run says while its reader is not let run.
+//! QEMU writes the bytes of a UART one by one. A socket stores each in a buffer of its own and is full after about two
+//! hundred. QEMU then retries after the host has read, and the host's scheduler decides whether that is before or after
+//! the guest's next instruction. In virtual time this race would make two runs differ. A pipe stores bytes contiguously
+//! and holds a megabyte, more than a guest sends while the host's reader is not scheduled.
 
 use std::io::{self, PipeReader, PipeWriter};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::thread;
 
-/// What a pipe may be given without privileges (pipe(7), `/proc/sys/fs/pipe-max-size`).
-const ROOM: libc::c_int = 1 << 20;
+/// The largest pipe that needs no privileges, in bytes (pipe(7), `/proc/sys/fs/pipe-max-size`).
+const PIPE_SIZE: libc::c_int = 1 << 20;
 
-/// The reader's end, a socket like that of any other guest, and QEMU's.
+/// Creates the channel: a socket for the host, as for any other guest, and a pipe for QEMU.
 pub(super) fn channel() -> io::Result<(UnixStream, PipeWriter)> {
     let (from_guest, guest) = io::pipe()?;
-    // SAFETY: F_SETPIPE_SZ takes a number. Where it is refused the pipe has its 64 KiB.
-    unsafe { libc::fcntl(guest.as_raw_fd(), libc::F_SETPIPE_SZ, ROOM) };
+    // SAFETY: F_SETPIPE_SZ takes a number. If it fails, the pipe keeps its default of 64 KiB.
+    unsafe { libc::fcntl(guest.as_raw_fd(), libc::F_SETPIPE_SZ, PIPE_SIZE) };
     let (ours, to_ours) = UnixStream::pair()?;
-    // Ends with the pipe, that is with QEMU, or with the reader.
+    // The thread ends when QEMU closes the pipe or the host closes the socket.
     thread::Builder::new()
-        .name("guest's words".into())
-        .spawn(move || pass_on(&from_guest, &to_ours))?;
+        .name("guest output".into())
+        .spawn(move || forward(&from_guest, &to_ours))?;
     Ok((ours, guest))
 }
 
-fn pass_on(mut from_guest: &PipeReader, mut to_ours: &UnixStream) {
-    // A reader that is gone needs nothing any more.
+fn forward(mut from_guest: &PipeReader, mut to_ours: &UnixStream) {
+    // An error means that the host has closed the socket.
     let _ = io::copy(&mut from_guest, &mut to_ours);
 }

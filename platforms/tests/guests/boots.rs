@@ -1,4 +1,4 @@
-//! Every platform boots, prepares itself, talks both ways, and switches itself off; a saved state resumes.
+//! Every platform boots, prepares itself, exchanges data with the host and powers off. Saved states are restored.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -24,7 +24,7 @@ use super::setup::{Session, Setup, agent};
 #[case::arm64("linux-arm64", "6.1.")]
 #[case::riscv64("linux-riscv64", "6.12.")]
 #[case::s390x("linux-s390x", "6.1.")]
-fn a_guest_boots_prepares_itself_and_switches_off(#[case] platform: &str, #[case] version: &str) {
+fn a_guest_boots_prepares_itself_and_powers_off(#[case] platform: &str, #[case] version: &str) {
     let Some(setup) = Setup::of(platform) else { return };
     let mut session = Session::with(setup.start().unwrap());
     let hello = session.read_line();
@@ -45,7 +45,7 @@ fn a_guest_boots_prepares_itself_and_switches_off(#[case] platform: &str, #[case
 #[rstest]
 #[case::little_endian("linux-6.12")]
 #[case::big_endian("linux-s390x")]
-fn the_agent_itself_says_where_it_runs_and_finishes(#[case] platform: &str) {
+fn the_agent_reports_its_machine_and_finishes(#[case] platform: &str) {
     let Some(mut setup) = Setup::of(platform) else {
         return;
     };
@@ -73,10 +73,7 @@ fn the_agent_itself_says_where_it_runs_and_finishes(#[case] platform: &str) {
 #[rstest]
 #[case::second_serial_port(false, 40_000)]
 #[case::virtio_serial(true, 1_000_000)]
-fn a_burst_arrives_whole_though_qemu_has_no_standard_input(
-    #[case] large_payload: bool,
-    #[case] bytes: usize,
-) {
+fn a_burst_arrives_complete_without_qemus_standard_input(#[case] large_payload: bool, #[case] bytes: usize) {
     let Some(setup) = Setup::of("linux-6.12") else {
         return;
     };
@@ -94,7 +91,7 @@ fn a_burst_arrives_whole_though_qemu_has_no_standard_input(
 #[rstest]
 #[case::second_serial_port(false)]
 #[case::virtio_serial(true)]
-fn what_a_busy_guest_has_not_read_yet_is_not_lost(#[case] large_payload: bool) {
+fn requests_to_a_busy_guest_are_not_lost(#[case] large_payload: bool) {
     let Some(setup) = Setup::of("linux-6.12") else {
         return;
     };
@@ -106,7 +103,7 @@ fn what_a_busy_guest_has_not_read_yet_is_not_lost(#[case] large_payload: bool) {
         .unwrap(),
     );
     session.read_line();
-    // More than the UART, its terminal's buffer (64 KiB) and a line of it (4 KiB) hold together.
+    // More than the UART, the terminal's buffer (64 KiB) and its line buffer (4 KiB) can hold.
     let lines: Vec<_> = (0..500)
         .map(|count| format!("{count} {}", "y".repeat(200)))
         .collect();
@@ -125,7 +122,7 @@ fn what_a_busy_guest_has_not_read_yet_is_not_lost(#[case] large_payload: bool) {
 #[rstest]
 #[case::second_serial_port(false)]
 #[case::virtio_serial(true)]
-fn a_restored_guest_has_the_time_of_day_and_randomness_of_its_own(#[case] large_payload: bool) {
+fn a_restored_guest_has_the_current_time_and_its_own_seed(#[case] large_payload: bool) {
     let Some(setup) = Setup::of("linux-6.12") else {
         return;
     };
@@ -160,7 +157,7 @@ fn a_restored_guest_has_the_time_of_day_and_randomness_of_its_own(#[case] large_
 }
 
 #[test]
-fn a_state_that_does_not_come_up_is_replaced_by_a_boot() {
+fn a_state_that_cannot_be_restored_is_replaced_by_a_boot() {
     let Some(setup) = Setup::of("linux-6.12") else {
         return;
     };
@@ -176,7 +173,7 @@ fn a_state_that_does_not_come_up_is_replaced_by_a_boot() {
         .started()
     };
     assert_eq!(start(), Start::Cold);
-    // A state that is whole, so that its checksum holds, and yet nothing QEMU can restore.
+    // A state with the right checksum that QEMU cannot restore.
     let boot = std::fs::read_dir(folder.path().join("states"))
         .unwrap()
         .next()
@@ -195,7 +192,7 @@ fn a_state_that_does_not_come_up_is_replaced_by_a_boot() {
 }
 
 #[test]
-fn what_is_decided_about_kvm_is_true_of_the_next_guest() {
+fn the_accelerator_decision_holds_for_the_next_guest() {
     let Some(setup) = Setup::of("linux-6.12") else {
         return;
     };

@@ -1,36 +1,37 @@
-//! What to type at a console, from what it showed and when: a state machine without a stream or a clock.
+//! Decides what to type at a console, from the console's output and its times: a state machine without a stream or a
+//! clock.
 //!
-//! A prompt counts only when nothing follows it for a while, since both "login:" and "# " also stand in messages. Before
-//! root's name is typed there is a pause: login(1) resets the terminal after its prompt, and what was typed before is gone.
-//! If it was gone all the same, nothing happens, or the prompt comes again: then the name is typed again, a few times. Once
-//! it has been echoed there is only waiting: typed again, it would be a shell's first command.
+//! A prompt is recognised only if nothing follows it for a while, because messages also contain "login:" and "# ". The
+//! name is typed only after a delay: login(1) resets the terminal after its prompt, and discards what was typed before.
+//! If the name is lost anyway, there is no echo, or the prompt appears again; then the name is typed again, up to a
+//! limit. After the echo it is not typed again, because a shell would execute it as a command.
 //!
-//! How long all of it may take is not known here. Whoever waits for the agent has a limit; this only says when waiting is
-//! in vain: a kernel that panics or finds no root, a loader that finds no kernel, a password, a line that a shell refuses.
+//! There is no overall timeout here; the caller has one. This code only detects that waiting is in vain: the kernel
+//! panics or finds no root, the loader finds no kernel, root has a password, or the shell rejects the line.
 
 use std::time::Duration;
 
-/// What to do now.
+/// The action to take.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     Wait,
     Type(String),
-    /// Nothing more will be typed.
+    /// The login has failed for this reason. Nothing more will be typed.
     Failed(String),
 }
 
-/// After `login:`, before the name.
+/// The delay between `login:` and the name.
 const LOGIN_DELAY: Duration = Duration::from_millis(800);
-/// After a shell's prompt, before the line.
+/// The delay between the shell's prompt and the line.
 const PROMPT_DELAY: Duration = Duration::from_millis(300);
-/// After the name, before it is taken for lost.
+/// The timeout for the echo of the name, after which the name counts as lost.
 const ECHO_TIMEOUT: Duration = Duration::from_secs(10);
-/// How often the name is typed.
+/// How many times the name is typed at most.
 const MAX_ATTEMPTS: u32 = 5;
-/// What is kept of what was read: more than any line.
+/// The number of bytes kept of the output: more than the longest line.
 const BUFFER_SIZE: usize = 4096;
 
-/// What only a system in failure shows, and what that means.
+/// Text that appears only when the system has failed, and its meaning.
 const FAILURES: [(&str, &str); 8] = [
     ("panic: ", "the kernel panicked"),
     ("mountroot>", "the kernel found no root file system"),
@@ -47,7 +48,7 @@ const FAILURES: [(&str, &str); 8] = [
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// Until `login:`.
+    /// Before `login:`.
     Booting,
     /// The name has been typed.
     NameTyped {
@@ -63,14 +64,14 @@ pub(super) struct Driver {
     line: String,
     state: State,
     attempts: u32,
-    /// The end of what was read, since something was typed.
+    /// The end of the output since the last text was typed.
     seen: Vec<u8>,
-    /// When something was read.
+    /// The time of the last output.
     last: Duration,
 }
 
 impl Driver {
-    /// One that will type `line` at root's shell.
+    /// A driver that types `line` at root's shell.
     pub(super) fn new(line: &str) -> Self {
         Self {
             line: line.to_owned(),
@@ -81,7 +82,7 @@ impl Driver {
         }
     }
 
-    /// Takes in what was read, perhaps nothing, at a time since the start that never goes back.
+    /// Processes output, which may be empty. `now` is the time since the start.
     pub(super) fn step(&mut self, now: Duration, received: &[u8]) -> Step {
         if !received.is_empty() {
             self.last = now;
@@ -116,7 +117,7 @@ impl Driver {
         }
     }
 
-    /// Whether more has come than the prompt that was there before.
+    /// Whether there is more output than a prompt.
     fn echoed(&self, text: &str) -> bool {
         text.len() > "login:".len() + 1
     }
@@ -124,7 +125,7 @@ impl Driver {
     fn type_name(&mut self, now: Duration) -> Step {
         if self.attempts == MAX_ATTEMPTS {
             return self.fail(format!(
-                "nobody answered to root's name, typed {MAX_ATTEMPTS} times"
+                "the console did not echo root's name, typed {MAX_ATTEMPTS} times"
             ));
         }
         self.attempts += 1;
