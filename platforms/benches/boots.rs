@@ -111,7 +111,7 @@ fn execute(command: &PathBuf, arguments: &[&str]) {
 fn boots(name: &str) {
     if !matches!(
         PlatformProfile::find(name).map(|profile| profile.boot_method()),
-        Ok(Ok(BootMethod::Archive))
+        Ok(Ok(BootMethod::Initramfs))
     ) {
         return;
     }

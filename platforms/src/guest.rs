@@ -33,7 +33,7 @@ pub struct GuestStarter {
     profile: PlatformProfile,
     /// Whether saved states are used.
     warm: bool,
-    ready: Mutex<Option<Components>>,
+    components: Mutex<Option<Components>>,
 }
 
 /// Everything a guest needs, found on this machine.
@@ -53,7 +53,7 @@ impl GuestStarter {
         Self {
             profile,
             warm: true,
-            ready: Mutex::default(),
+            components: Mutex::default(),
         }
     }
 
@@ -96,12 +96,12 @@ impl GuestStarter {
     }
 
     fn components(&self, notify: &mut dyn FnMut(String)) -> Result<Components, StartError> {
-        let mut ready = self.ready.lock().expect("preparing does not panic");
-        if let Some(ready) = &*ready {
-            return Ok(ready.clone());
+        let mut components = self.components.lock().expect("preparing does not panic");
+        if let Some(components) = &*components {
+            return Ok(components.clone());
         }
         let prepared = self.prepare(notify)?;
-        Ok(ready.insert(prepared).clone())
+        Ok(components.insert(prepared).clone())
     }
 
     fn prepare(&self, notify: &mut dyn FnMut(String)) -> Result<Components, StartError> {
@@ -120,34 +120,34 @@ impl GuestStarter {
             Some(image) => cache.path(&cache.store(&image)?),
             None => None,
         };
-        let mut ready = Components {
+        let mut components = Components {
             cache,
             kernel,
             agent,
             root,
             accelerator: Accelerator::Tcg,
         };
-        let verdict = decide_accelerator(self.launch(&ready, &LaunchRequest::default()));
+        let verdict = decide_accelerator(self.launch(&components, &LaunchRequest::default()));
         if let Some(reason) = verdict.reason {
             notify(format!("the CPU is emulated: {reason}"));
         }
-        ready.accelerator = verdict.accelerator;
-        Ok(ready)
+        components.accelerator = verdict.accelerator;
+        Ok(components)
     }
 
-    fn launch<'l>(&'l self, ready: &'l Components, launch: &LaunchRequest<'l>) -> Launch<'l> {
+    fn launch<'l>(&'l self, components: &'l Components, launch: &LaunchRequest<'l>) -> Launch<'l> {
         Launch {
             profile: &self.profile,
-            kernel: &ready.kernel,
-            agent: &ready.agent,
-            root: ready.root.as_deref(),
-            accelerator: ready.accelerator,
+            kernel: &components.kernel,
+            agent: &components.agent,
+            root: components.root.as_deref(),
+            accelerator: components.accelerator,
             input: self.input(launch),
             large_payload: launch.large_payload,
             warm: self.warm,
             seed: SEED,
             console: None,
-            cache: &ready.cache,
+            cache: &components.cache,
         }
     }
 
@@ -160,16 +160,16 @@ impl GuestStarter {
         launch: &LaunchRequest<'_>,
         notify: &mut dyn FnMut(String),
     ) -> Result<Guest, StartError> {
-        let mut ready = self.components(notify)?;
-        let scratch = ready.cache.scratch()?;
+        let mut components = self.components(notify)?;
+        let scratch = components.cache.scratch()?;
         if let Some(input) = self.input(launch)
-            && let Some(image) = self.root_image(&ready.kernel, &ready.agent, Some(input))?
+            && let Some(image) = self.root_image(&components.kernel, &components.agent, Some(input))?
         {
             let file = scratch.path().join("root.iso");
             fs::write(&file, image).map_err(CacheError::writing(&file))?;
-            ready.root = Some(file);
+            components.root = Some(file);
         }
-        let guest: Result<Guest, GuestError> = Guest::start(self.launch(&ready, launch));
+        let guest: Result<Guest, GuestError> = Guest::start(self.launch(&components, launch));
         Ok(guest?.with_folder(scratch))
     }
 
@@ -191,10 +191,10 @@ impl GuestStarter {
     ) -> Result<Option<Vec<u8>>, StartError> {
         Ok(match (self.profile.boot_method()?, &kernel.tree) {
             (BootMethod::Disk(entry), _) => Some(root_image::agent_medium(entry, agent)?),
-            (BootMethod::Archive | BootMethod::RootImage, Some(tree)) => {
+            (BootMethod::Initramfs | BootMethod::RootImage, Some(tree)) => {
                 Some(root_image::build(agent, tree, input)?)
             }
-            (BootMethod::Archive | BootMethod::RootImage, None) => None,
+            (BootMethod::Initramfs | BootMethod::RootImage, None) => None,
         })
     }
 }
@@ -247,7 +247,7 @@ impl Starter for GuestStarter {
             batch_files: matches!(self.profile.boot_method(), Ok(BootMethod::RootImage)),
             boot_timeout: Duration::from_secs(self.profile.timing.boot_secs.into()),
             max_outstanding: match self.profile.boot_method() {
-                Ok(BootMethod::Archive) => None,
+                Ok(BootMethod::Initramfs) => None,
                 _ => Some(SERIAL_MAX_OUTSTANDING),
             },
             dedicated_machine: true,

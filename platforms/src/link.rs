@@ -40,12 +40,13 @@ pub struct PlatformTraits {
     pub batch_input: bool,
     /// Requests that carry a program's files must be given before the start ([`LaunchRequest::requests`]).
     pub batch_files: bool,
-    /// Limits the time until the hello of an agent with batch input. Its [`Link`] is returned before the guest has
-    /// booted.
+    /// Limits the boot of a guest. With batch input or batch files the [`Link`] is returned before the guest has booted,
+    /// so the host applies this limit to the wait for the hello.
     pub boot_timeout: Duration,
     /// The number of requests that may be outstanding (sent, but not begun), if the channel has no flow control.
     pub max_outstanding: Option<usize>,
-    /// Each agent runs in a virtual machine of its own. Starting one is expensive, so one agent executes all cases.
+    /// Each agent runs in a virtual machine of its own. Starting one is expensive, so the cases of the kernel and of the
+    /// reference share an agent.
     pub dedicated_machine: bool,
     /// The capabilities that the agent's hello must report.
     pub capabilities: Vec<String>,

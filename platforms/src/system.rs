@@ -33,7 +33,7 @@ pub enum Entry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BootMethod {
     /// QEMU starts the kernel with our initramfs. The agent in it is the first process.
-    Archive,
+    Initramfs,
     /// QEMU starts the kernel, which mounts our ISO 9660 image as its root. The agent on it is the first process.
     RootImage,
     /// A complete system boots from its own disk, and its start-up scripts or a login start the agent.
@@ -48,7 +48,7 @@ impl OperatingSystem {
     pub fn boot_method(self, kernel: &KernelSource) -> Result<BootMethod, String> {
         match (self, kernel) {
             (_, KernelSource::Disk { entry, .. }) => Ok(BootMethod::Disk(*entry)),
-            (Self::Linux, _) => Ok(BootMethod::Archive),
+            (Self::Linux, _) => Ok(BootMethod::Initramfs),
             (Self::FreeBsd, KernelSource::Path { tree: None, .. }) => Err(
                 "a FreeBSD kernel needs a root file system: give the unpacked system with --tree".into(),
             ),

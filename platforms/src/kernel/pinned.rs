@@ -30,7 +30,7 @@ pub enum DownloadError {
     Request(#[source] Box<ureq::Error>),
     /// The connection broke or timed out.
     #[error("the connection broke after {got} bytes: run the command again to continue there")]
-    Cut {
+    Interrupted {
         /// The number of bytes that are kept.
         got: u64,
         /// The error of the connection.
@@ -163,7 +163,7 @@ fn download(url: &str, part: &Path, idle_timeout: Duration, watch: Watch<'_>) ->
             )
         };
         let chunk = chunks.recv_timeout(idle_timeout).map_err(timed_out).flatten();
-        let chunk = chunk.map_err(|source| DownloadError::Cut { got, source })?;
+        let chunk = chunk.map_err(|source| DownloadError::Interrupted { got, source })?;
         if chunk.is_empty() {
             break;
         }
@@ -180,7 +180,7 @@ fn download(url: &str, part: &Path, idle_timeout: Duration, watch: Watch<'_>) ->
                 io::ErrorKind::UnexpectedEof,
                 format!("the server announced {total} bytes"),
             );
-            Err(DownloadError::Cut { got, source })
+            Err(DownloadError::Interrupted { got, source })
         }
         _ => Ok(()),
     }
@@ -282,7 +282,10 @@ mod tests {
             false,
         );
         let cut = get(&url, folder.path(), IDLE_TIMEOUT).unwrap_err();
-        assert!(matches!(cut, DownloadError::Cut { got: 9, .. }), "{cut:?}");
+        assert!(
+            matches!(cut, DownloadError::Interrupted { got: 9, .. }),
+            "{cut:?}"
+        );
         let path = get(&url, folder.path(), IDLE_TIMEOUT).unwrap();
         assert_eq!(fs::read(&path).unwrap(), CONTENT);
         // The server is gone, but the file is in the cache.
@@ -350,7 +353,10 @@ mod tests {
         let folder = tempfile::TempDir::new().unwrap();
         let url = serve(vec![|_| answer("200 OK", CONTENT.len(), &CONTENT[..9])], true);
         let error = get(&url, folder.path(), Duration::from_millis(200)).unwrap_err();
-        assert!(matches!(error, DownloadError::Cut { got: 9, .. }), "{error:?}");
+        assert!(
+            matches!(error, DownloadError::Interrupted { got: 9, .. }),
+            "{error:?}"
+        );
         let part = folder.path().join(format!("{}.part", sha256(CONTENT)));
         assert_eq!(fs::read(part).unwrap(), &CONTENT[..9]);
     }

@@ -58,7 +58,7 @@ pub(super) fn arguments(
     line.pair(
         "-machine",
         match boot_method {
-            BootMethod::Archive => linux::machine(machine_type),
+            BootMethod::Initramfs => linux::machine(machine_type),
             BootMethod::RootImage => freebsd::machine(profile),
             BootMethod::Disk(_) => disk::MACHINE,
         },
@@ -83,7 +83,7 @@ pub(super) fn arguments(
         line.pair(
             "-icount",
             match boot_method {
-                BootMethod::Archive => linux::ICOUNT,
+                BootMethod::Initramfs => linux::ICOUNT,
                 BootMethod::RootImage | BootMethod::Disk(_) => freebsd::ICOUNT,
             },
         );
@@ -108,7 +108,7 @@ pub(super) fn arguments(
     devices(&mut line, machine_type, channel(profile, boot_method, choice));
     match boot_method {
         BootMethod::Disk(entry) => disk::media(&mut line, entry, choice),
-        BootMethod::Archive | BootMethod::RootImage => {
+        BootMethod::Initramfs | BootMethod::RootImage => {
             direct(&mut line, choice);
             let words = match boot_method {
                 BootMethod::RootImage => freebsd::command_line(profile, choice.input),
@@ -163,7 +163,7 @@ enum Channel {
 }
 
 fn channel(profile: &PlatformProfile, boot_method: BootMethod, choice: Choice<'_>) -> Channel {
-    if boot_method != BootMethod::Archive {
+    if boot_method != BootMethod::Initramfs {
         // The kernels of the BSDs have no driver for virtio-serial.
         return Channel::Serial;
     }
@@ -235,9 +235,9 @@ mod tests {
                 } else {
                     "KERNEL"
                 }),
-                initramfs: (boot_method == BootMethod::Archive).then_some(Path::new("INITRAMFS")),
+                initramfs: (boot_method == BootMethod::Initramfs).then_some(Path::new("INITRAMFS")),
                 root: match boot_method {
-                    BootMethod::Archive => None,
+                    BootMethod::Initramfs => None,
                     BootMethod::RootImage => Some(Path::new("ROOT.iso")),
                     BootMethod::Disk(_) => Some(Path::new("AGENT")),
                 },
@@ -269,7 +269,7 @@ mod tests {
                 input: false,
                 seed: 0,
             };
-            arguments(&profile, BootMethod::Archive, choice).join(" ")
+            arguments(&profile, BootMethod::Initramfs, choice).join(" ")
         };
         assert!(line(true, true).contains("q35") && line(true, true).contains("virtserialport"));
         for (large_payload, virtio_console) in [(false, true), (true, false), (false, false)] {
@@ -303,7 +303,7 @@ mod tests {
             input: false,
             seed: 0,
         };
-        let line = arguments(&profile, BootMethod::Archive, choice).join(" ");
+        let line = arguments(&profile, BootMethod::Initramfs, choice).join(" ");
         for part in [
             "-machine q35",
             "-device virtio-blk-pci,drive=root",

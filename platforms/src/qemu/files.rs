@@ -57,7 +57,7 @@ impl Files {
         }
         let program = require_program(&qemu.emulator)?;
         let folder = TempDir::with_prefix("reusespec-").map_err(host("make a temporary folder"))?;
-        let (archive, initramfs) = if boot_method == BootMethod::Archive {
+        let (archive, initramfs) = if boot_method == BootMethod::Initramfs {
             let (archive, file) = (pack(launch)?, folder.path().join("initramfs"));
             fs::write(&file, &archive).map_err(host("write the initramfs"))?;
             (archive, Some(file))
@@ -100,7 +100,7 @@ impl Files {
             // exit.
             slot: match boot_method {
                 BootMethod::Disk(_) => None,
-                BootMethod::Archive | BootMethod::RootImage => Slot::find(launch.cache, &key),
+                BootMethod::Initramfs | BootMethod::RootImage => Slot::find(launch.cache, &key),
             },
             login: boot_method == BootMethod::Disk(Entry::Login),
             arguments: command::arguments(launch.profile, boot_method, choice),
