@@ -116,7 +116,10 @@ fn kernel_of(profile: &PlatformProfile, cache: &Cache) -> Fact {
                 KernelSource::Sets { folder, .. } => format!("kernel.txz and base.txz of {folder}"),
                 KernelSource::Pinned { url, .. } | KernelSource::Disk { url, .. } => url.clone(),
             };
-            Fact::missing(subject, format!("reusespec fetch {} (from {from})", profile.name))
+            Fact::missing(
+                subject,
+                format!("run `reusespec fetch {}` to download {from}", profile.name),
+            )
         }
     }
 }
