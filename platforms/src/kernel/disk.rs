@@ -81,7 +81,7 @@ pub(super) fn fetch(
 ) -> Result<Kernel, KernelError> {
     let folder = cache.folder("downloads")?;
     let (file, found) =
-        pinned::fetch_recorded(url, expected, &folder, pinned::IDLE_TIMEOUT, watch).map_err(|source| {
+        pinned::fetch(url, expected, &folder, pinned::IDLE_TIMEOUT, watch).map_err(|source| {
             KernelError::Download {
                 url: url.to_owned(),
                 source,

@@ -279,6 +279,13 @@ fn find(
     scratch: &Path,
     watch: Watch<'_>,
 ) -> Result<Found, KernelError> {
+    let mut download = |url: String, sha256: &str| {
+        let folder = cache.folder("downloads")?;
+        match pinned::fetch(&url, Some(sha256), &folder, pinned::IDLE_TIMEOUT, watch) {
+            Ok((path, _)) => Ok(path),
+            Err(source) => Err(KernelError::Download { url, source }),
+        }
+    };
     match &profile.qemu().kernel {
         KernelSource::Debian {
             suite,
@@ -302,19 +309,8 @@ fn find(
             modules: modules.clone(),
         }),
         KernelSource::Sets { folder, kernel, base } => {
-            let mut get = |name: &str, sha256: &str| {
-                let url = format!("{folder}/{name}");
-                let path = pinned::fetch(
-                    &url,
-                    sha256,
-                    &cache.folder("downloads")?,
-                    pinned::IDLE_TIMEOUT,
-                    watch,
-                );
-                path.map_err(|source| KernelError::Download { url, source })
-            };
-            let kernel_set = get("kernel.txz", kernel)?;
-            let base_set = get("base.txz", base)?;
+            let kernel_set = download(format!("{folder}/kernel.txz"), kernel)?;
+            let base_set = download(format!("{folder}/base.txz"), base)?;
             watch(Progress::Unpacking(folder));
             let of = |path: &Path| {
                 let path = path.to_owned();
@@ -330,17 +326,7 @@ fn find(
         }
         KernelSource::Disk { .. } => unreachable!("`refresh` handles disks itself"),
         KernelSource::Pinned { url, sha256 } => {
-            let path = pinned::fetch(
-                url,
-                sha256,
-                &cache.folder("downloads")?,
-                pinned::IDLE_TIMEOUT,
-                watch,
-            )
-            .map_err(|source| KernelError::Download {
-                url: url.clone(),
-                source,
-            })?;
+            let path = download(url.clone(), sha256)?;
             Ok(Found {
                 origin: url.clone(),
                 image: read(&path)?,

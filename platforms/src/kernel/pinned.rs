@@ -64,21 +64,12 @@ pub enum DownloadError {
     Disk(#[from] CacheError),
 }
 
-/// Downloads `url` into `folder` and verifies it. `idle_timeout` limits the time without any received byte.
+/// Downloads `url` into `folder`, verifies it, and returns its path and hash. `idle_timeout` limits the time without
+/// any received byte.
+///
+/// Without `sha256`, the hash in the [`record`] is expected, if there is one. The caller writes the record after it has
+/// found the content to be good, so that a damaged first download does not make every later one fail.
 pub(super) fn fetch(
-    url: &str,
-    sha256: &str,
-    folder: &Path,
-    idle_timeout: Duration,
-    watch: Watch<'_>,
-) -> Result<PathBuf, DownloadError> {
-    fetch_recorded(url, Some(sha256), folder, idle_timeout, watch).map(|(path, _)| path)
-}
-
-/// Like [`fetch`], but also returns the hash. Without `sha256`, the hash in the [`record`] is expected, if there is
-/// one. The caller writes the record after it has found the content to be good, so that a damaged first download does
-/// not make every later one fail.
-pub(super) fn fetch_recorded(
     url: &str,
     sha256: Option<&str>,
     folder: &Path,
@@ -268,7 +259,7 @@ mod tests {
     }
 
     fn get(url: &str, folder: &Path, idle_timeout: Duration) -> Result<PathBuf, DownloadError> {
-        fetch(url, &sha256(CONTENT), folder, idle_timeout, &mut |_| ())
+        fetch(url, Some(&sha256(CONTENT)), folder, idle_timeout, &mut |_| ()).map(|(path, _)| path)
     }
 
     #[test]
@@ -329,7 +320,7 @@ mod tests {
         let folder = tempfile::TempDir::new().unwrap();
         let whole: fn(usize) -> Vec<u8> = |_| answer("200 OK", CONTENT.len(), CONTENT);
         let url = serve(vec![whole, |_| answer("200 OK", 5, b"other")], false);
-        let get = || fetch_recorded(&url, None, folder.path(), IDLE_TIMEOUT, &mut |_| ());
+        let get = || fetch(&url, None, folder.path(), IDLE_TIMEOUT, &mut |_| ());
         let (path, found) = get().unwrap();
         assert_eq!(found, sha256(CONTENT));
         fs::write(record(&path), &found).unwrap();
