@@ -96,8 +96,7 @@ impl Files {
             contents,
         };
         Ok(Self {
-            // The state of a complete system is not saved: it includes a shell or script that waits for the agent to
-            // exit.
+            // The state of a complete system is not saved, because its own scripts run in it beside the agent.
             slot: match boot_method {
                 BootMethod::Disk(_) => None,
                 BootMethod::Initramfs | BootMethod::RootImage => Slot::find(launch.cache, &key),
