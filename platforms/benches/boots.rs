@@ -1,11 +1,10 @@
-//! What guests cost on this machine, against what they may: `cargo build --release && cargo bench -p
-//! reusespec-platforms [-- WORD…]`, where a word is a platform or one of `exec`, `families`, `virtual`.
+//! Measures guests on this machine against limits: `cargo build --release && cargo bench -p reusespec-platforms
+//! [-- WORD…]`, where a word is a platform or one of `exec`, `families`, `virtual`.
 //!
-//! Translated, no KVM. Each figure is the median of some runs in seconds of real time, what part of its limit that is,
-//! and the seconds of a processor it took: those tell, where something else runs on the machine, whether the guest or the
-//! machine was slow.
+//! All guests use TCG, not KVM. Each line has the median of several runs in seconds of real time, its ratio to the
+//! limit, and the CPU seconds. The CPU seconds show whether the guest was slow or another load delayed it.
 //!
-//! Boots and restores are measured with the drill agent, everything else with the command as users have it.
+//! Boots and restores are measured with the drill agent, everything else with the command `reusespec`.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -17,26 +16,26 @@ use reusespec_platforms::{
     qemu::{Guest, Launch, Start},
 };
 
-#[expect(dead_code, reason = "the tests need more of it")]
+#[expect(dead_code, reason = "the tests use more of it")]
 #[path = "../tests/guests/setup.rs"]
 mod setup;
 
-use setup::{Setup, Talk};
+use setup::{Session, Setup};
 
-/// Of short measurements; one that takes a minute is taken once.
+/// The number of runs of a short measurement. Long ones run once.
 const RUNS: usize = 5;
-/// The kernels of which the default keepalive is watched to its end.
+/// The kernels whose default keepalive schedule is measured.
 const WATCHED: [&str; 4] = ["linux-5.10", "linux-6.1", "linux-6.12", "linux-7"];
 /// The guest of the other measurements.
 const GUEST: &str = "linux-6.12";
 
-/// What something took.
+/// The cost of one run.
 #[derive(Clone, Copy, PartialEq, PartialOrd)]
 struct Cost {
-    /// Seconds by the clock.
+    /// Seconds of real time.
     real: f64,
-    /// Seconds of a processor, of every process that was started for it.
-    computed: f64,
+    /// CPU seconds of all processes that were started for it.
+    cpu: f64,
 }
 
 fn main() {
@@ -54,11 +53,11 @@ fn main() {
     };
     let run = |arguments: &[&str]| cost(|| execute(&command, arguments));
     if let Some(setup) = Setup::of(GUEST).filter(|_| wanted("exec")) {
-        // Where it is not the first process it says so and ends.
+        // Not being the first process of a guest, the drill agent prints that and exits.
         let program = setup.agent.to_string_lossy().into_owned();
         let arguments = ["exec", GUEST, "--", &program];
         run(&arguments);
-        say(
+        print(
             "exec of a program that only exits, warm",
             0.6,
             median(|| run(&arguments)),
@@ -66,8 +65,8 @@ fn main() {
     }
     if wanted("families") {
         let arguments = ["run", "port-reuse", "--platform", GUEST];
-        say("port-reuse in a guest", 60.0, run(&arguments));
-        say(
+        print("port-reuse in a guest", 60.0, run(&arguments));
+        print(
             "all families in a guest",
             150.0,
             run(&["run", "--platform", GUEST]),
@@ -76,7 +75,7 @@ fn main() {
     for name in WATCHED.into_iter().filter(|_| wanted("virtual")) {
         let platform = format!("{name}-virtual");
         if let Some(setup) = Setup::of(&platform) {
-            say(
+            print(
                 &format!("two hours of sleep, {name}"),
                 30.0,
                 cost(|| sleep_two_hours(&setup)),
@@ -84,11 +83,11 @@ fn main() {
         }
         let arguments = ["run", "keepalive/default-schedule", "--platform", &platform];
         let what = format!("default keepalive to death, {name}");
-        say(&what, 30.0, run(&arguments));
+        print(&what, 30.0, run(&arguments));
     }
 }
 
-/// The command, built in the same profile.
+/// The command `reusespec`, built with the same cargo profile.
 fn command() -> Option<PathBuf> {
     let own = std::env::current_exe().ok()?;
     let command = own.parent()?.parent()?.join("reusespec");
@@ -106,13 +105,13 @@ fn execute(command: &PathBuf, arguments: &[&str]) {
     assert!(status.success(), "{arguments:?} ended with {status}");
 }
 
-/// Power-on to an agent that serves, booted and restored.
+/// Measures the time from power-on until the agent serves, for a boot and a restore.
 ///
-/// The drill agent comes in an archive: no guest that boots from a disk is measured.
+/// Only guests that boot into an initramfs are measured, because the drill agent needs one.
 fn boots(name: &str) {
     if !matches!(
         PlatformProfile::find(name).map(|profile| profile.boot_method()),
-        Ok(Ok(BootMethod::Archive))
+        Ok(Ok(BootMethod::Initramfs))
     ) {
         return;
     }
@@ -121,55 +120,58 @@ fn boots(name: &str) {
         "x86_64" | "aarch64" => 2.5,
         _ => 4.0,
     };
-    say(
+    print(
         &format!("{name}, power-on to ready"),
         limit,
         median(|| cost(|| serve(&setup, false))),
     );
     serve(&setup, true);
-    say(
+    print(
         &format!("{name}, restored"),
         0.4,
         median(|| cost(|| serve(&setup, true))),
     );
 }
 
-/// Until the first line of the agent.
+/// Starts the guest and waits for the agent's first line.
 fn serve(setup: &Setup, warm: bool) {
     let launch = Launch {
         warm,
         ..setup.launch()
     };
-    let mut talk = Talk::with(Guest::start(launch).expect("the guest starts"));
-    assert!(talk.read_line().starts_with("hello"));
-    assert!(warm || talk.guest.started() == Start::Cold);
-    talk.guest.kill();
+    let mut session = Session::with(Guest::start(launch).expect("the guest starts"));
+    assert!(session.read_line().starts_with("hello"));
+    assert!(warm || session.guest.started() == Start::Cold);
+    session.guest.kill();
 }
 
-/// What no watching of two hours can be quicker than.
+/// Sleeps two hours in virtual time: a lower bound for every case that takes two hours.
 fn sleep_two_hours(setup: &Setup) {
     let input = Some(&b"sleep 7200\noff\n"[..]);
     let launch = Launch {
         input,
         ..setup.launch()
     };
-    let mut talk = Talk::with(Guest::start(launch).expect("the guest starts"));
-    while !talk.read_line().is_empty() {}
-    talk.guest.wait(Duration::from_secs(60)).expect("the guest ends");
+    let mut session = Session::with(Guest::start(launch).expect("the guest starts"));
+    while !session.read_line().is_empty() {}
+    session
+        .guest
+        .wait(Duration::from_secs(60))
+        .expect("the guest ends");
 }
 
 fn cost(measured: impl FnOnce()) -> Cost {
-    let (before, begun) = (computed(), Instant::now());
+    let (before, begun) = (cpu_time(), Instant::now());
     measured();
     Cost {
         real: begun.elapsed().as_secs_f64(),
-        computed: (computed() - before).as_secs_f64(),
+        cpu: (cpu_time() - before).as_secs_f64(),
     }
 }
 
-/// The processor's time of all processes that have ended below this one.
-fn computed() -> Duration {
-    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).expect("every system counts it");
+/// The CPU time of all child processes that have exited.
+fn cpu_time() -> Duration {
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).expect("every system provides it");
     let parts = [usage.user_time(), usage.system_time()];
     parts
         .into_iter()
@@ -183,8 +185,8 @@ fn median(measure: impl FnMut() -> Cost) -> Cost {
     costs[RUNS / 2]
 }
 
-fn say(what: &str, limit: f64, cost: Cost) {
-    let (real, computed) = (cost.real, cost.computed);
+fn print(what: &str, limit: f64, cost: Cost) {
+    let (real, cpu) = (cost.real, cost.cpu);
     let part = real / limit;
-    eprintln!("{what:44} {real:7.2} s  {part:5.2} of {limit:5} s  {computed:7.2} s of a processor");
+    eprintln!("{what:44} {real:7.2} s  {part:5.2} of {limit:5} s  {cpu:7.2} s CPU");
 }

@@ -1,17 +1,17 @@
-//! The agent's executables for other machines than this one: found, never built.
+//! Finds the agent's executables for other machines. It never builds them.
 //!
-//! A folder has one folder a Rust target: `agents/x86_64-unknown-linux-musl/reusespec-agent`. It is looked for beside
-//! the program (an installation), beside the folder of the program (`target/release/reusespec` and `target/agents`),
-//! and in `target` of the working directory and those above it. The price of not building is that an agent can be
-//! older than the program; the protocol's number is the only thing that tells.
+//! An `agents` folder has one folder for each Rust target: `agents/x86_64-unknown-linux-musl/reusespec-agent`. It is
+//! searched for beside the program (an installation), beside the program's folder (`target/release/reusespec` and
+//! `target/agents`), and in `target` of the working directory and of each folder above it. Since nothing is built here,
+//! an agent can be older than the program. Only the protocol's version number reveals that.
 
 use std::env;
 use std::path::{Path, PathBuf};
 
-/// What the executable is called in each target's folder.
+/// The executable's name in each target's folder.
 pub const PROGRAM: &str = "reusespec-agent";
 
-/// There is no agent for a target.
+/// No folder has an agent for a target.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no agent for {target}: {}", self.advice())]
 pub struct NoAgent {
@@ -20,24 +20,23 @@ pub struct NoAgent {
 }
 
 impl NoAgent {
-    /// How to get one.
+    /// How to get the agent.
     pub(crate) fn advice(&self) -> String {
         let target = &self.target;
         format!(
-            "build it with `cargo run -p ci -- agents --install {target}`, or name in REUSESPEC_AGENTS the folder that \
-             has {target}/{PROGRAM}"
+            "build it with `cargo run -p ci -- agents --install {target}`, or set REUSESPEC_AGENTS to a folder that \
+             contains {target}/{PROGRAM}"
         )
     }
 }
 
-/// The agent for `target`.
+/// The path of the agent for `target`. `REUSESPEC_AGENTS`, if set, is the only folder searched.
 ///
 /// # Errors
 /// When no folder has it.
 pub fn find(target: &str) -> Result<PathBuf, NoAgent> {
-    let named = env::var_os("REUSESPEC_AGENTS").map(PathBuf::from);
-    let folders = match named {
-        Some(folder) => vec![folder],
+    let folders = match env::var_os("REUSESPEC_AGENTS") {
+        Some(folder) => vec![folder.into()],
         None => folders(
             env::current_exe().ok().as_deref(),
             env::current_dir().ok().as_deref(),
@@ -62,9 +61,9 @@ fn folders(program: Option<&Path>, here: Option<&Path>) -> Vec<PathBuf> {
 }
 
 fn find_in(folders: &[PathBuf], target: &str) -> Result<PathBuf, NoAgent> {
-    let candidates = folders.iter().map(|folder| folder.join(target).join(PROGRAM));
-    candidates
-        .into_iter()
+    folders
+        .iter()
+        .map(|folder| folder.join(target).join(PROGRAM))
         .find(|path| path.is_file())
         .ok_or_else(|| NoAgent {
             target: target.to_owned(),
@@ -96,8 +95,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_said_with_two_ways_to_get_it() {
+    fn the_error_names_two_ways_to_get_an_agent() {
         let error = find_in(&[], "s390x-unknown-linux-gnu").unwrap_err();
-        insta::assert_snapshot!(error, @"no agent for s390x-unknown-linux-gnu: build it with `cargo run -p ci -- agents --install s390x-unknown-linux-gnu`, or name in REUSESPEC_AGENTS the folder that has s390x-unknown-linux-gnu/reusespec-agent");
+        insta::assert_snapshot!(error, @"no agent for s390x-unknown-linux-gnu: build it with `cargo run -p ci -- agents --install s390x-unknown-linux-gnu`, or set REUSESPEC_AGENTS to a folder that contains s390x-unknown-linux-gnu/reusespec-agent");
     }
 }

@@ -1,10 +1,9 @@
-//! The folder where kernels and warm states are kept: content under its hash, written whole or not at all.
+//! The cache folder for downloads, kernels, root images and saved states. Files are written completely or not at all.
 //!
-//! Neighbours: `kernel` and `qemu::warm` are its two users.
-//!
-//! What is read is checked by length and CRC-32, not by the SHA-256 that names it: this finds damage (a full disk, a
-//! copy cut short), costs 10 ms for a kernel where SHA-256 costs 200 on every start, and does not find forgery. Who
-//! can write to this folder can replace the program as well; downloads are verified by SHA-256 when they are made.
+//! Blobs are named by their SHA-256, but a read verifies only length and CRC-32. That detects damage (a full disk, an
+//! incomplete copy) and takes 10 ms for a kernel, where SHA-256 takes 200 ms at every start. It does not detect
+//! forgery, but a user who can write to this folder can also replace the program. Downloads are verified by SHA-256
+//! once, when they are made.
 
 use std::{
     env,
@@ -13,6 +12,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use data_encoding::HEXLOWER;
+use etcetera::BaseStrategy;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tempfile::{NamedTempFile, TempDir};
@@ -20,23 +21,23 @@ use tempfile::{NamedTempFile, TempDir};
 /// Why the cache cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CacheError {
-    /// Neither variable says where it is.
-    #[error("no place for the cache: set REUSESPEC_CACHE, XDG_CACHE_HOME or HOME")]
-    Nowhere,
+    /// No environment variable says where the cache is, and the user has no home folder.
+    #[error("no location for the cache: set REUSESPEC_CACHE, XDG_CACHE_HOME or HOME")]
+    NoLocation,
     /// The disk is full, or a limit on file sizes is reached.
-    #[error("no space for {}: free some, or set REUSESPEC_CACHE to a larger disk", .path.display())]
+    #[error("no space for {}: free some, or set REUSESPEC_CACHE to a folder on a larger disk", .path.display())]
     Full {
-        /// What was being written.
+        /// The file being written.
         path: PathBuf,
-        /// The system's answer.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// Anything else.
+    /// Any other error of a write.
     #[error("cannot write {}", .path.display())]
     Write {
-        /// What was being written.
+        /// The file being written.
         path: PathBuf,
-        /// The system's answer.
+        /// The operating system's error.
         source: io::Error,
     },
 }
@@ -53,17 +54,17 @@ impl CacheError {
     }
 }
 
-/// A folder. Cheap to clone; nothing is created before something is stored.
+/// The cache folder. The folder is created when the first file is stored.
 #[derive(Clone, Debug)]
 pub struct Cache {
     root: PathBuf,
 }
 
-/// A stored file: what it is, and how damage is found.
+/// The identity of a stored file, and what is needed to detect damage.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Blob {
-    /// SHA-256 in hexadecimal; also its name.
+    /// SHA-256 in hexadecimal; also the file's name.
     pub sha256: String,
     /// CRC-32 (IEEE).
     pub crc32: u32,
@@ -83,46 +84,46 @@ impl Blob {
 }
 
 impl Cache {
-    /// `$REUSESPEC_CACHE`, or `reusespec` in `$XDG_CACHE_HOME` or `~/.cache`.
+    /// The cache at `$REUSESPEC_CACHE`, or else at `reusespec` in `$XDG_CACHE_HOME` or `~/.cache`.
+    ///
+    /// # Errors
+    /// When none of these variables is set and the user has no home folder.
     pub fn from_environment() -> Result<Self, CacheError> {
-        let set = |name| {
-            env::var_os(name)
-                .filter(|value| !value.is_empty())
-                .map(PathBuf::from)
-        };
-        let root = set("REUSESPEC_CACHE")
-            .or_else(|| set("XDG_CACHE_HOME").map(|home| home.join("reusespec")))
-            .or_else(|| set("HOME").map(|home| home.join(".cache/reusespec")))
-            .ok_or(CacheError::Nowhere)?;
-        Ok(Self::at(root))
+        if let Some(root) = env::var_os("REUSESPEC_CACHE").filter(|value| !value.is_empty()) {
+            return Ok(Self::at(PathBuf::from(root)));
+        }
+        // The XDG rules on macOS too, so that the folder has one name on all systems.
+        let strategy = etcetera::base_strategy::Xdg::new().map_err(|_| CacheError::NoLocation)?;
+        Ok(Self::at(strategy.cache_dir().join("reusespec")))
     }
 
-    /// The cache in the folder `root`. A relative path would mean another folder to QEMU, so it is made absolute.
+    /// The cache in the folder `root`. The path is made absolute, because QEMU runs in another working directory.
     pub fn at(root: impl AsRef<Path>) -> Self {
         Self {
             root: std::path::absolute(&root).unwrap_or_else(|_| root.as_ref().to_owned()),
         }
     }
 
-    /// Where it is.
+    /// The cache's folder.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// A folder inside the cache, created.
+    /// Creates a folder inside the cache.
     pub fn folder(&self, name: impl AsRef<Path>) -> Result<PathBuf, CacheError> {
         let path = self.root.join(name);
         fs::create_dir_all(&path).map_err(CacheError::writing(&path))?;
         Ok(path)
     }
 
-    /// A folder for unpacking, gone when dropped; on the same disk as everything else.
+    /// A temporary folder on the same file system as the cache, so that files can be moved from it. Removed when
+    /// dropped.
     pub fn scratch(&self) -> Result<TempDir, CacheError> {
-        let place = self.folder("scratch")?;
-        TempDir::new_in(&place).map_err(CacheError::writing(&place))
+        let folder = self.folder("scratch")?;
+        TempDir::new_in(&folder).map_err(CacheError::writing(&folder))
     }
 
-    /// Keep `content`. Writing what is there already repairs it.
+    /// Stores `content`. A stored file that is damaged is replaced.
     pub fn store(&self, content: &[u8]) -> Result<Blob, CacheError> {
         let blob = Blob::of(content);
         if self.path(&blob).is_none() {
@@ -131,13 +132,13 @@ impl Cache {
         Ok(blob)
     }
 
-    /// Where the content of `blob` is; `None` if it is missing or damaged.
+    /// The file with the content of `blob`; `None` if it is missing or damaged.
     pub fn path(&self, blob: &Blob) -> Option<PathBuf> {
         let path = self.root.join("blobs").join(&blob.sha256);
         intact(&path, blob).then_some(path)
     }
 
-    /// Write a file whole or not at all; `name` is relative to the cache.
+    /// Writes a file completely or not at all. `name` is relative to the cache.
     pub fn write(&self, name: impl AsRef<Path>, content: &[u8]) -> Result<PathBuf, CacheError> {
         let path = self.root.join(name);
         let folder = path.parent().expect("a name inside the cache has a folder");
@@ -149,7 +150,8 @@ impl Cache {
         Ok(path)
     }
 
-    /// Hold `name` against other processes until the result is dropped: two runs must not fetch one kernel twice.
+    /// Locks `name` against other processes until the result is dropped, so that two runs do not fetch one kernel
+    /// twice.
     pub fn lock(&self, name: &str) -> Result<File, CacheError> {
         let path = self.folder("locks")?.join(name);
         let file = File::create(&path).map_err(CacheError::writing(&path))?;
@@ -179,20 +181,9 @@ pub(crate) fn checksum(path: &Path) -> io::Result<(u32, u64)> {
     }
 }
 
-/// SHA-256 in hexadecimal.
+/// SHA-256 in lower-case hexadecimal.
 pub(crate) fn sha256(content: &[u8]) -> String {
-    hex(&Sha256::digest(content))
-}
-
-/// Lower-case hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            write!(text, "{byte:02x}").expect("a String takes everything");
-            text
-        })
+    HEXLOWER.encode(&Sha256::digest(content))
 }
 
 #[cfg(test)]
@@ -200,7 +191,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_damaged_or_shortened_blob_is_missing_and_storing_repairs_it() {
+    fn a_damaged_blob_counts_as_missing_and_storing_repairs_it() {
         let folder = TempDir::new().unwrap();
         let cache = Cache::at(folder.path());
         let blob = cache.store(b"a kernel").unwrap();
@@ -214,10 +205,10 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_written_whole_leaves_no_trace() {
+    fn a_failed_write_leaves_no_file() {
         let folder = TempDir::new().unwrap();
         let cache = Cache::at(folder.path());
-        // A folder in the place of the file makes the last step, the renaming, fail.
+        // A folder with the file's name makes the last step, the renaming, fail.
         fs::create_dir_all(folder.path().join("there/inside")).unwrap();
         assert!(matches!(
             cache.write("there", b"content"),

@@ -1,26 +1,26 @@
-//! What this machine has for running guests, and how to get what it lacks: facts, for somebody else to print.
+//! Reports what this machine has for running guests, and how to get what it lacks. The command `doctor` prints it.
 //!
-//! Nothing is downloaded, and no guest is started: whether KVM works is decided at the first boot, since only a
-//! kernel can prove it.
+//! Nothing is downloaded and no guest is started. Whether KVM works is decided at the first boot, because only a
+//! booting kernel can prove it.
 
 use std::{fs::File, process::Command};
 
 use crate::{
     agents,
     cache::Cache,
-    kernel,
+    kernel, process,
     profile::{KernelSource, PlatformProfile},
     qemu::{debian_package, find_program},
 };
 
-/// One thing guests need.
+/// One requirement of guests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fact {
-    /// What it is: `qemu-system-x86_64`, `kernel of linux-6.1`, `agent for x86_64-unknown-linux-musl`.
+    /// The requirement: `qemu-system-x86_64`, `kernel of linux-6.1`, `agent for x86_64-unknown-linux-musl`.
     pub subject: String,
-    /// What was found; `None` if it is missing.
+    /// What was found: a version, a path or an origin. `None` if the requirement is missing.
     pub found: Option<String>,
-    /// How to get it, or what will happen without it; empty if there is nothing to do.
+    /// How to get it, or what happens without it. Empty if it was found.
     pub advice: String,
 }
 
@@ -42,23 +42,23 @@ impl Fact {
     }
 }
 
-/// Everything about guests, in the order in which it is needed: emulators, accelerator, cache, kernels, agents.
+/// All requirements of the built-in guests: emulators, KVM, cache, kernels, agents.
 pub fn facts(cache: &Cache) -> Vec<Fact> {
     let profiles: Vec<_> = PlatformProfile::all().collect();
     let mut facts = Vec::new();
     for profile in &profiles {
-        push_new(&mut facts, emulator(&profile.qemu().emulator));
+        push_unique(&mut facts, emulator(&profile.qemu().emulator));
     }
     facts.push(kvm());
     facts.push(Fact::found("cache", cache.root().display().to_string()));
     facts.extend(profiles.iter().map(|profile| kernel_of(profile, cache)));
     for profile in &profiles {
-        push_new(&mut facts, agent(&profile.target));
+        push_unique(&mut facts, agent(&profile.target));
     }
     facts
 }
 
-fn push_new(facts: &mut Vec<Fact>, fact: Fact) {
+fn push_unique(facts: &mut Vec<Fact>, fact: Fact) {
     if !facts.contains(&fact) {
         facts.push(fact);
     }
@@ -72,34 +72,30 @@ fn emulator(emulator: &str) -> Fact {
             format!("Debian and Ubuntu: apt install {}", debian_package(emulator)),
         );
     };
-    let version = Command::new(path)
-        .arg("--version")
-        .output()
-        .ok()
-        .and_then(|output| {
-            let text = String::from_utf8(output.stdout).ok()?;
-            Some(
-                text.lines()
-                    .next()?
-                    .trim_start_matches("QEMU emulator version ")
-                    .to_owned(),
-            )
-        });
+    let mut command = Command::new(path);
+    command.arg("--version");
+    let version = process::output(command).ok().and_then(|output| {
+        let line = output.stdout.lines().next()?;
+        Some(line.trim_start_matches("QEMU emulator version ").to_owned())
+    });
     match version {
         Some(version) => Fact::found(name, version),
         None => Fact::missing(
             name,
-            "it is there but does not answer to --version: install it again",
+            "it is installed but does not answer --version: reinstall it",
         ),
     }
 }
 
 fn kvm() -> Fact {
     match File::options().read(true).write(true).open("/dev/kvm") {
-        Ok(_) => Fact::found("KVM", "/dev/kvm opens; the first boot shows whether it works"),
+        Ok(_) => Fact::found(
+            "KVM",
+            "/dev/kvm can be opened; the first boot shows whether it works",
+        ),
         Err(error) => {
             let advice = format!(
-                "{}; without it guests are translated, which works",
+                "{}; guests still run without it, but more slowly (the CPU is emulated)",
                 crate::qemu::kvm_refusal(&error)
             );
             Fact::missing("KVM", advice)
@@ -114,13 +110,16 @@ fn kernel_of(profile: &PlatformProfile, cache: &Cache) -> Fact {
         None => {
             let from = match &profile.qemu().kernel {
                 KernelSource::Debian { suite, package, .. } => {
-                    format!("{package} of Debian {suite}, through apt")
+                    format!("package {package} of Debian {suite}, with apt")
                 }
                 KernelSource::Path { image, .. } => image.display().to_string(),
                 KernelSource::Sets { folder, .. } => format!("kernel.txz and base.txz of {folder}"),
                 KernelSource::Pinned { url, .. } | KernelSource::Disk { url, .. } => url.clone(),
             };
-            Fact::missing(subject, format!("reusespec fetch {} (from {from})", profile.name))
+            Fact::missing(
+                subject,
+                format!("run `reusespec fetch {}` to download {from}", profile.name),
+            )
         }
     }
 }
@@ -138,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everything_a_profile_names_is_reported_and_what_is_missing_has_a_way_out() {
+    fn every_requirement_of_a_profile_is_reported_found_or_with_advice() {
         let folder = tempfile::TempDir::new().unwrap();
         let facts = facts(&Cache::at(folder.path()));
         for profile in PlatformProfile::all() {

@@ -1,6 +1,6 @@
-//! What an ELF file says about itself: for which machine and system it is, and what it needs there.
+//! Reads from an ELF file's headers for which machine and system it is built, and which libraries it needs.
 //!
-//! Read with `object`, not with file(1) or readelf(1): the same answer on every machine that builds agents.
+//! It uses the crate `object` instead of file(1) or readelf(1), whose output differs between machines.
 
 use std::fmt;
 
@@ -8,22 +8,22 @@ use object::elf::{DT_NEEDED, EM_386, EM_AARCH64, EM_RISCV, EM_S390, EM_X86_64, N
 use object::read::elf::{Dyn, ElfFile32, ElfFile64, FileHeader, ProgramHeader, SectionHeader};
 use object::{Endianness, FileKind};
 
-/// A program file, as far as its headers tell.
+/// What the headers of an ELF file say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Executable {
-    /// The machine's name as a Rust target begins: `x86_64`, `riscv64`.
+    /// The machine, as the first part of a Rust target: `x86_64`, `riscv64`. (`riscv64gc` is `riscv64` here.)
     pub machine: String,
-    /// The system in the file's head: 0 where it says none, 3 for Linux, 9 for FreeBSD.
+    /// `EI_OSABI`: 0 for none, 3 for Linux, 9 for FreeBSD.
     pub os_abi: u8,
-    /// The program that loads it; none for a static program.
+    /// The run-time linker (`PT_INTERP`); `None` for a static program.
     pub interpreter: Option<String>,
-    /// The shared libraries it names, in its order.
+    /// The shared libraries it needs (`DT_NEEDED`), in the file's order.
     pub libraries: Vec<String>,
-    /// Who wrote the ABI note: `FreeBSD`, `DragonFly`, `GNU`.
+    /// The name in the ABI note: `FreeBSD`, `DragonFly`, `GNU`.
     pub vendor: Option<String>,
-    /// The system's version in that note: 1400500 is FreeBSD 14.0.
+    /// The system's version in the ABI note, such as 1400500 for a FreeBSD 14.
     pub release: Option<u32>,
-    /// Whether something is to run before `main`.
+    /// Whether functions run before `main` (`.init_array` is not empty).
     pub constructors: bool,
 }
 
@@ -31,7 +31,7 @@ impl Executable {
     /// Reads the headers of an ELF file.
     ///
     /// # Errors
-    /// In words, when it is not one or its tables point outside of it.
+    /// A predicate such as "is not an ELF file", when the file is no ELF file or its tables point outside of it.
     pub fn read(bytes: &[u8]) -> Result<Self, String> {
         match FileKind::parse(bytes) {
             Ok(FileKind::Elf32) => ElfFile32::<Endianness>::parse(bytes)
@@ -70,7 +70,7 @@ fn read<H: FileHeader<Endian = Endianness>>(
         if let Some(mut notes) = segment.notes(endian, bytes)? {
             while let Some(note) = notes.next()? {
                 let desc = note.desc();
-                // The same type in the notes of all three vendors, followed by the version.
+                // All three vendors use this note type, and the version comes first in it.
                 if note.n_type(endian) == NT_GNU_ABI_TAG && executable.vendor.is_none() {
                     executable.vendor = Some(String::from_utf8_lossy(note.name()).into_owned());
                     let number = desc.first_chunk::<4>().copied();
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_test_program_says_what_it_is() {
+    fn the_headers_of_this_test_program_are_read() {
         let own = std::fs::read(std::env::current_exe().unwrap()).unwrap();
         let own = Executable::read(&own).unwrap();
         assert_eq!(own.machine, std::env::consts::ARCH);
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_refused_in_words() {
+    fn other_and_damaged_files_are_refused() {
         assert_eq!(
             Executable::read(b"#!/bin/sh\n").unwrap_err(),
             "is not an ELF file"

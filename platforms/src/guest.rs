@@ -1,8 +1,8 @@
-//! A guest as a platform: from its profile to an agent that serves, everything it needs fetched on the way.
+//! Starts agents in virtual machines: obtains everything that a profile names, then boots the guest.
 //!
-//! Neighbours: `kernel` has the kernel, `agents` the agent, `qemu` the machine. What is missing is found when the
-//! first agent is asked for, and kept: a run over several platforms must not fail at its start because the last one's
-//! emulator is not installed.
+//! `kernel` provides the kernel, `agents` the agent, and `qemu` the machine. They are obtained when the first agent is
+//! started, not when the platform is created: a run over several platforms must not fail at its start because the last
+//! platform's emulator is not installed.
 
 use std::env;
 use std::fs;
@@ -19,48 +19,49 @@ use crate::profile::{Accelerator, Boot, BootMethod, Clock, KernelSource, Platfor
 use crate::qemu::{Guest, GuestError, Launch, decide_accelerator, require_program};
 use crate::root_image;
 
-/// Decides what would otherwise be random in a guest. One number for all: what differs between two runs is then the
-/// kernel's doing or the clock's.
+/// QEMU's random seed. It is the same for all guests, so a difference between two runs comes from the kernel or the
+/// clock.
 const SEED: u64 = 7;
 
-/// Cases are about a kilobyte long, and the queue of DragonFly's serial port is one, FreeBSD's twenty.
-pub(crate) const A_FEW: usize = 2;
+/// The number of outstanding requests on a serial port without flow control. A request is about a kilobyte long. The
+/// input queue of DragonFly's serial port holds one kilobyte, FreeBSD's holds twenty.
+pub(crate) const SERIAL_MAX_OUTSTANDING: usize = 2;
 
-/// A guest that can be started again and again.
+/// Starts guests of one profile.
 #[derive(Debug)]
 pub struct GuestStarter {
     profile: PlatformProfile,
-    /// Whether a saved state may be restored.
+    /// Whether saved states are used.
     warm: bool,
-    ready: Mutex<Option<Ready>>,
+    components: Mutex<Option<Components>>,
 }
 
-/// What a guest is made of, once it is there.
+/// Everything a guest needs, found on this machine.
 #[derive(Clone, Debug)]
-struct Ready {
+struct Components {
     cache: Cache,
     kernel: Kernel,
     agent: PathBuf,
-    /// Where it is not an initramfs.
+    /// The root image, or the medium that carries the agent. `None` if the guest boots into an initramfs.
     root: Option<PathBuf>,
     accelerator: Accelerator,
 }
 
 impl GuestStarter {
-    /// A guest of this profile. Nothing is looked for yet.
+    /// A starter for this profile. It does not search for anything yet.
     pub fn new(profile: PlatformProfile) -> Self {
         Self {
             profile,
             warm: true,
-            ready: Mutex::default(),
+            components: Mutex::default(),
         }
     }
 
-    /// The same with a kernel of one's own, the `lib/modules/VERSION` that belongs to it, and the unpacked
-    /// system a root image is made from.
+    /// Replaces the kernel by a local file. `modules` is its `lib/modules/VERSION`; `tree` is the unpacked system from
+    /// which a root image is made.
     ///
     /// # Errors
-    /// Where a kernel of this system cannot be started so.
+    /// When this operating system cannot boot from these files.
     pub fn with_kernel(
         mut self,
         image: &Path,
@@ -74,7 +75,7 @@ impl GuestStarter {
             tree: tree.map(Path::to_owned),
         };
         if modules.is_none() {
-            // Without a folder nothing is known to be there: what a kernel of one's own has is built in.
+            // Without a modules folder, drivers must be built in.
             qemu.modules.clear();
             qemu.channel_modules.clear();
         }
@@ -82,36 +83,36 @@ impl GuestStarter {
         Ok(self)
     }
 
-    /// The same, booted each time instead of restored.
+    /// Boots every guest instead of restoring a saved state.
     #[must_use]
     pub fn cold(mut self) -> Self {
         self.warm = false;
         self
     }
 
-    /// The profile.
+    /// The profile of its guests.
     pub fn profile(&self) -> &PlatformProfile {
         &self.profile
     }
 
-    fn ready(&self, notify: &mut dyn FnMut(String)) -> Result<Ready, StartError> {
-        let mut ready = self.ready.lock().expect("preparing does not panic");
-        if let Some(ready) = &*ready {
-            return Ok(ready.clone());
+    fn components(&self, notify: &mut dyn FnMut(String)) -> Result<Components, StartError> {
+        let mut components = self.components.lock().expect("preparing does not panic");
+        if let Some(components) = &*components {
+            return Ok(components.clone());
         }
         let prepared = self.prepare(notify)?;
-        Ok(ready.insert(prepared).clone())
+        Ok(components.insert(prepared).clone())
     }
 
-    fn prepare(&self, notify: &mut dyn FnMut(String)) -> Result<Ready, StartError> {
+    fn prepare(&self, notify: &mut dyn FnMut(String)) -> Result<Components, StartError> {
         require_program(&self.profile.qemu().emulator)?;
         let agent = agents::find(&self.profile.target)?;
         let cache = Cache::from_environment()?;
-        let mut told = String::new();
+        let mut last = String::new();
         let kernel = kernel::fetch(&self.profile, &cache, &mut |progress| {
             let text = progress.to_string();
-            if text != told {
-                told.clone_from(&text);
+            if text != last {
+                last.clone_from(&text);
                 notify(text);
             }
         })?;
@@ -119,68 +120,69 @@ impl GuestStarter {
             Some(image) => cache.path(&cache.store(&image)?),
             None => None,
         };
-        let mut ready = Ready {
+        let mut components = Components {
             cache,
             kernel,
             agent,
             root,
             accelerator: Accelerator::Tcg,
         };
-        let verdict = decide_accelerator(self.launch(&ready, &LaunchRequest::default()));
+        let verdict = decide_accelerator(self.launch(&components, &LaunchRequest::default()));
         if let Some(reason) = verdict.reason {
             notify(format!("the CPU is emulated: {reason}"));
         }
-        ready.accelerator = verdict.accelerator;
-        Ok(ready)
+        components.accelerator = verdict.accelerator;
+        Ok(components)
     }
 
-    fn launch<'l>(&'l self, ready: &'l Ready, launch: &LaunchRequest<'l>) -> Launch<'l> {
+    fn launch<'l>(&'l self, components: &'l Components, launch: &LaunchRequest<'l>) -> Launch<'l> {
         Launch {
             profile: &self.profile,
-            kernel: &ready.kernel,
-            agent: &ready.agent,
-            root: ready.root.as_deref(),
-            accelerator: ready.accelerator,
+            kernel: &components.kernel,
+            agent: &components.agent,
+            root: components.root.as_deref(),
+            accelerator: components.accelerator,
             input: self.input(launch),
-            bulk: launch.large_payload,
+            large_payload: launch.large_payload,
             warm: self.warm,
             seed: SEED,
             console: None,
-            cache: &ready.cache,
+            cache: &components.cache,
         }
     }
 
-    /// Start the machine and wait until its agent serves.
+    /// Starts the guest. Without batch input, waits until its agent serves.
     ///
     /// # Errors
-    /// When something it is made of is missing, or it does not come up.
+    /// When something the guest needs is missing, or it does not boot.
     pub fn boot(
         &self,
         launch: &LaunchRequest<'_>,
         notify: &mut dyn FnMut(String),
     ) -> Result<Guest, StartError> {
-        let mut ready = self.ready(notify)?;
-        let scratch = ready.cache.scratch()?;
+        let mut components = self.components(notify)?;
+        let scratch = components.cache.scratch()?;
         if let Some(input) = self.input(launch)
-            && let Some(image) = self.root_image(&ready.kernel, &ready.agent, Some(input))?
+            && let Some(image) = self.root_image(&components.kernel, &components.agent, Some(input))?
         {
             let file = scratch.path().join("root.iso");
             fs::write(&file, image).map_err(CacheError::writing(&file))?;
-            ready.root = Some(file);
+            components.root = Some(file);
         }
-        let guest: Result<Guest, GuestError> = Guest::start(self.launch(&ready, launch));
-        Ok(guest?.keeping(scratch))
+        let guest: Result<Guest, GuestError> = Guest::start(self.launch(&components, launch));
+        Ok(guest?.with_folder(scratch))
     }
 
-    /// What the agent reads instead of the channel: everything, where its clock would run away meanwhile, and a program
-    /// with its files, where they would take minutes through a serial port and can be on the disk instead.
+    /// The requests that the agent reads from a file instead of the channel. In virtual time these are all requests.
+    /// For a guest with a root image these are a program and its files, which would take minutes through the serial
+    /// port.
     fn input<'e>(&self, launch: &LaunchRequest<'e>) -> Option<&'e [u8]> {
         let traits = self.traits();
-        let beforehand = traits.batch_input || traits.batch_files;
-        (beforehand && !launch.requests.is_empty()).then_some(launch.requests)
+        let batch = traits.batch_input || traits.batch_files;
+        (batch && !launch.requests.is_empty()).then_some(launch.requests)
     }
 
-    /// The image that brings the agent; none where an archive does.
+    /// The image with the agent; `None` if the agent is in an initramfs.
     fn root_image(
         &self,
         kernel: &Kernel,
@@ -188,44 +190,44 @@ impl GuestStarter {
         input: Option<&[u8]>,
     ) -> Result<Option<Vec<u8>>, StartError> {
         Ok(match (self.profile.boot_method()?, &kernel.tree) {
-            (BootMethod::Disk(entry), _) => Some(root_image::carrier(entry, agent)?),
-            (BootMethod::Archive | BootMethod::RootImage, Some(tree)) => {
+            (BootMethod::Disk(entry), _) => Some(root_image::agent_medium(entry, agent)?),
+            (BootMethod::Initramfs | BootMethod::RootImage, Some(tree)) => {
                 Some(root_image::build(agent, tree, input)?)
             }
-            (BootMethod::Archive | BootMethod::RootImage, None) => None,
+            (BootMethod::Initramfs | BootMethod::RootImage, None) => None,
         })
     }
 }
 
-/// Whether the guest called `name` can be started with nothing fetched or built before.
+/// Checks that the guest `name` can be started without downloading or building anything.
 ///
 /// # Errors
-/// What is missing, with the way to get it.
-pub fn at_hand(name: &str) -> Result<(), StartError> {
+/// The first thing that is missing, and how to get it.
+pub fn check_available(name: &str) -> Result<(), StartError> {
     let profile = PlatformProfile::find(name)?;
     require_program(&profile.qemu().emulator)?;
     agents::find(&profile.target)?;
     match kernel::cached(&profile, &Cache::from_environment()?) {
         Some(_) => Ok(()),
-        None => Err("its kernel is not in the cache: the first run on it fetches it".into()),
+        None => Err("its kernel is not in the cache: the first run on this platform downloads it".into()),
     }
 }
 
-/// Whether a test may start the guest called `name`: everything is at hand, and `REUSESPEC_GUESTS` is not 0. What is
-/// left out is said on standard error past the capture of tests, with the way to get it.
+/// Whether a test may start the guest `name`: everything is available, and `REUSESPEC_GUESTS` is not `0`. If not, the
+/// reason is written to standard error, past the test runner's capture.
 ///
 /// # Panics
-/// Where something is missing although `REUSESPEC_GUESTS` is `require`.
+/// When something is missing although `REUSESPEC_GUESTS` is `require`.
 pub fn is_tested(name: &str) -> bool {
     let wish = env::var("REUSESPEC_GUESTS").unwrap_or_default();
-    let why = match at_hand(name) {
+    let reason = match check_available(name) {
         Ok(()) if wish == "0" => "REUSESPEC_GUESTS is 0".to_owned(),
         Ok(()) => return true,
         Err(error) => error.to_string(),
     };
-    assert_ne!(wish, "require", "{name}: {why}");
-    // A standard error that is closed has no reader to miss the line.
-    let _ = writeln!(io::stderr(), "left out: {name}: {why}");
+    assert_ne!(wish, "require", "{name}: {reason}");
+    // A closed standard error is no reason to fail the test.
+    let _ = writeln!(io::stderr(), "left out: {name}: {reason}");
     false
 }
 
@@ -236,7 +238,7 @@ impl Starter for GuestStarter {
 
     fn traits(&self) -> PlatformTraits {
         PlatformTraits {
-            // A virtual clock counts instructions: its CPU is never late.
+            // A virtual clock counts instructions, so emulation does not make the guest slower on its own clock.
             slower: match self.profile.clock {
                 Clock::Real => self.profile.timing.slower,
                 Clock::Virtual => 1,
@@ -244,11 +246,11 @@ impl Starter for GuestStarter {
             batch_input: self.profile.clock == Clock::Virtual,
             batch_files: matches!(self.profile.boot_method(), Ok(BootMethod::RootImage)),
             boot_timeout: Duration::from_secs(self.profile.timing.boot_secs.into()),
-            ahead: match self.profile.boot_method() {
-                Ok(BootMethod::Archive) => None,
-                _ => Some(A_FEW),
+            max_outstanding: match self.profile.boot_method() {
+                Ok(BootMethod::Initramfs) => None,
+                _ => Some(SERIAL_MAX_OUTSTANDING),
             },
-            costs_a_machine: true,
+            dedicated_machine: true,
             capabilities: self.profile.capabilities.clone(),
         }
     }
@@ -259,11 +261,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_guest_but_one_started_from_its_own_disk_takes_a_program_s_files() {
-        let takes_none =
+    fn only_guests_that_boot_from_their_own_disk_take_no_files() {
+        let takes_no_files =
             |profile: &PlatformProfile| !GuestStarter::new(profile.clone()).traits().takes_files();
         let names: Vec<_> = PlatformProfile::all()
-            .filter(takes_none)
+            .filter(takes_no_files)
             .map(|profile| profile.name)
             .collect();
         assert_eq!(names, ["dragonfly-5.6", "dragonfly-6.4", "freebsd-14-ci"]);

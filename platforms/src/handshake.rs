@@ -1,46 +1,42 @@
-//! The lines before the protocol, by which a guest's agent learns the time of day; and a link that says them by itself.
+//! The host's side of the [`handshake`](reusespec_core::handshake): the line it sends, and a link that sends it by
+//! itself.
 //!
-//! Neighbours: `qemu` says them between booting and saving a state; `elsewhere` leaves them to [`answered`], because
-//! behind somebody's command may be a machine whose first process is the agent, or none.
-//!
-//! The agent's `init` is the other side, and describes them. The two crates share no code: the lines are part of what a
-//! saved state and a foreign agent rely on, so they are written out on both sides.
+//! For a guest of ours `qemu` reads and answers the lines, because it saves the guest's state between them. For a
+//! command [`with_handshake`] does: the command may start a machine whose first process is the agent, or an agent that
+//! sends no such line.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::cache::hex;
+use reusespec_core::handshake::{Go, READY, SERVING};
+
 use crate::link::Link;
 
-/// What a guest says when a state of it may be saved.
-pub(crate) const READY: &str = "reusespec-init 1";
-/// What it says when its agent serves.
-pub(crate) const GOING: &str = "reusespec-init go";
-
-/// A longer line is no line of ours.
+/// A longer line is not part of the handshake.
 const LONGEST_LINE: usize = 64 * 1024;
 
-/// The time of day and fresh randomness.
+/// The host's line, with the current time and a fresh seed.
 ///
 /// # Errors
-/// When this machine has no randomness.
-pub(crate) fn go() -> io::Result<String> {
+/// When /dev/urandom cannot be read.
+pub(crate) fn go_line() -> io::Result<String> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let mut seed = [0; 32];
+    let mut seed = vec![0; 32];
     File::open("/dev/urandom")?.read_exact(&mut seed)?;
-    Ok(format!("go {} {}\n", now.as_nanos(), hex(&seed)))
+    let unix_ns = u64::try_from(now.as_nanos()).map_err(io::Error::other)?;
+    Ok(format!("{}\n", Go { unix_ns, seed }))
 }
 
-/// The same link, on which a guest that asks is answered before the first line of the protocol is read.
-pub(crate) fn answered(link: Link) -> Link {
+/// Wraps a link so that it answers the handshake of a guest and removes its lines from the replies.
+pub(crate) fn with_handshake(link: Link) -> Link {
     let requests = Shared(Arc::new(Mutex::new(link.requests)));
     let replies = Replies {
         stream: link.replies,
         requests: Some(requests.clone()),
         line: Vec::new(),
-        passed: Vec::new(),
+        pending: Vec::new(),
         begun: false,
     };
     Link {
@@ -65,38 +61,39 @@ impl Write for Shared {
 
 struct Replies {
     stream: Box<dyn Read + Send>,
-    /// Until the protocol has begun: afterwards an agent's input has to end when the session drops its own end.
+    /// For the answer. Dropped when the protocol begins, because the agent's input must end when the session drops its
+    /// own handle.
     requests: Option<Shared>,
-    /// What has come of a line.
+    /// The incomplete line received so far.
     line: Vec<u8>,
-    /// What was looked at and is not ours.
-    passed: Vec<u8>,
+    /// Bytes that are not part of the handshake and have not been read yet.
+    pending: Vec<u8>,
     /// Whether the protocol has begun.
     begun: bool,
 }
 
 impl Read for Replies {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.passed.is_empty() && !self.begun {
-            self.take_in()?;
+        while self.pending.is_empty() && !self.begun {
+            self.read_chunk()?;
         }
-        if self.passed.is_empty() {
+        if self.pending.is_empty() {
             return self.stream.read(buffer);
         }
-        let count = self.passed.len().min(buffer.len());
-        buffer[..count].copy_from_slice(&self.passed[..count]);
-        self.passed.drain(..count);
+        let count = self.pending.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&self.pending[..count]);
+        self.pending.drain(..count);
         Ok(count)
     }
 }
 
 impl Replies {
-    fn take_in(&mut self) -> io::Result<()> {
+    fn read_chunk(&mut self) -> io::Result<()> {
         let mut chunk = [0; 4096];
         let count = self.stream.read(&mut chunk)?;
         for byte in &chunk[..count] {
             if self.begun {
-                self.passed.push(*byte);
+                self.pending.push(*byte);
                 continue;
             }
             self.line.push(*byte);
@@ -106,7 +103,7 @@ impl Replies {
         }
         if count == 0 || self.line.len() > LONGEST_LINE {
             self.begun = true;
-            self.passed.append(&mut self.line);
+            self.pending.append(&mut self.line);
         }
         if self.begun {
             self.requests = None;
@@ -117,17 +114,17 @@ impl Replies {
     fn end_line(&mut self) -> io::Result<()> {
         let line = std::mem::take(&mut self.line);
         let text = String::from_utf8_lossy(&line);
-        // A serial port may have noise in front of it.
+        // A serial port may deliver noise before the line.
         if let (true, Some(requests)) = (text.trim_end().ends_with(READY), &mut self.requests) {
-            requests.write_all(go()?.as_bytes())?;
+            requests.write_all(go_line()?.as_bytes())?;
             return requests.flush();
         }
-        if text.trim_end().ends_with(GOING) {
+        if text.trim_end().ends_with(SERVING) {
             self.begun = true;
             return Ok(());
         }
         self.begun = text.starts_with('{');
-        self.passed.extend(line);
+        self.pending.extend(line);
         Ok(())
     }
 }
@@ -141,9 +138,9 @@ mod tests {
     use super::*;
     use crate::link::AgentHandle;
 
-    struct Nobody;
+    struct NoAgent;
 
-    impl AgentHandle for Nobody {
+    impl AgentHandle for NoAgent {
         fn diagnostics(&mut self) -> String {
             String::new()
         }
@@ -151,7 +148,7 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(60);
 
-    /// The end of its writer is the end of what the agent reads, as of a pipe.
+    /// Shuts down its direction when dropped, as a pipe does.
     struct Pipe(UnixStream);
 
     impl Write for Pipe {
@@ -170,15 +167,15 @@ mod tests {
         }
     }
 
-    /// A link, and the agent's end of it.
+    /// A link with the handshake, and the agent's end of it.
     fn link() -> (Link, UnixStream) {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let link = Link {
             requests: Box::new(Pipe(ours.try_clone().unwrap())),
             replies: Box::new(ours),
-            handle: Box::new(Nobody),
+            handle: Box::new(NoAgent),
         };
-        (answered(link), theirs)
+        (with_handshake(link), theirs)
     }
 
     fn line(stream: &mut impl Read) -> String {
@@ -192,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_guest_that_asks_is_answered_and_its_lines_are_not_passed_on() {
+    fn a_guest_that_asks_is_answered_and_its_lines_are_not_pending_on() {
         let (mut link, mut guest) = link();
         guest
             .write_all(b"boot noise\r\n\0\0reusespec-init 1\r\n")
@@ -219,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn an_agent_that_does_not_ask_hears_nothing_of_it() {
+    fn an_agent_without_a_handshake_receives_no_go_line() {
         let (mut link, mut agent) = link();
         agent.write_all(b"{\"hello\":1}\nrest").unwrap();
         assert_eq!(line(&mut link.replies), "{\"hello\":1}\n");

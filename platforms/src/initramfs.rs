@@ -1,13 +1,13 @@
 //! Writes an initramfs: a cpio archive in the `newc` format of Linux's
 //! Documentation/driver-api/early-userspace/buffer-format.rst.
 //!
-//! Neighbours: `qemu` hands the bytes to the kernel; the agent's `init` reads `/etc/modules`.
+//! `qemu` passes the bytes to the kernel. The agent's `init` reads `/etc/modules`.
 //!
-//! Deterministic: the same entries in the same order give the same bytes (no times, owners or inode numbers of this
-//! machine), so the hash of the archive identifies a warm state. Not compressed: unpacking costs the emulated CPU
-//! more than reading 2 MB.
+//! The same entries in the same order give the same bytes (no times, owners or inode numbers of this machine), because
+//! the hash of the archive identifies a saved state. That is why no cpio crate or program is used. The archive is not
+//! compressed: decompressing costs an emulated CPU more time than reading 2 MB.
 
-/// An archive under construction.
+/// Builds an archive.
 #[derive(Debug, Default)]
 pub struct Initramfs {
     bytes: Vec<u8>,
@@ -19,7 +19,7 @@ const FILE: u32 = 0o100_000;
 const CHARACTER_DEVICE: u32 = 0o020_000;
 
 impl Initramfs {
-    /// An archive with the root's folders and the console that gives `/init` its standard streams.
+    /// An archive with the root's folders and `/dev/console`, from which the kernel gives `/init` its standard streams.
     pub fn new() -> Self {
         let mut archive = Self::default();
         for folder in ["dev", "etc", "lib", "lib/modules", "proc", "sys", "tmp"] {
@@ -29,17 +29,17 @@ impl Initramfs {
         archive
     }
 
-    /// A folder, mode 0755. Its parent must have been added.
+    /// Adds a folder with mode 0755. Its parent must have been added before.
     pub fn folder(&mut self, path: &str) -> &mut Self {
         self.entry(path, FOLDER | 0o755, (0, 0), &[])
     }
 
-    /// A regular file with the permission bits `mode`, 4 GiB at most. Its folder must have been added.
+    /// Adds a regular file of less than 4 GiB with the permission bits `mode`. Its folder must have been added before.
     pub fn file(&mut self, path: &str, mode: u32, content: &[u8]) -> &mut Self {
         self.entry(path, FILE | mode, (0, 0), content)
     }
 
-    /// The archive, padded to whole 512-byte blocks as cpio(1) does.
+    /// Ends the archive and pads it to whole 512-byte blocks, as cpio(1) does.
     pub fn finish(mut self) -> Vec<u8> {
         self.entry("TRAILER!!!", 0, (0, 0), &[]);
         self.bytes.resize(self.bytes.len().next_multiple_of(512), 0);

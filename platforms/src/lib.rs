@@ -1,23 +1,23 @@
-//! Where cases run. A platform starts an agent somewhere and hands out a pair of byte streams to it.
+//! Where cases run: starts an agent on a platform and returns the two byte streams to it.
 //!
 //! | module | owns |
 //! |---|---|
-//! | [`link`] | a running agent as two streams, and whatever can start one |
-//! | [`command`] | any command whose standard input and output are an agent; this machine is the simplest one |
-//! | [`remote`] | somebody's command, a machine reached by ssh, an emulated CPU |
-//! | [`guest`] | a machine of our own, from its profile to an agent that serves |
+//! | [`link`] | a running agent as two streams, and the trait of everything that can start one |
+//! | [`command`] | an agent started as a command; this machine is the simplest case |
+//! | [`remote`] | platforms started by a command: a user's command, ssh, an emulated CPU |
+//! | [`guest`] | a virtual machine, from its profile to an agent that serves |
 //! | [`profile`] | guests as data: `platforms/*.toml` |
-//! | [`system`] | the systems guests run, and the way of each to its agent |
-//! | [`agents`] | the agent's executables for other machines |
-//! | [`kernel`] | kernels from Debian packages, local paths or pinned addresses, as an ELF that boots |
-//! | [`initramfs`] | the archive a guest boots into, written the same byte for byte |
-//! | [`executable`] | what a program file says about itself |
+//! | [`system`] | the guests' operating systems, and how each boots to its agent |
+//! | [`agents`] | finds the agent's executables for other machines |
+//! | [`kernel`] | kernels from Debian packages, local paths or pinned URLs, as an ELF file that boots |
+//! | [`initramfs`] | the archive that a Linux guest boots into |
+//! | [`executable`] | reads an ELF file's headers |
 //! | [`root_image`] | the root file system of a guest without an initramfs |
-//! | [`qemu`] | the command line, the guest, its data channel, and states to start warm from |
-//! | [`cache`] | what was fetched and built, under a hash of what it was made from |
-//! | [`doctor`] | what is here, what is missing and how to get it |
-//! | `handshake` | the lines before the protocol, by which a guest learns the time of day |
-//! | [`process`] | children that end with us on every path |
+//! | [`qemu`] | QEMU's command line, the guest, its channel, and its saved states |
+//! | [`cache`] | stores what was downloaded and built, by content |
+//! | [`doctor`] | what this machine has, what is missing and how to get it |
+//! | `handshake` | the host's side of the lines before the protocol |
+//! | [`process`] | starts all child processes, so that they die with this process |
 
 pub mod agents;
 pub mod cache;

@@ -1,54 +1,54 @@
-//! A running agent as two streams, and whatever can start one again and again.
+//! A running agent as two byte streams, and the trait of everything that can start agents.
 
 use std::error::Error;
 use std::io::{Read, Write};
 use std::time::Duration;
 
-/// A running agent.
-///
-/// Dropping the [`AgentHandle`] ends the agent and everything started for it, on every path.
+/// A running agent. Dropping its [`AgentHandle`] kills the agent and every process started for it.
 pub struct Link {
-    /// Requests go here.
+    /// The stream for requests to the agent.
     pub requests: Box<dyn Write + Send>,
-    /// Replies come from here.
+    /// The stream of the agent's replies.
     pub replies: Box<dyn Read + Send>,
-    /// Keeps the agent alive.
+    /// Keeps the agent alive, and reports on it.
     pub handle: Box<dyn AgentHandle>,
 }
 
-/// Keeps an agent alive until it is dropped, and remembers what it printed beside its replies.
+/// Keeps an agent alive until it is dropped, and keeps what the agent printed outside the protocol.
 pub trait AgentHandle: Send {
-    /// The last lines of standard error or of the console, and how it ended if it has: for reports.
+    /// For reports: the agent's exit status, if it has exited, and the last lines of its standard error or console.
     fn diagnostics(&mut self) -> String;
 }
 
-/// What an agent is started for, as far as that decides how.
+/// Describes the work of an agent that is about to be started, as far as it affects how it is started.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LaunchRequest<'e> {
-    /// More than about a hundred cases, or files: a slow channel would take longer than a slower start.
+    /// The agent will receive more than about a hundred cases, or files. A faster channel is then worth a slower boot.
     pub large_payload: bool,
-    /// Everything the host will ever say, where the agent gets it before it starts ([`PlatformTraits::batch_input`],
-    /// [`PlatformTraits::batch_files`]).
+    /// All requests, if the platform must have them before the agent starts ([`PlatformTraits::batch_input`] and
+    /// [`PlatformTraits::batch_files`]). Otherwise empty.
     pub requests: &'e [u8],
 }
 
-/// What whoever talks to a platform's agents has to know about them.
+/// What the host must know to talk to the agents of a platform.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlatformTraits {
-    /// By how much budgets are stretched, as the CPU is emulated.
+    /// The factor by which time budgets grow, because the CPU is emulated.
     pub slower: u32,
-    /// The clock skips what nobody works in. Then the agent is told everything beforehand: while it waited for a host
-    /// its clock would run ahead by an unknown amount.
+    /// The agent receives all requests before it starts. In virtual time the clock skips idle time, so it would advance
+    /// by an unknown amount while the agent waits for the host.
     pub batch_input: bool,
-    /// A program's files are given before the machine starts, too ([`LaunchRequest::requests`]).
+    /// Requests that carry a program's files must be given before the start ([`LaunchRequest::requests`]).
     pub batch_files: bool,
-    /// How long it may take to boot: who is told beforehand is handed over before that.
+    /// Limits the boot of a guest. With batch input or batch files the [`Link`] is returned before the guest has booted,
+    /// so the host applies this limit to the wait for the hello.
     pub boot_timeout: Duration,
-    /// How many cases it may be told of before it has begun them, where its channel loses what is not taken at once.
-    pub ahead: Option<usize>,
-    /// Each agent costs a machine, so that one is shared where two could work side by side.
-    pub costs_a_machine: bool,
-    /// What the agent's hello must report as there.
+    /// The number of requests that may be outstanding (sent, but not begun), if the channel has no flow control.
+    pub max_outstanding: Option<usize>,
+    /// Each agent runs in a virtual machine of its own. Starting one is expensive, so the cases of the kernel and of the
+    /// reference share an agent.
+    pub dedicated_machine: bool,
+    /// The capabilities that the agent's hello must report.
     pub capabilities: Vec<String>,
 }
 
@@ -59,47 +59,48 @@ impl Default for PlatformTraits {
             batch_input: false,
             batch_files: false,
             boot_timeout: Duration::ZERO,
-            ahead: None,
-            costs_a_machine: false,
+            max_outstanding: None,
+            dedicated_machine: false,
             capabilities: Vec::new(),
         }
     }
 }
 
 impl PlatformTraits {
-    /// Whether a program's files can reach its agents: not through a channel that loses what is not taken at once.
+    /// Whether files can be sent to the agents. A channel without flow control would lose parts of them.
     pub fn takes_files(&self) -> bool {
-        self.batch_files || self.ahead.is_none()
+        self.batch_files || self.max_outstanding.is_none()
     }
 
-    /// How long to wait for a sign of an agent that may take `budget` of its own time for what it does.
-    pub fn patience(&self, budget: Duration) -> Duration {
-        /// Spare time of a real clock.
-        const SILENCE: Duration = Duration::from_secs(10);
-        /// The slowest guest measured skips 36 s in one; a third of that, and a minute for what is computed.
-        const SKIPPED: u32 = 12;
-        const COMPUTED: Duration = Duration::from_secs(60);
+    /// How long the host waits for the next reply of an agent whose work may take `budget` on the agent's clock.
+    pub fn reply_timeout(&self, budget: Duration) -> Duration {
+        /// Added to the budget on a real clock.
+        const MARGIN: Duration = Duration::from_secs(10);
+        /// Seconds of virtual time that pass in a real one. The slowest guest measured skips 36, and this is a third of
+        /// it.
+        const VIRTUAL_SPEED: u32 = 12;
+        /// Added in virtual time, for the computing that cannot be skipped.
+        const COMPUTING: Duration = Duration::from_secs(60);
         if self.batch_input {
-            budget / SKIPPED + COMPUTED
+            budget / VIRTUAL_SPEED + COMPUTING
         } else {
-            budget * self.slower + SILENCE
+            budget * self.slower + MARGIN
         }
     }
 }
 
-/// Why there is no agent, with the way out; causes are kept.
+/// Why an agent could not be started. The message says what to do; the sources are the causes.
 pub type StartError = Box<dyn Error + Send + Sync>;
 
-/// Something that agents can be started on, again and again.
+/// A platform on which any number of agents can be started.
 pub trait Starter: Send + Sync {
-    /// Start one. The calling thread must live as long as the link. `tell` hears what a reader should know
-    /// meanwhile: a download that has begun, why the CPU is emulated.
+    /// Starts an agent. `notify` receives messages for the user: a download has begun, or why the CPU is emulated.
     ///
     /// # Errors
-    /// When something is missing, does not come up, or dies on the way.
+    /// When something is missing, or when the machine or the agent does not start.
     fn start(&self, launch: &LaunchRequest<'_>, notify: &mut dyn FnMut(String)) -> Result<Link, StartError>;
 
-    /// How its agents work.
+    /// The properties of its agents.
     fn traits(&self) -> PlatformTraits {
         PlatformTraits::default()
     }

@@ -1,13 +1,15 @@
-//! Platforms that are no machine of ours: somebody's command, a machine reached by ssh, an emulated CPU.
+//! Platforms that are started by a command: a user's command, a machine reached by ssh, an emulated CPU.
 //!
 //! ```toml
 //! [boot.command]                      [boot.ssh]            [boot.user]
 //! program = ["ssh", "box", "agent"]   host = "me@box"       emulator = "aarch64"
 //! ```
-//! Each is a command whose standard input and output are an agent in the end, so `command` starts them all. By ssh the
-//! agent's executable travels in front of the requests, on the same stream: one connection, nothing to install, and
-//! the user's own client with its keys and jump hosts. The remote shell takes exactly as many bytes as the agent has;
-//! that it could read ahead does no harm, because the host does not speak before the agent's hello.
+//! In all three cases the standard input and output of the command are those of an agent, so `command` starts it.
+//!
+//! With ssh, the agent's executable is sent before the requests on the same stream. So one connection is enough,
+//! nothing is installed, and the user's own ssh client with its keys and jump hosts is used. The remote shell reads
+//! exactly the length of the executable. A shell that reads ahead loses nothing, because the host sends no request
+//! before the agent's hello.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -19,116 +21,115 @@ use serde::Deserialize;
 
 use crate::agents::{self, NoAgent};
 use crate::command::AgentCommand;
-use crate::guest::A_FEW;
+use crate::guest::SERIAL_MAX_OUTSTANDING;
 use crate::handshake;
 use crate::link::{LaunchRequest, Link, PlatformTraits, StartError, Starter};
-use crate::profile::{PlatformProfile, ProfileError};
+use crate::process;
+use crate::profile::{COMMANDS, PlatformProfile, ProfileError};
 use reusespec_core::Deviation;
 
-/// The emulated CPUs that come with the program: name and text.
-const BUILT_IN: &[(&str, &str)] = &[("user-aarch64", include_str!("../user-aarch64.toml"))];
-/// `--platform ssh:me@box` needs no file.
-const BY_SSH: &str = "ssh:";
+/// `--platform ssh:me@box` needs no profile.
+const SSH_PREFIX: &str = "ssh:";
 
-/// A platform that is started by a command.
+/// The profile of a platform that is started by a command.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RemotePlatform {
-    /// What `--platform` calls it; not in the file.
+    /// Its name in `--platform`; not in the file.
     #[serde(skip)]
     pub name: String,
     /// How it is started.
     pub boot: Boot,
-    /// By how much budgets are stretched.
-    #[serde(default = "one")]
+    /// The factor by which time budgets grow.
+    #[serde(default = "default_slower")]
     pub slower: u32,
-    /// What the agent's hello must report as there.
+    /// The capabilities that the agent's hello must report.
     #[serde(default)]
     pub capabilities: Vec<String>,
-    /// Claims known not to hold there.
+    /// Claims that are known not to hold there.
     #[serde(default, rename = "deviation")]
     pub deviations: Vec<Deviation>,
 }
 
-fn one() -> u32 {
+fn default_slower() -> u32 {
     1
 }
 
-/// How an agent elsewhere is started. One table, named after the means.
+/// How the agent is started. The file has one table, whose name is the kind.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub enum Boot {
-    /// Whatever this starts is an agent on its standard streams.
+    /// A command that speaks the agent's protocol on its standard streams.
     Command {
         /// The program and its arguments.
         program: Vec<String>,
     },
-    /// A machine that somebody has.
+    /// A machine reached by ssh.
     Ssh {
-        /// What ssh(1) calls it.
+        /// The destination, as for ssh(1).
         host: String,
-        /// Further options of the client: `["-p", "2222"]`.
+        /// More options of the client: `["-p", "2222"]`.
         #[serde(default)]
         options: Vec<String>,
     },
-    /// This kernel, another CPU.
+    /// This machine's kernel with another CPU, emulated by qemu-user.
     User {
-        /// The emulator: the ending of `qemu-…` or `qemu-…-static`.
+        /// The emulator: `qemu-EMULATOR` or `qemu-EMULATOR-static`.
         emulator: String,
-        /// The Rust target the agent is built for.
+        /// The Rust target of the agent.
         target: String,
     },
 }
 
-/// Why an agent elsewhere cannot be started.
+/// Why the agent cannot be started.
 #[derive(Debug, thiserror::Error)]
-pub enum ElsewhereError {
+pub enum RemoteError {
     /// `program = []`.
     #[error("the command of {0} is empty: name a program whose standard input and output are an agent")]
     NoProgram(String),
-    /// The agent's executable.
+    /// No executable of the agent was found.
     #[error(transparent)]
     Agent(#[from] NoAgent),
-    /// The agent's executable is there and cannot be read.
+    /// The agent's executable cannot be read.
     #[error("cannot read {path}")]
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// The system's answer.
+        /// The operating system's error.
         source: std::io::Error,
     },
-    /// qemu-user.
+    /// qemu-user is not installed.
     #[error("no qemu-{emulator} on this machine: install it (Debian: apt install qemu-user-static)")]
     NoEmulator {
-        /// Its ending.
+        /// The emulator, as in the profile.
         emulator: String,
     },
-    /// ssh said no, or is not there.
-    #[error("cannot ask {host} what it is: {said}")]
+    /// ssh failed, or is not installed.
+    #[error("cannot run uname on {host}: {message}")]
     NoAnswer {
         /// The machine.
         host: String,
-        /// What ssh or the system said.
-        said: String,
+        /// The message of ssh or of the operating system.
+        message: String,
     },
-    /// A machine no agent is built for.
-    #[error("{host} is `{what}`, and no agent is built for that")]
+    /// No agent is built for this kind of machine.
+    #[error("{host} is `{what}`, and no platform has an agent for that")]
     UnknownMachine {
         /// The machine.
         host: String,
-        /// What it says it is.
+        /// Its output of `uname -s -m`.
         what: String,
     },
 }
 
 impl RemotePlatform {
-    /// The platform called `name`, if it is one of these: built in, `ssh:HOST`, or a file with one of the tables above.
-    /// `None`: it is none, and may be a guest.
+    /// The platform `name`: a built-in name, `ssh:HOST`, or a file with one of the tables above. Returns `None` if
+    /// `name` is none of these; it may then be a guest.
     ///
     /// # Errors
-    /// When the file cannot be read, or has mistakes.
+    /// When the file is not a valid profile.
     pub fn find(name: &str) -> Option<Result<Self, ProfileError>> {
-        if let Some(host) = name.strip_prefix(BY_SSH) {
+        if let Some(host) = name.strip_prefix(SSH_PREFIX) {
             let boot = Boot::Ssh {
                 host: host.to_owned(),
                 options: Vec::new(),
@@ -136,15 +137,15 @@ impl RemotePlatform {
             return Some(Ok(Self {
                 name: name.to_owned(),
                 boot,
-                slower: one(),
+                slower: default_slower(),
                 capabilities: Vec::new(),
                 deviations: Vec::new(),
             }));
         }
-        if let Some((known, text)) = BUILT_IN.iter().find(|(known, _)| *known == name) {
+        if let Some((known, text)) = COMMANDS.iter().find(|(known, _)| *known == name) {
             return Some(Self::parse(&format!("platforms/{known}.toml"), name, text));
         }
-        // A file that cannot be read is reported by who looks for guests.
+        // `PlatformProfile::find` reports a file that cannot be read.
         let text = name
             .ends_with(".toml")
             .then(|| fs::read_to_string(name).ok())
@@ -170,14 +171,14 @@ impl RemotePlatform {
         Ok(platform)
     }
 
-    /// The command that is an agent there.
-    fn command(&self) -> Result<AgentCommand, ElsewhereError> {
+    /// The command that starts the agent.
+    fn command(&self) -> Result<AgentCommand, RemoteError> {
         match &self.boot {
             Boot::Command { program } => {
                 let mut words: VecDeque<OsString> = program.iter().map(OsString::from).collect();
                 let program = words
                     .pop_front()
-                    .ok_or_else(|| ElsewhereError::NoProgram(self.name.clone()))?;
+                    .ok_or_else(|| RemoteError::NoProgram(self.name.clone()))?;
                 Ok(AgentCommand::new(program, words))
             }
             Boot::Ssh { host, options } => by_ssh(host, options),
@@ -185,8 +186,8 @@ impl RemotePlatform {
                 let agent = agents::find(target)?;
                 let program = ["-static", ""]
                     .iter()
-                    .find_map(|ending| crate::qemu::find_in_path(&format!("qemu-{emulator}{ending}")));
-                let program = program.ok_or_else(|| ElsewhereError::NoEmulator {
+                    .find_map(|ending| which::which(format!("qemu-{emulator}{ending}")).ok());
+                let program = program.ok_or_else(|| RemoteError::NoEmulator {
                     emulator: emulator.clone(),
                 })?;
                 Ok(AgentCommand::new(program, [agent.into_os_string()]))
@@ -199,8 +200,8 @@ impl Starter for RemotePlatform {
     fn start(&self, _: &LaunchRequest<'_>, _: &mut dyn FnMut(String)) -> Result<Link, StartError> {
         let link = self.command()?.start()?;
         Ok(match &self.boot {
-            // It may be a machine that somebody else boots from an image of ours.
-            Boot::Command { .. } => handshake::answered(link),
+            // The command may boot a machine from an image of ours, whose agent then begins with the handshake.
+            Boot::Command { .. } => handshake::with_handshake(link),
             Boot::Ssh { .. } | Boot::User { .. } => link,
         })
     }
@@ -208,60 +209,57 @@ impl Starter for RemotePlatform {
     fn traits(&self) -> PlatformTraits {
         PlatformTraits {
             slower: self.slower,
-            ahead: matches!(self.boot, Boot::Command { .. }).then_some(A_FEW),
+            max_outstanding: matches!(self.boot, Boot::Command { .. }).then_some(SERIAL_MAX_OUTSTANDING),
             capabilities: self.capabilities.clone(),
             ..PlatformTraits::default()
         }
     }
 }
 
-/// Every name of these that needs no file.
+/// The names of the built-in platforms of this kind.
 pub fn names() -> impl Iterator<Item = String> {
-    BUILT_IN.iter().map(|(name, _)| (*name).to_owned())
+    COMMANDS.iter().map(|(name, _)| (*name).to_owned())
 }
 
-fn by_ssh(host: &str, options: &[String]) -> Result<AgentCommand, ElsewhereError> {
+fn by_ssh(host: &str, options: &[String]) -> Result<AgentCommand, RemoteError> {
     let ssh = |remote: &str| {
         let mut words: Vec<OsString> = vec!["-T".into(), "-o".into(), "ConnectTimeout=20".into()];
         words.extend(options.iter().map(OsString::from));
         words.extend([host.into(), remote.into()]);
         words
     };
-    let no_answer = |said: String| ElsewhereError::NoAnswer {
+    let no_answer = |message: String| RemoteError::NoAnswer {
         host: host.to_owned(),
-        said,
+        message,
     };
-    let asked = Command::new("ssh")
-        .args(ssh("uname -s -m"))
-        .stdin(std::process::Stdio::null())
-        .output()
-        .map_err(|error| no_answer(error.to_string()))?;
-    if !asked.status.success() {
-        return Err(no_answer(
-            String::from_utf8_lossy(&asked.stderr).trim().to_owned(),
-        ));
+    let mut command = Command::new("ssh");
+    command.args(ssh("uname -s -m"));
+    let output = process::output(command).map_err(|error| no_answer(error.to_string()))?;
+    if !output.status.success() {
+        return Err(no_answer(output.stderr.trim().to_owned()));
     }
-    let what = String::from_utf8_lossy(&asked.stdout).trim().to_owned();
-    let target = target_of(&what).ok_or_else(|| ElsewhereError::UnknownMachine {
+    let what = output.stdout.trim().to_owned();
+    let target = target_of(&what).ok_or_else(|| RemoteError::UnknownMachine {
         host: host.to_owned(),
         what: what.clone(),
     })?;
     let path = agents::find(&target)?;
-    let agent = fs::read(&path).map_err(|source| ElsewhereError::Unreadable { path, source })?;
+    let agent = fs::read(&path).map_err(|source| RemoteError::Unreadable { path, source })?;
     let remote = format!(
         "d=$(mktemp -d) && trap 'rm -rf \"$d\"' EXIT && head -c {} >\"$d/{name}\" && chmod 700 \"$d/{name}\" && \"$d/{name}\"",
         agent.len(),
         name = agents::PROGRAM
     );
-    Ok(AgentCommand::new("ssh", ssh(&remote)).after(agent))
+    Ok(AgentCommand::new("ssh", ssh(&remote)).with_prefix(agent))
 }
 
-/// The Rust target of the agent for a machine, as `uname -s -m` describes it: that of a guest of the same kind.
+/// The Rust target of the agent for a machine with this output of `uname -s -m`. It is the target of the first guest
+/// with the same system and machine.
 fn target_of(what: &str) -> Option<String> {
     let (system, machine) = what.split_once(' ')?;
     let system = system.to_lowercase();
     PlatformProfile::all()
-        .find(|profile| profile.system.name() == system && profile.machine == machine)
+        .find(|profile| profile.system.to_string() == system && profile.machine == machine)
         .map(|profile| profile.target)
 }
 
@@ -274,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_a_file_and_an_ssh_host_are_told_from_guests() {
+    fn names_files_and_ssh_hosts_are_distinguished_from_guests() {
         assert!(RemotePlatform::find("linux-6.12").is_none());
         assert!(matches!(find("ssh:me@box").boot, Boot::Ssh { host, .. } if host == "me@box"));
         assert!(matches!(find("user-aarch64").boot, Boot::User { .. }));
@@ -292,20 +290,20 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_started_is_said_with_the_way_out() {
-        let said = |text: &str| {
+    fn errors_say_what_to_do() {
+        let error = |text: &str| {
             let platform = RemotePlatform::parse("mine.toml", "mine", text).unwrap();
             platform.command().unwrap_err().to_string()
         };
         assert_eq!(
-            said("[boot.command]\nprogram = []\n"),
+            error("[boot.command]\nprogram = []\n"),
             "the command of mine is empty: name a program whose standard input and output are an agent"
         );
-        assert!(said("[boot.user]\nemulator = \"vax\"\ntarget = \"vax\"\n").contains("no agent for vax"));
+        assert!(error("[boot.user]\nemulator = \"vax\"\ntarget = \"vax\"\n").contains("no agent for vax"));
     }
 
     #[test]
-    fn a_machine_reached_by_ssh_gets_the_agent_of_a_guest_of_its_kind() {
+    fn an_ssh_machine_gets_the_agent_of_a_matching_guest() {
         assert_eq!(
             target_of("Linux x86_64").as_deref(),
             Some("x86_64-unknown-linux-musl")

@@ -1,17 +1,17 @@
-//! The root file system of a guest without an initramfs: the agent, what the run-time linker needs to load it, and two
-//! empty folders, as an ISO 9660 image. And what brings the agent to a system that has a root file system of its own.
+//! Builds the root file system of a guest without an initramfs: an ISO 9660 image with the agent, the run-time linker,
+//! libraries, and empty folders for mounts. Also builds the medium that carries the agent to a complete system.
 //!
 //! | module | owns |
 //! |---|---|
-//! | [`iso9660`] | the image's bytes |
-//! | [`closure`] | which libraries of a tree a program needs |
-//! | [`carrier`] | the disk or CD with an agent for a whole system |
+//! | [`iso9660`] | writes the image |
+//! | [`closure`] | finds the libraries that a program needs |
+//! | [`agent_medium`] | the disk or CD with an agent for a complete system |
 //!
-//! A BSD kernel mounts a CD without any program's help, and a CD needs no program to be made. There is no shell, no rc
-//! and no login in it: nothing that could differ from one release to the next but libc itself. `/dev` must be there
-//! because the kernel mounts devfs on it before it starts the first process; `/tmp` becomes a tmpfs.
+//! The format is ISO 9660 because a BSD kernel can mount a CD as its root by itself, and no program is needed to write
+//! one. The image has no shell, rc or login, so only libc can differ between releases. `/dev` must exist because the
+//! kernel mounts devfs on it before it starts the first process. The agent mounts a tmpfs on `/tmp`.
 
-mod carrier;
+mod agent_medium;
 pub mod closure;
 mod iso9660;
 
@@ -19,20 +19,20 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub(crate) use carrier::LINE as LOGIN_LINE;
-pub use carrier::carrier;
+pub(crate) use agent_medium::LOGIN_LINE;
+pub use agent_medium::agent_medium;
 use closure::{Closure, ClosureError};
 use iso9660::Folder;
 
-/// Where the agent is; the kernel's command line says it as `init_path`.
+/// The agent's path. The kernel's command line names it as `init_path`.
 pub const AGENT: &str = "/agent";
 
-/// Where the guest finds its input when it has no host to talk to.
+/// The path of the batch input, which the agent reads instead of the channel.
 pub const INPUT: &str = "/input";
 
-/// What a Rust program for FreeBSD may be linked against besides, so that `exec` can run any test binary: the list of
-/// libraries in the compiler's own link attributes.
-const OF_RUST: [&str; 9] = [
+/// More libraries that a Rust program for FreeBSD may be linked with, so that `exec` can run any test binary. They are
+/// the libraries in the link attributes of Rust's own crates.
+const RUST_LIBRARIES: [&str; 9] = [
     "libdevstat",
     "libexecinfo",
     "libgcc_s",
@@ -44,38 +44,37 @@ const OF_RUST: [&str; 9] = [
     "libutil",
 ];
 
-/// Why there is no root image.
+/// Why an image cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum RootImageError {
-    /// A file of the tree, or the agent.
+    /// The agent cannot be read.
     #[error("cannot read {}", .path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// The system's answer.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// What the agent needs is not in the tree.
+    /// The tree lacks a library that the agent needs.
     #[error(transparent)]
     Closure(#[from] ClosureError),
 }
 
-/// The image's bytes: the same agent and tree give the same bytes.
+/// Builds a root image. The same agent and tree give the same bytes.
 ///
-/// `tree` is an unpacked system: a FreeBSD `base.txz`, or `/` of a running one. `input` is what the agent reads as
-/// `/input` instead of the channel.
+/// `tree` is an unpacked system: a FreeBSD `base.txz`, or `/` of a running one. `input` is the batch input.
 ///
 /// # Errors
-/// When a file cannot be read or a library is not in the tree.
+/// When the agent cannot be read, or the tree lacks a library.
 pub fn build(agent: &Path, tree: &Path, input: Option<&[u8]>) -> Result<Vec<u8>, RootImageError> {
     let content = read(agent)?;
     let mut closure = Closure::of(tree);
     closure.add("the agent", &content)?;
-    closure.add_if_there(&OF_RUST)?;
+    closure.add_if_present(&RUST_LIBRARIES)?;
     let mut root = Folder::default();
     root.folder("dev", 0o755);
     root.folder("tmp", 0o1777);
-    // Linux has two more.
+    // Mount points that Linux needs.
     root.folder("proc", 0o755);
     root.folder("sys", 0o755);
     root.file(AGENT, 0o755, content);

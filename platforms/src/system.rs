@@ -1,16 +1,15 @@
-//! The systems that guests run, and by which way each gets to its agent: decided here once, for whoever packs, starts and
-//! describes a guest.
-
-use std::fmt;
+//! The operating systems of guests, and how each boots to its agent. All code that prepares, starts or describes a
+//! guest takes the decision from here.
 
 use serde::Deserialize;
 
 use crate::profile::KernelSource;
 
-/// An operating system, spelled in profiles as scenarios spell it.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+/// The operating system of a guest. Profiles, scenarios and snapshots use the same lower-case names.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, strum::Display)]
 #[serde(rename_all = "lowercase")]
-pub enum System {
+#[strum(serialize_all = "lowercase")]
+pub enum OperatingSystem {
     /// Linux.
     Linux,
     /// FreeBSD.
@@ -19,63 +18,49 @@ pub enum System {
     DragonFly,
 }
 
-/// How an agent of a whole system's own is started on it.
+/// How the agent is started on a complete system that boots by itself.
 #[derive(Clone, Copy, Debug, Deserialize, serde::Serialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub enum Entry {
-    /// By a line typed at the serial console of an image on which root has no password: FreeBSD's BASIC-CI images.
+    /// By a login as root at the serial console and a typed command line. For images on which root has no password:
+    /// FreeBSD's BASIC-CI images.
     Login,
-    /// By a script on a CD that the start-up scripts of DragonFly's live CD look for (rc.d/pfi).
+    /// By a script on a second CD, which the start-up scripts of DragonFly's live CD look for (rc.d/pfi).
     Pfi,
 }
 
-/// The way from power-on to the agent.
+/// How a guest boots to its agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BootMethod {
-    /// Our archive is the kernel's first root file system, and the agent in it the first process.
-    Archive,
-    /// Our image is the root file system, and the agent on it the first process.
+    /// QEMU starts the kernel with our initramfs. The agent in it is the first process.
+    Initramfs,
+    /// QEMU starts the kernel, which mounts our ISO 9660 image as its root. The agent on it is the first process.
     RootImage,
-    /// The system's own loader and start-up scripts.
+    /// A complete system boots from its own disk, and its start-up scripts or a login start the agent.
     Disk(Entry),
 }
 
-impl System {
-    /// What scenarios and snapshots call it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Linux => "linux",
-            Self::FreeBsd => "freebsd",
-            Self::DragonFly => "dragonfly",
-        }
-    }
-
-    /// The way of this system with a kernel from there.
+impl OperatingSystem {
+    /// How this system boots with a kernel from `kernel`.
     ///
     /// # Errors
-    /// In words, with the way out, where there is none.
+    /// A message that says what to do, if it cannot be booted with such a kernel.
     pub fn boot_method(self, kernel: &KernelSource) -> Result<BootMethod, String> {
         match (self, kernel) {
             (_, KernelSource::Disk { entry, .. }) => Ok(BootMethod::Disk(*entry)),
-            (Self::Linux, _) => Ok(BootMethod::Archive),
+            (Self::Linux, _) => Ok(BootMethod::Initramfs),
             (Self::FreeBsd, KernelSource::Path { tree: None, .. }) => Err(
-                "a FreeBSD kernel has no root file system without a tree: give the unpacked system with --tree".into(),
+                "a FreeBSD kernel needs a root file system: give the unpacked system with --tree".into(),
             ),
             (Self::FreeBsd, KernelSource::Pinned { .. } | KernelSource::Debian { .. }) => {
-                Err("a FreeBSD kernel has no root file system without a tree: name its release as `sets`".into())
+                Err("a FreeBSD kernel needs a root file system: name its release as `kernel.sets`".into())
             }
             (Self::FreeBsd, _) => Ok(BootMethod::RootImage),
             (Self::DragonFly, _) => Err(
-                "QEMU cannot start a DragonFly kernel itself: boot it with the root that `reusespec image` writes, and \
-                 name what does so as a [boot.command] platform"
+                "QEMU cannot start a DragonFly kernel directly: boot it by other means with the root image that \
+                 `reusespec image` writes, and describe that command as a [boot.command] platform"
                     .into(),
             ),
         }
-    }
-}
-
-impl fmt::Display for System {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
     }
 }

@@ -87,7 +87,7 @@ fn run_at_once(
             Collector::new(platform, implementation, portions, settings, profiled)
         })
         .collect();
-    let shared = platform.starter.traits().costs_a_machine;
+    let shared = platform.starter.traits().dedicated_machine;
     let agents = share(&subjects, shared);
     thread::scope(|scope| {
         let (notify, heard) = channel();

@@ -137,7 +137,7 @@ impl Session<'_> {
             .map(|case| Duration::from_millis(case.budget_ms))
             .max()
             .unwrap_or_default();
-        let patience = traits.patience(longest);
+        let patience = traits.reply_timeout(longest);
         let mut started = HashSet::new();
         let reason = loop {
             match next(&replies, patience) {
@@ -224,7 +224,7 @@ impl Session<'_> {
         } else {
             self.requests(cases, hello.processors, traits)?
         };
-        Ok(Feeder::start(link, lines, traits.ahead))
+        Ok(Feeder::start(link, lines, traits.max_outstanding))
     }
 
     /// Everything an agent is told, a line a request.

@@ -12,6 +12,7 @@
 //! | [`judge`] | claims against observations, deviations, stale deviations |
 //! | [`table`] | the reviewed snapshot: one row a case |
 //! | [`timing`] | schedules, what was seen over time, and how exactly that can be told |
+//! | [`handshake`] | the lines a guest's agent and the host exchange before the protocol |
 //! | [`protocol`] | the lines host and agent exchange |
 //! | [`profile`] | what is known of an implementation under test |
 //! | [`adapter`] | the lines an adapter and the agent exchange |
@@ -27,6 +28,7 @@ pub mod deviation;
 mod duration;
 
 pub mod family;
+pub mod handshake;
 pub mod judge;
 pub mod observation;
 pub mod profile;

@@ -1,12 +1,12 @@
-//! A listener that can be started again while connections of the former one are in TIME_WAIT.
+//! A listener that can be restarted while connections of its predecessor are in TIME_WAIT.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 
-/// Listens at `address`; std sets SO_REUSEADDR on every Unix.
+/// Listens at `address`. On Unix, std sets SO_REUSEADDR.
 ///
 /// # Errors
-/// The kernel's.
+/// The error of bind(2) or listen(2).
 pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::bind(address)
 }
@@ -14,7 +14,7 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 /// The kernel's release, as uname(1) prints it.
 ///
 /// # Errors
-/// Where there is no /proc.
+/// When /proc is not mounted.
 pub fn kernel_release() -> io::Result<String> {
     let text = std::fs::read_to_string("/proc/sys/kernel/osrelease")?;
     Ok(text.trim().to_owned())

@@ -1,4 +1,4 @@
-//! Says what it runs on, or ends in the way it is told to: `runner-example [exit STATUS | abort]`.
+//! Prints the machine and the kernel, or exits as requested: `runner-example [exit STATUS | abort]`.
 
 use std::process::{ExitCode, abort};
 
@@ -14,7 +14,7 @@ fn main() -> ExitCode {
         ["exit", status] => ExitCode::from(status.parse::<u8>().unwrap_or(2)),
         ["abort"] => abort(),
         _ => {
-            eprintln!("what is {words:?}?");
+            eprintln!("unknown arguments: {words:?}");
             ExitCode::from(2)
         }
     }

@@ -1,4 +1,4 @@
-//! Tests that only a kernel can answer; `cargo test` here asks this machine's, with `--target` the guest's.
+//! Tests of the kernel's behaviour: this machine's kernel with `cargo test`, the guest's with `--target`.
 
 use std::io::Read;
 use std::net::TcpStream;
@@ -10,7 +10,7 @@ fn a_listener_starts_again_over_connections_in_time_wait() {
     let first = listen(([127, 0, 0, 1], 0).into()).unwrap();
     let address = first.local_addr().unwrap();
     let mut client = TcpStream::connect(address).unwrap();
-    // The side that closes first is the one that waits.
+    // The side that closes first enters TIME_WAIT.
     drop(first.accept().unwrap());
     assert_eq!(client.read(&mut [0]).unwrap(), 0);
     drop((client, first));

@@ -1,59 +1,58 @@
-//! Kernels out of Debian's packages, through the machine's own apt: nothing is installed or configured.
+//! Takes kernels from Debian's packages, with this machine's apt. Nothing is installed or configured on the machine.
 //!
-//! apt is given a root of its own in the cache, with one suite and one architecture, so no `dpkg --add-architecture`
-//! and no line in /etc is needed and an unprivileged user can do it. The mirror, proxies and credentials are those
-//! of the machine: its own configuration says from where Debian comes. The price is that this works on Debian and
-//! what calls itself so; elsewhere the error says to give a kernel by path.
+//! apt gets a private root in the cache with one suite and one architecture. So neither `dpkg --add-architecture` nor a
+//! line in /etc is needed, and an unprivileged user can do it. The mirror, proxies and credentials come from the
+//! machine's own configuration. The price: this works only where apt has a Debian archive. Elsewhere the error says to
+//! give a kernel by path.
 
 use std::{
     collections::VecDeque,
-    fs,
-    io::{self, BufRead, BufReader, Read},
+    fs, io,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
-    thread,
+    process::Command,
 };
 
 use super::{Found, Progress, Watch};
-use crate::process::Owned;
+use crate::process;
 
-/// At which step apt failed.
+/// Why no kernel could be taken from Debian's packages.
 #[derive(Debug, thiserror::Error)]
 pub enum AptError {
-    /// The program is not there.
+    /// The program is not installed.
     #[error("cannot run {program}: on a machine without it, give a kernel by path (--kernel)")]
     Absent {
-        /// `apt-get`, `dpkg-deb`.
+        /// `apt-get`, `apt-cache` or `dpkg-deb`.
         program: &'static str,
-        /// The system's answer.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// apt has no Debian archive configured.
-    #[error("this machine's apt knows no Debian archive: give a kernel by path (--kernel)")]
+    /// apt's configuration has no Debian archive.
+    #[error("this machine's apt has no Debian archive configured: give a kernel by path (--kernel)")]
     NotDebian,
-    /// It ended with an error.
-    #[error("{program} failed: {said}")]
+    /// The program exited with an error.
+    #[error("{program} failed: {stderr}")]
     Failed {
-        /// Program and subcommand.
+        /// The program and its subcommand.
         program: String,
-        /// The last lines of what it wrote.
-        said: String,
+        /// The last lines of its standard error.
+        stderr: String,
     },
-    /// The meta package names no kernel.
+    /// The meta package depends on no kernel.
     #[error("{0} depends on no package with a kernel")]
     NoKernel(String),
-    /// A file of the private root or of the unpacked package.
+    /// A file of the private root or of an unpacked package cannot be used.
     #[error("cannot use {}", .path.display())]
     File {
         /// The file.
         path: PathBuf,
-        /// The system's answer.
+        /// The operating system's error.
         source: io::Error,
     },
 }
 
-/// Download what the meta package `package` stands for in `suite` and unpack it under `scratch`. `root` is kept on
-/// failure, so that the next attempt continues a download, and removed on success.
+/// Downloads the kernel packages that the meta package `package` depends on in `suite`, and unpacks them under
+/// `scratch`. On failure apt's private root at `root` is kept, so that the next attempt continues the download. On
+/// success it is removed.
 pub(super) fn fetch(
     suite: &str,
     package: &str,
@@ -96,6 +95,7 @@ pub(super) fn fetch(
     })
 }
 
+/// apt with a private root.
 struct Apt {
     root: PathBuf,
     config: PathBuf,
@@ -122,7 +122,7 @@ impl Apt {
             &format!("Types: deb\nURIs: {archive}\nSuites: {suite}\nComponents: main\n{signed}"),
         )?;
         let root = root.display();
-        // The sandbox user could not read a cache in somebody's home; everything apt fetches is verified anyway.
+        // apt's sandbox user cannot read a cache in a home folder. apt verifies everything it fetches anyway.
         apt.write(
             "apt.conf",
             &format!(
@@ -143,9 +143,9 @@ impl Apt {
         fs::write(&path, text).map_err(|source| AptError::File { path, source })
     }
 
-    /// The packages the meta package `meta` leads to, by name and version, in the order they were met. Up to Debian 13
-    /// that is `linux-image-VERSION`; later that one is empty as well and leads on to `linux-binary-VERSION`,
-    /// `linux-modules-VERSION` and `linux-base-VERSION`.
+    /// The kernel packages that the meta package `meta` depends on, directly or not, by name and version. Up to Debian
+    /// 13 it is `linux-image-VERSION`. In later releases that package is empty too, and depends on
+    /// `linux-binary-VERSION`, `linux-modules-VERSION` and `linux-base-VERSION`.
     fn resolve(&self, meta: &str) -> Result<Vec<(String, String)>, AptError> {
         let mut found: Vec<(String, String)> = Vec::new();
         let mut open = VecDeque::from([meta.to_owned()]);
@@ -164,7 +164,7 @@ impl Apt {
                     .find_map(|line| line.strip_prefix(key)?.strip_prefix(": "))
                     .unwrap_or_default()
             };
-            open.extend(depended(field("Depends")));
+            open.extend(kernel_dependencies(field("Depends")));
             found.push((name, field("Version").to_owned()));
         }
         found.remove(0);
@@ -185,7 +185,8 @@ impl Apt {
         Ok(())
     }
 
-    /// Run to the end and return what was written to standard output; lines that begin with `mark` go to `marked`.
+    /// Runs a program until it exits and returns its standard output. Lines that begin with `mark` go to `marked`
+    /// instead.
     fn run(
         &self,
         program: &'static str,
@@ -199,40 +200,24 @@ impl Apt {
             .current_dir(&self.root)
             .env("APT_CONFIG", &self.config)
             .env("LC_ALL", "C");
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = Owned::start(command).map_err(|source| AptError::Absent { program, source })?;
-        let stdout = child.child().stdout.take().expect("it is piped");
-        let mut stderr = child.child().stderr.take().expect("it is piped");
-        let complaints = thread::spawn(move || {
-            let mut text = Vec::new();
-            let _ = stderr.read_to_end(&mut text);
-            String::from_utf8_lossy(&text).into_owned()
-        });
         let mut text = String::new();
-        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-            match line.strip_prefix(mark) {
-                Some(rest) if !mark.is_empty() => marked(rest),
-                _ => text += &format!("{line}\n"),
-            }
-        }
-        let status = child.child().wait();
-        let complaints = complaints.join().unwrap_or_default();
-        if status.is_ok_and(|status| status.success()) {
+        let (status, stderr) = process::run(command, &mut |line| match line.strip_prefix(mark) {
+            Some(rest) if !mark.is_empty() => marked(rest),
+            _ => text += &format!("{line}\n"),
+        })
+        .map_err(|source| AptError::Absent { program, source })?;
+        if status.success() {
             return Ok(text);
         }
-        let program = format!("{program} {}", arguments[0]);
         Err(AptError::Failed {
-            program,
-            said: last_lines(&complaints, 4),
+            program: format!("{program} {}", arguments[0]),
+            stderr: last_lines(&stderr, 4),
         })
     }
 }
 
-/// Names of kernel packages in a `Depends` field.
-fn depended(field: &str) -> impl Iterator<Item = String> {
+/// The kernel packages in a `Depends` field.
+fn kernel_dependencies(field: &str) -> impl Iterator<Item = String> {
     field.split(", ").filter_map(|word| {
         let name = word.split([' ', '(', ':']).next()?;
         let kernel = ["linux-image-", "linux-binary-", "linux-modules-", "linux-base-"]
@@ -242,28 +227,26 @@ fn depended(field: &str) -> impl Iterator<Item = String> {
     })
 }
 
-/// Where this machine's apt gets Debian's main archive from. Updates, security and backports live in suites with a
-/// hyphen, and not all of them in the same archive.
+/// The URI from which this machine's apt gets Debian's main archive.
 fn archive() -> Result<String, AptError> {
     let format = "$(IDENTIFIER) $(REPO_URI) $(RELEASE) $(COMPONENT) $(ORIGIN)";
-    let output = Command::new("apt-get")
-        .args(["indextargets", "--format", format])
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|source| AptError::Absent {
-            program: "apt-get",
-            source,
-        })?;
-    main_archive(&String::from_utf8_lossy(&output.stdout)).ok_or(AptError::NotDebian)
+    let mut command = Command::new("apt-get");
+    command.args(["indextargets", "--format", format]);
+    let output = process::output(command).map_err(|source| AptError::Absent {
+        program: "apt-get",
+        source,
+    })?;
+    main_archive(&output.stdout).ok_or(AptError::NotDebian)
 }
 
 fn main_archive(targets: &str) -> Option<String> {
     targets.lines().find_map(|line| {
         let words: Vec<_> = line.split_whitespace().collect();
-        // Before the first `apt-get update` nobody knows the origin and the word is left as it is.
+        // Before the first `apt-get update` the origin is unknown, and apt prints the placeholder.
         let ["Packages", uri, suite, "main", "Debian" | "$(ORIGIN)"] = words[..] else {
             return None;
         };
+        // Suites with a hyphen (updates, security, backports) may be in another archive.
         (!suite.contains('-')).then(|| uri.to_owned())
     })
 }
@@ -281,7 +264,8 @@ fn list(folder: &Path) -> Result<Vec<PathBuf>, AptError> {
     Ok(paths)
 }
 
-/// `boot/vmlinuz-…` in the older layout (`vmlinux-…` on riscv64), `usr/lib/modules/…/vmlinuz` in the newer one.
+/// Finds the kernel: `boot/vmlinuz-…` in the older layout (`vmlinux-…` on riscv64), `usr/lib/modules/…/vmlinuz` in the
+/// newer one.
 fn kernel_in(tree: &Path) -> Result<Option<PathBuf>, AptError> {
     let is_kernel = |path: &PathBuf| {
         path.file_name().is_some_and(|name| {
@@ -319,7 +303,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_archive_is_the_machines_own_and_not_that_of_updates_or_another_project() {
+    fn the_archive_is_debians_main_archive() {
         let targets = "Packages https://other/ stable main Other\n\
              Packages http://mirror/debian-security/ bookworm-security main Debian\n\
              DEP-11 http://mirror/debian/ bookworm main Debian\n\
@@ -332,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn before_the_first_update_the_origin_is_unknown_and_taken_on_trust() {
+    fn an_unknown_origin_is_accepted() {
         let targets = "Packages http://mirror/debian/ bookworm main $(ORIGIN)\n";
         assert_eq!(main_archive(targets).as_deref(), Some("http://mirror/debian/"));
     }
@@ -342,13 +326,13 @@ mod tests {
         let field =
             "linux-base (= 4.9), linux-base-7, linux-binary-7 (= 7.2-1), linux-modules-7, dracut | kmod";
         assert_eq!(
-            depended(field).collect::<Vec<_>>(),
+            kernel_dependencies(field).collect::<Vec<_>>(),
             ["linux-base-7", "linux-binary-7", "linux-modules-7"]
         );
     }
 
     #[test]
-    fn both_layouts_are_understood() {
+    fn the_kernel_is_found_in_both_layouts() {
         for (files, kernel, modules) in [
             (
                 &[

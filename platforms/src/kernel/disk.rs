@@ -1,11 +1,12 @@
-//! A whole system on a disk or CD: downloaded, checked, decompressed once, and then only ever read.
+//! Images of complete systems on a disk or CD: downloads, verifies and decompresses them once. Guests never write to
+//! them.
 //!
-//! The image is too large to be hashed at each start, so what is beside it says how long it has to be, and which download
-//! it was made from. Blocks of zeroes are not written: a file system of six gigabytes is mostly holes.
+//! An image is too large to be hashed at each start. So a manifest beside it has its length and the hash of the
+//! download it was made from. Blocks of zeroes are not written: a file system of six gigabytes is mostly holes.
 //!
-//! Some publishers give no hash that is worth anything. Then the first download that can be decompressed is recorded, and
-//! every later one must be the same; the record is what a profile can be given as its `sha256`. The price is that the first
-//! one is believed.
+//! Some publishers give no SHA-256. Then the hash of the first download that can be decompressed is recorded, and every
+//! later download must have the same. A profile can take the recorded hash as its `sha256`. The price is that the first
+//! download is trusted.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -18,60 +19,60 @@ use serde::{Deserialize, Serialize};
 use super::{Kernel, KernelError, Progress, Watch, pinned};
 use crate::cache::{Cache, CacheError, sha256};
 
-/// What is read and written at once; a hole is a whole number of these.
+/// The size of a read and a write, in bytes. A hole in the image is a multiple of it.
 const BLOCK: usize = 1 << 16;
 
-/// Why an image cannot be used.
+/// Why a downloaded system cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DiskError {
     /// The compressed data is damaged.
     #[error("cannot decompress it")]
     Damaged(#[source] io::Error),
-    /// The disk of this machine.
+    /// The image cannot be written.
     #[error(transparent)]
     Disk(#[from] CacheError),
 }
 
-/// What is known about an image, beside it.
+/// The manifest beside an image.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-struct Note {
-    /// Of the file that was downloaded.
+struct Manifest {
+    /// The SHA-256 of the downloaded file.
     sha256: String,
-    /// Of the image.
+    /// The length of the image.
     bytes: u64,
 }
 
-/// Where the image of this address is in the cache, and the note on it.
-fn places(url: &str, cache: &Cache) -> (PathBuf, PathBuf) {
+/// The paths of the image for this URL and of its manifest.
+fn paths(url: &str, cache: &Cache) -> (PathBuf, PathBuf) {
     let stem = cache.root().join("images").join(&sha256(url.as_bytes())[..16]);
     (stem.with_extension("img"), stem.with_extension("json"))
 }
 
-/// The image, if it is here and made from the right file.
+/// The image, if it is in the cache, complete, and made from the expected download.
 pub(super) fn cached(url: &str, expected: Option<&str>, cache: &Cache) -> Option<Kernel> {
-    let (image, note) = places(url, cache);
-    let note: Note = serde_json::from_slice(&fs::read(note).ok()?).ok()?;
-    let right = expected.is_none_or(|expected| expected.eq_ignore_ascii_case(&note.sha256));
-    let whole = fs::metadata(&image).is_ok_and(|meta| meta.len() == note.bytes);
+    let (image, manifest) = paths(url, cache);
+    let manifest: Manifest = serde_json::from_slice(&fs::read(manifest).ok()?).ok()?;
+    let right = expected.is_none_or(|expected| expected.eq_ignore_ascii_case(&manifest.sha256));
+    let whole = fs::metadata(&image).is_ok_and(|meta| meta.len() == manifest.bytes);
     (right && whole).then(|| Kernel {
         release: String::new(),
         origin: match expected {
             Some(_) => url.to_owned(),
             None => format!(
-                "{url} (sha256 {}, recorded when it was first downloaded)",
-                note.sha256
+                "{url} (sha256 {}, recorded at the first download)",
+                manifest.sha256
             ),
         },
         image,
         modules: Vec::new(),
         virtio_console: false,
         tree: None,
-        sha256: note.sha256,
+        sha256: manifest.sha256,
     })
 }
 
-/// Downloads and decompresses it.
+/// Downloads and decompresses the image.
 pub(super) fn fetch(
     url: &str,
     expected: Option<&str>,
@@ -80,14 +81,14 @@ pub(super) fn fetch(
 ) -> Result<Kernel, KernelError> {
     let folder = cache.folder("downloads")?;
     let (file, found) =
-        pinned::fetch_recorded(url, expected, &folder, pinned::SILENCE, watch).map_err(|source| {
+        pinned::fetch(url, expected, &folder, pinned::IDLE_TIMEOUT, watch).map_err(|source| {
             KernelError::Download {
                 url: url.to_owned(),
                 source,
             }
         })?;
     let unusable = |source| {
-        // What nobody published a hash of may have been damaged on its way, and a hash recorded of that is worth nothing.
+        // Without a published hash the download may have been damaged on the way. It must not be recorded as good.
         if let (DiskError::Damaged(_), None) = (&source, expected) {
             let _ = fs::remove_file(pinned::record(&file));
             let _ = fs::remove_file(&file);
@@ -97,21 +98,22 @@ pub(super) fn fetch(
             source,
         }
     };
-    let (image, note) = places(url, cache);
+    let (image, manifest) = paths(url, cache);
     cache.folder("images")?;
     let bytes = decompress(url, &file, &image, watch).map_err(unusable)?;
     if expected.is_none() {
         cache.write(pinned::record(&file), found.as_bytes())?;
     }
-    let text = serde_json::to_vec(&Note { sha256: found, bytes }).expect("a note is plain data");
-    cache.write(note, &text)?;
+    let text = serde_json::to_vec(&Manifest { sha256: found, bytes }).expect("a manifest is plain data");
+    cache.write(manifest, &text)?;
     cached(url, expected, cache).ok_or_else(|| KernelError::Read {
         path: image,
         source: io::Error::other("it was damaged between writing and reading"),
     })
 }
 
-/// Writes the image under another name first, so that one that was cut short is never used.
+/// Decompresses `file` into `image` and returns the image's length. It is written under another name first, so that an
+/// incomplete image is never used.
 fn decompress(url: &str, file: &Path, image: &Path, watch: Watch<'_>) -> Result<u64, DiskError> {
     let total = fs::metadata(file).map_err(DiskError::Damaged)?.len();
     let counted = Counted {
@@ -142,12 +144,13 @@ fn decompress(url: &str, file: &Path, image: &Path, watch: Watch<'_>) -> Result<
             stream.read_so_far() as f32 / total.max(1) as f32,
         ));
     }
-    // A hole at the end has to be made.
+    // Seeking past the end does not extend the file.
     out.set_len(bytes).map_err(CacheError::writing(&part))?;
     fs::rename(&part, image).map_err(CacheError::writing(image))?;
     Ok(bytes)
 }
 
+/// A file that counts the bytes read from it, for the progress.
 struct Counted {
     file: File,
     read: u64,
@@ -187,7 +190,7 @@ impl Read for Stream {
     }
 }
 
-/// As much as there is, up to the buffer's length.
+/// Reads until the buffer is full or the stream ends. Returns the number of bytes.
 fn fill(stream: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while filled < buffer.len() {
@@ -210,7 +213,7 @@ mod tests {
 
     use super::*;
 
-    /// Something at both ends, and a hole between.
+    /// An image with data at both ends and a hole between them.
     fn system() -> Vec<u8> {
         let mut bytes = vec![0; 40 * BLOCK + 77];
         bytes[..4].copy_from_slice(b"boot");
@@ -239,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_packed_in_either_way_is_unpacked_with_its_holes_and_its_progress() {
+    fn each_format_is_decompressed_with_holes_and_progress() {
         for name in ["system.img", "system.raw.xz", "system.iso.bz2"] {
             let folder = TempDir::new().unwrap();
             let (file, image) = (packed(name, folder.path()), folder.path().join("image"));
@@ -264,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn an_archive_that_is_cut_short_leaves_no_image() {
+    fn a_truncated_download_leaves_no_image() {
         let folder = TempDir::new().unwrap();
         let file = packed("system.raw.xz", folder.path());
         let whole = fs::read(&file).unwrap();
@@ -276,14 +279,14 @@ mod tests {
     }
 
     #[test]
-    fn an_image_of_another_download_or_another_length_is_none() {
+    fn an_image_of_another_download_or_length_is_not_used() {
         let folder = TempDir::new().unwrap();
         let cache = Cache::at(folder.path());
         let url = "http://nowhere/system.img";
-        let (image, note) = places(url, &cache);
+        let (image, manifest) = paths(url, &cache);
         cache.folder("images").unwrap();
         fs::write(&image, "system").unwrap();
-        fs::write(&note, r#"{"sha256":"ab","bytes":6}"#).unwrap();
+        fs::write(&manifest, r#"{"sha256":"ab","bytes":6}"#).unwrap();
         let found = cached(url, Some("AB"), &cache).unwrap();
         assert_eq!(found.origin, url);
         let recorded = cached(url, None, &cache).unwrap().origin;
@@ -294,10 +297,10 @@ mod tests {
     }
 
     #[test]
-    fn a_first_download_is_recorded_when_it_was_decompressed_and_a_damaged_one_is_no_dead_end() {
+    fn only_a_download_that_decompresses_is_recorded() {
         let folder = TempDir::new().unwrap();
         let cache = Cache::at(folder.path());
-        // Nobody is asked for a file that is there.
+        // A file that is already in the cache is not requested.
         let url = "http://nowhere/system.raw.xz";
         let file = cache
             .folder("downloads")

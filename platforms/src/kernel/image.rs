@@ -1,33 +1,33 @@
-//! From a bzImage to the ELF file inside it: Linux's Documentation/arch/x86/boot.rst says where it is.
+//! Extracts the ELF file from a bzImage, as described by Linux's Documentation/arch/x86/boot.rst.
 //!
-//! The header's `payload_offset` is used, no search for magic numbers: a search finds them in code as well. Kernels
-//! before 2.6.26 (boot protocol 2.08) have no such field and are refused.
+//! It uses the header's `payload_offset` instead of searching for magic numbers, which also occur in code. Kernels
+//! before 2.6.26 (boot protocol 2.08) do not have that field and are refused.
 
 use std::io::{self, Read};
 
-/// Why a kernel image cannot be unpacked.
+/// Why the kernel cannot be extracted from an image.
 #[derive(Debug, thiserror::Error)]
 pub enum ImageError {
-    /// Not a kernel, or one of another machine.
+    /// The file is no kernel, or one for another machine.
     #[error("neither an ELF file nor an x86 bzImage: give a vmlinuz or vmlinux of an x86 kernel")]
     Unknown,
     /// The file ends early.
-    #[error("cut short: the header promises {promised} bytes, the file has {found}")]
+    #[error("truncated: the header announces {promised} bytes, the file has {found}")]
     Short {
-        /// Bytes the header speaks of.
+        /// The length that the header implies.
         promised: usize,
         /// The file's length.
         found: usize,
     },
-    /// A compression nobody told us about.
-    #[error("compressed in an unknown way (first bytes {0:02x?}): lz4, zstd, xz and gzip are known")]
+    /// The compression is not supported.
+    #[error("unknown compression (first bytes {0:02x?}): lz4, zstd, xz and gzip are supported")]
     Compression([u8; 4]),
     /// The compressed data is damaged.
-    #[error("the {0} data inside is damaged")]
+    #[error("its {0} data is damaged")]
     Damaged(&'static str, #[source] io::Error),
 }
 
-/// The ELF kernel in `image`, which may be one already.
+/// The ELF kernel in `image`. An ELF file is returned as it is.
 pub(super) fn vmlinux(image: &[u8]) -> Result<Vec<u8>, ImageError> {
     if image.starts_with(b"\x7fELF") {
         return Ok(image.to_vec());
@@ -48,7 +48,7 @@ pub(super) fn vmlinux(image: &[u8]) -> Result<Vec<u8>, ImageError> {
     unpack(payload)
 }
 
-/// `uname -r` of a bzImage: the first word of the version string its header points to.
+/// The `uname -r` of a bzImage: the first word of the version string that its header points to.
 pub(super) fn release(image: &[u8]) -> Option<String> {
     if image.get(0x202..0x206)? != b"HdrS" {
         return None;
@@ -59,8 +59,8 @@ pub(super) fn release(image: &[u8]) -> Option<String> {
 }
 
 fn unpack(payload: &[u8]) -> Result<Vec<u8>, ImageError> {
-    // The build appends the size as four bytes, so that the boot code need not ask the format (scripts/Makefile.lib,
-    // size_append). gzip ends in exactly these bytes itself and keeps them.
+    // The kernel's build appends the uncompressed size as four bytes (scripts/Makefile.lib, size_append). For gzip it
+    // does not, because a gzip file ends with these bytes itself.
     let size = word(payload, payload.len().saturating_sub(4), 4);
     let body = &payload[..payload.len().saturating_sub(4)];
     let magic = std::array::from_fn(|at| payload.get(at).copied().unwrap_or(0));
@@ -87,7 +87,7 @@ fn unpack(payload: &[u8]) -> Result<Vec<u8>, ImageError> {
     Ok(elf)
 }
 
-/// A little-endian number of up to four bytes; what is beyond the end reads as zero.
+/// Reads a little-endian number of up to four bytes. Bytes beyond the end read as zero.
 fn word(bytes: &[u8], at: usize, length: usize) -> usize {
     (0..length)
         .map(|n| usize::from(bytes.get(at + n).copied().unwrap_or(0)) << (8 * n))
@@ -128,7 +128,7 @@ mod tests {
         encoder.finish().unwrap()
     }
 
-    /// lz4's legacy frame: magic, then blocks of a length and that many bytes; here one block of literals.
+    /// A legacy lz4 frame: the magic number, then blocks, each with its length. Here one block of literals.
     fn lz4() -> Vec<u8> {
         let mut block = vec![0xf0, (ELF.len() - 15) as u8];
         block.extend(ELF);
@@ -158,7 +158,10 @@ mod tests {
     #[case::lz4(lz4(), true)]
     #[case::zstd(zstd(), true)]
     #[case::xz(xz(), true)]
-    fn each_compression_gives_back_the_elf_file(#[case] compressed: Vec<u8>, #[case] append_size: bool) {
+    fn the_elf_file_is_extracted_from_each_compression(
+        #[case] compressed: Vec<u8>,
+        #[case] append_size: bool,
+    ) {
         assert_eq!(vmlinux(&bz_image(&compressed, append_size)).unwrap(), ELF);
     }
 
@@ -167,7 +170,7 @@ mod tests {
     #[case::lz4(lz4(), true)]
     #[case::zstd(zstd(), true)]
     #[case::xz(xz(), true)]
-    fn damage_is_an_error_at_every_cut(#[case] compressed: Vec<u8>, #[case] append_size: bool) {
+    fn a_payload_truncated_anywhere_is_an_error(#[case] compressed: Vec<u8>, #[case] append_size: bool) {
         for cut in 4..compressed.len() {
             let image = bz_image(&compressed[..cut], append_size);
             assert!(
@@ -183,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn an_elf_file_is_taken_as_it_is_and_anything_else_is_refused() {
+    fn an_elf_file_is_returned_and_other_files_are_refused() {
         assert_eq!(vmlinux(ELF).unwrap(), ELF);
         assert!(matches!(vmlinux(b"MZ\x90"), Err(ImageError::Unknown)));
         assert!(matches!(

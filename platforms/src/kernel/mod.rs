@@ -1,10 +1,10 @@
-//! Kernels as data: from a [`KernelSource`] to files QEMU can boot, fetched once and kept.
+//! Turns a [`KernelSource`] into files that QEMU can boot, and keeps them in the cache.
 //!
-//! Neighbours: `debian` and `pinned` download, `image` unpacks an x86 kernel to the ELF file that PVH boots,
-//! `modules` chooses and orders modules; `qemu` consumes the result.
+//! `debian`, `pinned`, `sets` and `disk` obtain the files, `image` extracts from an x86 kernel the ELF file that PVH
+//! boots, and `modules` selects and orders modules. `qemu` uses the result.
 //!
-//! A kernel stays the one that was fetched until somebody asks for a refresh, although the package's name moves
-//! every few weeks: results must not change because Debian released something. The manifest records what it is.
+//! A kernel that was fetched is used until the user asks for a refresh, although Debian's meta package moves to another
+//! kernel every few weeks: results must not change because Debian released a package. A manifest records the origin.
 
 use std::{
     fmt, fs, io,
@@ -32,59 +32,59 @@ pub use modules::ModuleError;
 pub use pinned::DownloadError;
 pub use sets::SetError;
 
-/// A kernel on this machine's disk, verified.
+/// A kernel in the cache, verified.
 #[derive(Clone, Debug)]
 pub struct Kernel {
-    /// `uname -r`, as far as the source tells: `6.1.0-50-cloud-amd64`.
+    /// `uname -r`: `6.1.0-50-cloud-amd64`. Empty if the source does not tell.
     pub release: String,
-    /// Where it came from, for people: `linux-image-6.1.0-50-cloud-amd64 6.1.176-1`.
+    /// Its origin, for messages: `linux-image-6.1.0-50-cloud-amd64 6.1.176-1`.
     pub origin: String,
-    /// What QEMU is given as `-kernel`.
+    /// The file for QEMU's `-kernel`, or the image of a complete system.
     pub image: PathBuf,
-    /// Modules in the order they are to be loaded, decompressed.
+    /// The modules to load, in this order.
     pub modules: Vec<Module>,
-    /// Whether the channel can be virtio-serial: its driver is in the kernel or in `modules`.
+    /// Whether the channel can be virtio-serial: the driver is built in or in `modules`.
     pub virtio_console: bool,
-    /// The system it belongs to, unpacked, where the root file system is made from that.
+    /// The unpacked system from which the root image is made, if it needs one.
     pub tree: Option<PathBuf>,
-    /// Hash over image and modules.
+    /// A hash of the image and the modules.
     pub sha256: String,
 }
 
 /// A loadable module.
 #[derive(Clone, Debug)]
 pub struct Module {
-    /// Without folder and ending, underscores only: `virtio_console`.
+    /// The name without folder and suffix, with underscores only: `virtio_console`.
     pub name: String,
     /// The decompressed `.ko`.
     pub path: PathBuf,
 }
 
-/// Why there is no kernel.
+/// Why a kernel cannot be obtained.
 #[derive(Debug, thiserror::Error)]
 pub enum KernelError {
-    /// Reading or writing the cache.
+    /// The cache cannot be used.
     #[error(transparent)]
     Cache(#[from] CacheError),
-    /// Debian's packages.
+    /// Debian's package cannot be used.
     #[error("cannot get {package} of Debian {suite}")]
     Apt {
         /// The meta package.
         package: String,
-        /// The release.
+        /// Debian's release.
         suite: String,
-        /// At which step, and the way out.
+        /// What failed, and what to do.
         source: AptError,
     },
-    /// A pinned file.
+    /// A file cannot be downloaded.
     #[error("cannot download {url}")]
     Download {
-        /// Where from.
+        /// Its URL.
         url: String,
-        /// At which step, and the way out.
+        /// What failed, and what to do.
         source: DownloadError,
     },
-    /// A downloaded distribution set.
+    /// A downloaded distribution set cannot be used.
     #[error("cannot use {}", .path.display())]
     Set {
         /// The file.
@@ -92,7 +92,7 @@ pub enum KernelError {
         /// What is wrong with it.
         source: SetError,
     },
-    /// A downloaded system.
+    /// A downloaded system cannot be used.
     #[error("cannot use {}", .path.display())]
     Disk {
         /// The file.
@@ -100,42 +100,42 @@ pub enum KernelError {
         /// What is wrong with it.
         source: DiskError,
     },
-    /// The kernel is not of a form we can boot.
+    /// The kernel cannot be extracted from its image.
     #[error("cannot unpack {}", .path.display())]
     Image {
         /// The file.
         path: PathBuf,
-        /// What was found in it.
+        /// What is wrong with it.
         source: ImageError,
     },
-    /// A module is missing or unreadable.
+    /// A module is missing or cannot be read.
     #[error("cannot pack the modules of {release}")]
     Module {
         /// The kernel's release.
         release: String,
-        /// Which, and why.
+        /// The module, and what is wrong with it.
         source: ModuleError,
     },
-    /// A file given by path.
+    /// A file cannot be read.
     #[error("cannot read {}", .path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// The system's answer.
+        /// The operating system's error.
         source: io::Error,
     },
 }
 
-/// What is being done, for a progress bar.
+/// A stage of fetching a kernel, for a progress bar.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Progress<'a> {
-    /// The package lists are read; this takes a few seconds and has no measure.
+    /// Reading the package lists of a suite. It takes a few seconds; the progress is unknown.
     Listing(&'a str),
-    /// A download: name, part done between 0 and 1.
+    /// Downloading: the name, and the completed part between 0 and 1.
     Downloading(&'a str, f32),
-    /// A package is unpacked, the kernel decompressed, modules chosen.
+    /// Unpacking a package, extracting the kernel, and selecting modules.
     Unpacking(&'a str),
-    /// A system is decompressed: name, part done between 0 and 1.
+    /// Decompressing a system: the name, and the completed part between 0 and 1.
     Decompressing(&'a str, f32),
 }
 
@@ -150,22 +150,22 @@ impl fmt::Display for Progress<'_> {
     }
 }
 
-/// Receives what is being done.
+/// Receives the progress.
 pub type Watch<'a> = &'a mut dyn FnMut(Progress<'_>);
 
-/// What a source's files are before they are in the cache.
+/// The files of a source, before they are in the cache.
 struct Found {
     origin: String,
     image: Vec<u8>,
-    /// Where the image was read, for errors.
+    /// The image's file, for errors.
     path: PathBuf,
-    /// `lib/modules/VERSION`, if there is one.
+    /// `lib/modules/VERSION`, if the source has it.
     modules: Option<PathBuf>,
-    /// The system it belongs to.
+    /// The unpacked system, if the source has it.
     tree: Option<PathBuf>,
 }
 
-/// What is kept about a kernel, beside the files themselves.
+/// The cache's record of a kernel. The files are stored as blobs.
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Manifest {
@@ -178,29 +178,29 @@ struct Manifest {
     tree: Option<PathBuf>,
 }
 
-/// A file with a pinned content that a kernel is made from.
+/// A download that a kernel needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Needed {
-    /// Where it is.
+pub struct PinnedFile {
+    /// Its URL.
     pub url: String,
-    /// What it is; where nobody says so, what the first download was is kept.
+    /// Its SHA-256. `None` if the publisher gives none; then the hash of the first download is recorded.
     pub sha256: Option<String>,
-    /// Where it is looked for, below the cache's folder.
+    /// Its path below the cache's folder.
     pub place: PathBuf,
-    /// How much of it is there.
+    /// The number of bytes that are in the cache.
     pub bytes: u64,
-    /// Whether that is all of it; its content is checked when it is used.
+    /// Whether the download is complete. The content is verified when it is used.
     pub complete: bool,
 }
 
-/// The pinned files of `profile`; none where a package manager decides.
-pub fn needed(profile: &PlatformProfile, cache: &Cache) -> Vec<Needed> {
-    let needed = |(url, sha256): (String, Option<&str>)| {
+/// The downloads that the kernel of `profile` needs. Empty for Debian's packages and local files.
+pub fn pinned_files(profile: &PlatformProfile, cache: &Cache) -> Vec<PinnedFile> {
+    let file = |(url, sha256): (String, Option<&str>)| {
         let place = Path::new("downloads").join(pinned::file_name(&url, sha256));
         let length = |path: PathBuf| fs::metadata(path).map(|meta| meta.len()).ok();
         let whole = length(cache.root().join(&place));
         let part = length(cache.root().join(&place).with_extension("part"));
-        Needed {
+        PinnedFile {
             url,
             sha256: sha256.map(str::to_owned),
             place,
@@ -208,10 +208,10 @@ pub fn needed(profile: &PlatformProfile, cache: &Cache) -> Vec<Needed> {
             complete: whole.is_some(),
         }
     };
-    profile.qemu().kernel.files().into_iter().map(needed).collect()
+    profile.qemu().kernel.files().into_iter().map(file).collect()
 }
 
-/// The kernel of `profile`, if it is in the cache and undamaged.
+/// The kernel of `profile`, if the cache has it undamaged.
 pub fn cached(profile: &PlatformProfile, cache: &Cache) -> Option<Kernel> {
     if let KernelSource::Disk { url, sha256, .. } = &profile.qemu().kernel {
         return disk::cached(url, sha256.as_deref(), cache);
@@ -242,7 +242,7 @@ pub fn cached(profile: &PlatformProfile, cache: &Cache) -> Option<Kernel> {
     })
 }
 
-/// The kernel of `profile`, from the cache or from its source. A file given by path is read each time.
+/// The kernel of `profile`, from the cache or else from its source. A local file is read every time.
 pub fn fetch(profile: &PlatformProfile, cache: &Cache, watch: Watch<'_>) -> Result<Kernel, KernelError> {
     let local = matches!(profile.qemu().kernel, KernelSource::Path { .. });
     if !local && let Some(kernel) = cached(profile, cache) {
@@ -251,7 +251,7 @@ pub fn fetch(profile: &PlatformProfile, cache: &Cache, watch: Watch<'_>) -> Resu
     refresh(profile, cache, watch)
 }
 
-/// The kernel of `profile` as its source has it now; replaces what is in the cache once everything is there.
+/// The current kernel of the source of `profile`. It replaces the one in the cache after everything has been fetched.
 pub fn refresh(profile: &PlatformProfile, cache: &Cache, watch: Watch<'_>) -> Result<Kernel, KernelError> {
     let name = manifest_name(profile);
     let _held = cache.lock(&name.replace('/', "-"))?;
@@ -265,10 +265,10 @@ pub fn refresh(profile: &PlatformProfile, cache: &Cache, watch: Watch<'_>) -> Re
     let text = serde_json::to_vec_pretty(&manifest).expect("a manifest is plain data");
     cache.write(&name, &text)?;
     cached(profile, cache).ok_or_else(|| {
-        let vanished = io::Error::other("it was damaged between writing and reading");
+        let damaged = io::Error::other("it was damaged between writing and reading");
         KernelError::Read {
             path: cache.root().join(name),
-            source: vanished,
+            source: damaged,
         }
     })
 }
@@ -279,6 +279,13 @@ fn find(
     scratch: &Path,
     watch: Watch<'_>,
 ) -> Result<Found, KernelError> {
+    let mut download = |url: String, sha256: &str| {
+        let folder = cache.folder("downloads")?;
+        match pinned::fetch(&url, Some(sha256), &folder, pinned::IDLE_TIMEOUT, watch) {
+            Ok((path, _)) => Ok(path),
+            Err(source) => Err(KernelError::Download { url, source }),
+        }
+    };
     match &profile.qemu().kernel {
         KernelSource::Debian {
             suite,
@@ -302,13 +309,8 @@ fn find(
             modules: modules.clone(),
         }),
         KernelSource::Sets { folder, kernel, base } => {
-            let mut get = |name: &str, sha256: &str| {
-                let url = format!("{folder}/{name}");
-                let path = pinned::fetch(&url, sha256, &cache.folder("downloads")?, pinned::SILENCE, watch);
-                path.map_err(|source| KernelError::Download { url, source })
-            };
-            let kernel_set = get("kernel.txz", kernel)?;
-            let base_set = get("base.txz", base)?;
+            let kernel_set = download(format!("{folder}/kernel.txz"), kernel)?;
+            let base_set = download(format!("{folder}/base.txz"), base)?;
             watch(Progress::Unpacking(folder));
             let of = |path: &Path| {
                 let path = path.to_owned();
@@ -322,13 +324,9 @@ fn find(
                 modules: None,
             })
         }
-        KernelSource::Disk { .. } => unreachable!("it has been fetched before anything is looked for"),
+        KernelSource::Disk { .. } => unreachable!("`refresh` handles disks itself"),
         KernelSource::Pinned { url, sha256 } => {
-            let path = pinned::fetch(url, sha256, &cache.folder("downloads")?, pinned::SILENCE, watch)
-                .map_err(|source| KernelError::Download {
-                    url: url.clone(),
-                    source,
-                })?;
+            let path = download(url.clone(), sha256)?;
             Ok(Found {
                 origin: url.clone(),
                 image: read(&path)?,
@@ -350,7 +348,7 @@ fn read(path: &Path) -> Result<Vec<u8>, KernelError> {
 fn pack(profile: &PlatformProfile, cache: &Cache, found: &Found) -> Result<Manifest, KernelError> {
     let qemu = profile.qemu();
     let elf = match qemu.machine_type {
-        // PVH starts the decompressed kernel: 0.4 to 1.5 s less of an emulated CPU's time on every boot.
+        // PVH boots the decompressed kernel. That saves an emulated CPU 0.4 to 1.5 s at every boot.
         MachineType::Microvm | MachineType::Q35 => {
             image::vmlinux(&found.image).map_err(|source| KernelError::Image {
                 path: found.path.clone(),
@@ -391,7 +389,8 @@ fn pack(profile: &PlatformProfile, cache: &Cache, found: &Found) -> Result<Manif
     })
 }
 
-/// Keyed by everything that decides the content, so that an edited profile is not served another's kernel.
+/// The manifest's path. It depends on everything that decides the content, so an edited profile does not get the kernel
+/// of the former one.
 fn manifest_name(profile: &PlatformProfile) -> String {
     let qemu = profile.qemu();
     let key = serde_json::json!([1, qemu.kernel, qemu.channel_modules, qemu.modules]);

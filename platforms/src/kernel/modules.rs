@@ -1,8 +1,8 @@
-//! Which modules a guest needs, in which order, decompressed.
+//! Selects the modules a guest needs, sorts them by dependency, and decompresses them.
 //!
-//! Dependencies are read from the modules themselves (`depends=` in their `.modinfo`), because Debian's packages
-//! contain no `modules.dep`: that file is made on the machine where they are installed. The string is searched for
-//! in the file's bytes; an ELF reader would find the section first and then do the same.
+//! Dependencies are read from the modules (`depends=` in `.modinfo`), because Debian's packages contain no
+//! `modules.dep`: depmod(8) creates it at installation. The string is searched for in the whole file. An ELF reader
+//! would only narrow the search to one section.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,22 +14,23 @@ use std::{
 /// Why modules cannot be packed.
 #[derive(Debug, thiserror::Error)]
 pub enum ModuleError {
-    /// Neither built in nor a file.
+    /// The module is neither built in nor in the modules folder.
     #[error(
-        "no module {0:?}, neither built in nor in its modules folder: remove it from the profile or give a folder that has it"
+        "the module {0:?} is neither built in nor in the modules folder: remove it from the profile, or give a folder that \
+         has it"
     )]
     Missing(String),
-    /// The folder or a file in it cannot be read.
+    /// The modules folder or a file in it cannot be read.
     #[error("cannot read {}", .path.display())]
     Read {
         /// The file or folder.
         path: PathBuf,
-        /// The system's answer, or what is damaged.
+        /// The operating system's error, or the damage.
         source: io::Error,
     },
 }
 
-/// A kernel's modules: files by name, and the names of those that are part of the kernel.
+/// The modules of a kernel: files by name, and the names of those that are built in.
 #[derive(Default)]
 pub(super) struct Tree {
     files: BTreeMap<String, PathBuf>,
@@ -37,7 +38,7 @@ pub(super) struct Tree {
 }
 
 impl Tree {
-    /// Read `lib/modules/VERSION`. Without a folder nothing is known to be there.
+    /// Reads the folder `lib/modules/VERSION`. Without one the result is empty.
     pub(super) fn read(folder: Option<&Path>) -> Result<Self, ModuleError> {
         let mut tree = Self::default();
         let Some(folder) = folder else { return Ok(tree) };
@@ -48,12 +49,12 @@ impl Tree {
         Ok(tree)
     }
 
-    /// Whether `name` can be used: built in or to be loaded.
+    /// Whether `name` is built in or available as a file.
     pub(super) fn has(&self, name: &str) -> bool {
         self.built_in.contains(name) || self.files.contains_key(name)
     }
 
-    /// The content of all `names` and what they depend on, dependencies first, nothing twice.
+    /// The contents of `names` and of all their dependencies, dependencies first, each once.
     pub(super) fn closure<'a>(
         &mut self,
         names: impl Iterator<Item = &'a String>,
@@ -77,7 +78,7 @@ impl Tree {
             path: path.clone(),
             source,
         })?;
-        // From now on it counts as there, which also ends a circle of dependencies.
+        // Marked before its dependencies are added, so that a cycle ends.
         self.built_in.insert(name.to_owned());
         for dependency in dependencies(&content) {
             self.add(&dependency, chosen)?;
@@ -104,7 +105,7 @@ impl Tree {
     }
 }
 
-/// `kernel/drivers/char/virtio-console.ko.xz` is the module `virtio_console`.
+/// The module's name: `virtio_console` for `kernel/drivers/char/virtio-console.ko.xz`.
 fn name_of(path: &Path) -> String {
     let file = path
         .file_name()
@@ -128,7 +129,7 @@ fn load(path: &Path) -> io::Result<Vec<u8>> {
     Ok(content)
 }
 
-/// `depends=virtio,virtio_ring` of the module's information; strings there end in NUL.
+/// The names in `depends=virtio,virtio_ring` of a module. Strings in `.modinfo` end with NUL.
 fn dependencies(module: &[u8]) -> Vec<String> {
     const KEY: &[u8] = b"\0depends=";
     let Some(at) = module.windows(KEY.len()).position(|window| window == KEY) else {
@@ -167,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn dependencies_come_first_and_once_and_what_is_built_in_is_left_out() {
+    fn dependencies_come_first_once_and_without_built_in_modules() {
         let (_folder, mut tree) = tree(&[
             ("virtio_console.ko", "virtio,virtio-ring"),
             ("virtio-ring.ko", "virtio"),
@@ -185,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_module_nobody_has_is_named() {
+    fn the_error_names_the_missing_module() {
         let (_folder, mut tree) = tree(&[("a.ko", "b")]);
         assert!(tree.has("a") && !tree.has("b"));
         let error = tree.closure(["a".to_owned()].iter()).unwrap_err();

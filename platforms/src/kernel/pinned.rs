@@ -1,8 +1,8 @@
-//! A file of a web server, known by its SHA-256: downloaded with resumption, verified, kept.
+//! Downloads a file by HTTP with resumption, and verifies its SHA-256.
 //!
-//! The part that has arrived stays in the cache when the connection breaks, and the next attempt asks for the rest.
-//! A server that ignores the range sends everything again and is believed. What has the wrong hash is deleted, since
-//! continuing it could never succeed.
+//! When the connection breaks, the received part stays in the cache and the next attempt requests the rest. If a server
+//! ignores the range and sends the whole file, the part is replaced. A complete download with the wrong hash is
+//! deleted, because continuing it cannot succeed.
 
 use std::{
     fs::{self, File},
@@ -13,71 +13,67 @@ use std::{
     time::Duration,
 };
 
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use super::{Progress, Watch};
-use crate::cache::{CacheError, hex};
+use crate::cache::CacheError;
 
-/// No byte for this long ends a download.
-pub(super) const SILENCE: Duration = Duration::from_secs(30);
+/// The timeout of a download without any received byte.
+pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Why a download failed.
 #[derive(Debug, thiserror::Error)]
 pub enum DownloadError {
-    /// The request failed or was refused.
+    /// The request failed, or the server refused it.
     #[error("the request failed")]
     Request(#[source] Box<ureq::Error>),
-    /// The connection broke or fell silent.
-    #[error("the connection broke after {got} bytes: run it again to continue there")]
-    Cut {
-        /// Bytes kept.
+    /// The connection broke or timed out.
+    #[error("the connection broke after {got} bytes: run the command again to continue there")]
+    Interrupted {
+        /// The number of bytes that are kept.
         got: u64,
-        /// The system's answer.
+        /// The error of the connection.
         source: io::Error,
     },
-    /// It is something else.
+    /// The file does not have the hash in the profile.
     #[error(
-        "its sha256 is {found}, and {expected} is expected: if the file was replaced on purpose, say so in the profile"
+        "its sha256 is {found}, not {expected}: if the publisher replaced the file on purpose, change the profile"
     )]
     Checksum {
-        /// What the profile says.
+        /// The hash in the profile.
         expected: String,
-        /// What arrived.
+        /// The hash of the download.
         found: String,
     },
-    /// It is something else than it was before.
-    #[error("its sha256 is {found}, and {} has {expected}: if the file was replaced on purpose, remove that one", .record.display())]
+    /// The file does not have the hash recorded at the first download.
+    #[error(
+        "its sha256 is {found}, but {} has {expected}: if the publisher replaced the file on purpose, remove that record",
+        .record.display()
+    )]
     Replaced {
-        /// What was recorded.
+        /// The recorded hash.
         expected: String,
-        /// What arrived.
+        /// The hash of the download.
         found: String,
-        /// Where it was recorded.
+        /// The file with the recorded hash.
         record: PathBuf,
     },
-    /// The disk.
+    /// The file cannot be written.
     #[error(transparent)]
     Disk(#[from] CacheError),
 }
 
-/// The file behind `url`, in `folder` under its hash. `silence` is how long the server may send nothing.
+/// Downloads `url` into `folder`, verifies it, and returns its path and hash. `idle_timeout` limits the time without
+/// any received byte.
+///
+/// Without `sha256`, the hash in the [`record`] is expected, if there is one. The caller writes the record after it has
+/// found the content to be good, so that a damaged first download does not make every later one fail.
 pub(super) fn fetch(
-    url: &str,
-    sha256: &str,
-    folder: &Path,
-    silence: Duration,
-    watch: Watch<'_>,
-) -> Result<PathBuf, DownloadError> {
-    fetch_recorded(url, Some(sha256), folder, silence, watch).map(|(path, _)| path)
-}
-
-/// The same with its hash. Where none is given, that of its [`record`] holds; whoever has found the content to be good writes
-/// that, so that a bad first download does not stand in the way of a good second one.
-pub(super) fn fetch_recorded(
     url: &str,
     sha256: Option<&str>,
     folder: &Path,
-    silence: Duration,
+    idle_timeout: Duration,
     watch: Watch<'_>,
 ) -> Result<(PathBuf, String), DownloadError> {
     let path = folder.join(file_name(url, sha256));
@@ -92,7 +88,7 @@ pub(super) fn fetch_recorded(
         return Ok((path, found));
     }
     let part = path.with_extension("part");
-    download(url, &part, silence, watch)?;
+    download(url, &part, idle_timeout, watch)?;
     let found = hash(&part).map_err(CacheError::writing(&part))?;
     if let Some(expected) = expected.filter(|expected| *expected != found) {
         let _ = fs::remove_file(&part);
@@ -109,30 +105,31 @@ pub(super) fn fetch_recorded(
     Ok((path, found))
 }
 
-/// What a download is called in its folder: its hash, or that of its address where nobody knows its own.
+/// The name of a download in its folder: its hash, or the hash of its URL if its own is not published.
 pub(super) fn file_name(url: &str, sha256: Option<&str>) -> String {
     sha256.map_or_else(|| crate::cache::sha256(url.as_bytes()), str::to_ascii_lowercase)
 }
 
-/// Where the hash of a download is kept that nobody has published.
+/// The file that records the hash of a download whose publisher gives none.
 pub(super) fn record(path: &Path) -> PathBuf {
     path.with_extension("sha256")
 }
 
-fn download(url: &str, part: &Path, silence: Duration, watch: Watch<'_>) -> Result<(), DownloadError> {
+fn download(url: &str, part: &Path, idle_timeout: Duration, watch: Watch<'_>) -> Result<(), DownloadError> {
     let agent: ureq::Agent = ureq::Agent::config_builder()
-        .timeout_connect(Some(silence))
-        .timeout_recv_response(Some(silence))
+        .timeout_connect(Some(idle_timeout))
+        .timeout_recv_response(Some(idle_timeout))
         .http_status_as_error(false)
         .build()
         .into();
     let have = fs::metadata(part).map_or(0, |meta| meta.len());
     let request = agent.get(url).header("Range", format!("bytes={have}-"));
-    let response = request
+    let (head, body) = request
         .call()
-        .map_err(|error| DownloadError::Request(Box::new(error)))?;
-    let status = response.status().as_u16();
-    // 416: the part is the whole file already, or longer than it; the checksum decides.
+        .map_err(|error| DownloadError::Request(Box::new(error)))?
+        .into_parts();
+    let status = head.status.as_u16();
+    // 416: the part is already complete, or too long. The hash shows which.
     if status == 416 {
         return Ok(());
     }
@@ -140,7 +137,7 @@ fn download(url: &str, part: &Path, silence: Duration, watch: Watch<'_>) -> Resu
         return Err(DownloadError::Request(Box::new(ureq::Error::StatusCode(status))));
     }
     let mut got = if status == 206 { have } else { 0 };
-    let total = response.body().content_length().map(|rest| rest + got);
+    let total = body.content_length().map(|rest| rest + got);
     let mut file = File::options()
         .create(true)
         .append(status == 206)
@@ -148,11 +145,16 @@ fn download(url: &str, part: &Path, silence: Duration, watch: Watch<'_>) -> Resu
         .truncate(status == 200)
         .open(part)
         .map_err(CacheError::writing(part))?;
-    let chunks = receive(response.into_body());
+    let chunks = receive(body);
     loop {
-        let silent = |_| io::Error::new(io::ErrorKind::TimedOut, "nothing came for a while");
-        let chunk = chunks.recv_timeout(silence).map_err(silent).flatten();
-        let chunk = chunk.map_err(|source| DownloadError::Cut { got, source })?;
+        let timed_out = |_| {
+            io::Error::new(
+                io::ErrorKind::TimedOut,
+                "the server sent nothing within the timeout",
+            )
+        };
+        let chunk = chunks.recv_timeout(idle_timeout).map_err(timed_out).flatten();
+        let chunk = chunk.map_err(|source| DownloadError::Interrupted { got, source })?;
         if chunk.is_empty() {
             break;
         }
@@ -167,16 +169,17 @@ fn download(url: &str, part: &Path, silence: Duration, watch: Watch<'_>) -> Resu
         Some(total) if got < total => {
             let source = io::Error::new(
                 io::ErrorKind::UnexpectedEof,
-                format!("{total} bytes were announced"),
+                format!("the server announced {total} bytes"),
             );
-            Err(DownloadError::Cut { got, source })
+            Err(DownloadError::Interrupted { got, source })
         }
         _ => Ok(()),
     }
 }
 
-/// The body in pieces, an empty one at its end. The client has a limit on the whole body only, and no good one exists
-/// for a file of unknown size; so a thread reads, and whoever waits for it can give up (it ends with the process).
+/// Reads the body in a thread and sends its chunks, the last of which is empty. The HTTP client has a timeout only for
+/// the whole body, and no value suits a file of unknown size. A receiver of chunks can time out between any two; the
+/// thread then ends with the process.
 fn receive(body: ureq::Body) -> mpsc::Receiver<io::Result<Vec<u8>>> {
     let (sender, chunks) = mpsc::sync_channel(16);
     thread::spawn(move || {
@@ -203,7 +206,7 @@ fn hash(path: &Path) -> io::Result<String> {
     loop {
         let count = file.read(&mut buffer)?;
         if count == 0 {
-            return Ok(hex(&hasher.finalize()));
+            return Ok(HEXLOWER.encode(&hasher.finalize()));
         }
         hasher.update(&buffer[..count]);
     }
@@ -221,8 +224,8 @@ mod tests {
 
     const CONTENT: &[u8] = b"a kernel of some length";
 
-    /// A server for one request per answer; each gets the request's `Range` and is written back as it is. After the
-    /// last one the listener is closed. What follows `hold` is kept open instead of closed.
+    /// Serves one request for each function in `answers`, which gets the start of the request's range and returns the
+    /// bytes of the response. Afterwards the listener is closed. With `hold`, connections stay open after the response.
     fn serve(answers: Vec<fn(usize) -> Vec<u8>>, hold: bool) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/kernel", listener.local_addr().unwrap());
@@ -241,7 +244,7 @@ mod tests {
                 }
                 stream.write_all(&answer(from)).unwrap();
                 if hold {
-                    // Until the client gives up and closes.
+                    // Until the client times out and closes.
                     let _ = stream.read(&mut [0]);
                 }
             }
@@ -255,12 +258,12 @@ mod tests {
         bytes
     }
 
-    fn get(url: &str, folder: &Path, silence: Duration) -> Result<PathBuf, DownloadError> {
-        fetch(url, &sha256(CONTENT), folder, silence, &mut |_| ())
+    fn get(url: &str, folder: &Path, idle_timeout: Duration) -> Result<PathBuf, DownloadError> {
+        fetch(url, Some(&sha256(CONTENT)), folder, idle_timeout, &mut |_| ()).map(|(path, _)| path)
     }
 
     #[test]
-    fn a_download_that_was_cut_goes_on_where_it_ended_and_is_kept() {
+    fn an_interrupted_download_is_continued_and_kept() {
         let folder = tempfile::TempDir::new().unwrap();
         let url = serve(
             vec![|_| answer("200 OK", CONTENT.len(), &CONTENT[..9]), |from| {
@@ -269,21 +272,24 @@ mod tests {
             }],
             false,
         );
-        let cut = get(&url, folder.path(), SILENCE).unwrap_err();
-        assert!(matches!(cut, DownloadError::Cut { got: 9, .. }), "{cut:?}");
-        let path = get(&url, folder.path(), SILENCE).unwrap();
+        let cut = get(&url, folder.path(), IDLE_TIMEOUT).unwrap_err();
+        assert!(
+            matches!(cut, DownloadError::Interrupted { got: 9, .. }),
+            "{cut:?}"
+        );
+        let path = get(&url, folder.path(), IDLE_TIMEOUT).unwrap();
         assert_eq!(fs::read(&path).unwrap(), CONTENT);
-        // The server is gone; nothing is asked of it.
-        assert_eq!(get(&url, folder.path(), SILENCE).unwrap(), path);
+        // The server is gone, but the file is in the cache.
+        assert_eq!(get(&url, folder.path(), IDLE_TIMEOUT).unwrap(), path);
         fs::write(&path, "damaged").unwrap();
         assert!(matches!(
-            get(&url, folder.path(), SILENCE),
+            get(&url, folder.path(), IDLE_TIMEOUT),
             Err(DownloadError::Request(_))
         ));
     }
 
     #[test]
-    fn a_server_that_knows_no_ranges_sends_everything_again() {
+    fn a_server_without_ranges_replaces_the_part() {
         let folder = tempfile::TempDir::new().unwrap();
         fs::write(
             folder.path().join(format!("{}.part", sha256(CONTENT))),
@@ -292,16 +298,16 @@ mod tests {
         .unwrap();
         let url = serve(vec![|_| answer("200 OK", CONTENT.len(), CONTENT)], false);
         assert_eq!(
-            fs::read(get(&url, folder.path(), SILENCE).unwrap()).unwrap(),
+            fs::read(get(&url, folder.path(), IDLE_TIMEOUT).unwrap()).unwrap(),
             CONTENT
         );
     }
 
     #[test]
-    fn another_content_is_refused_and_not_kept() {
+    fn a_file_with_another_hash_is_refused_and_deleted() {
         let folder = tempfile::TempDir::new().unwrap();
         let url = serve(vec![|_| answer("200 OK", 5, b"other")], false);
-        let error = get(&url, folder.path(), SILENCE).unwrap_err();
+        let error = get(&url, folder.path(), IDLE_TIMEOUT).unwrap_err();
         assert!(
             matches!(&error, DownloadError::Checksum { found, .. } if *found == sha256(b"other")),
             "{error:?}"
@@ -310,18 +316,18 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_gave_a_hash_for_is_recorded_and_must_stay_the_same() {
+    fn a_file_without_a_published_hash_must_match_the_record() {
         let folder = tempfile::TempDir::new().unwrap();
         let whole: fn(usize) -> Vec<u8> = |_| answer("200 OK", CONTENT.len(), CONTENT);
         let url = serve(vec![whole, |_| answer("200 OK", 5, b"other")], false);
-        let get = || fetch_recorded(&url, None, folder.path(), SILENCE, &mut |_| ());
+        let get = || fetch(&url, None, folder.path(), IDLE_TIMEOUT, &mut |_| ());
         let (path, found) = get().unwrap();
         assert_eq!(found, sha256(CONTENT));
         fs::write(record(&path), &found).unwrap();
         assert_eq!(
             get().unwrap(),
             (path.clone(), found),
-            "nothing is asked for again"
+            "nothing is requested again"
         );
         fs::remove_file(&path).unwrap();
         let error = get().unwrap_err();
@@ -334,23 +340,26 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_falls_silent_is_given_up_and_the_part_kept() {
+    fn a_silent_server_times_out_and_the_part_is_kept() {
         let folder = tempfile::TempDir::new().unwrap();
         let url = serve(vec![|_| answer("200 OK", CONTENT.len(), &CONTENT[..9])], true);
         let error = get(&url, folder.path(), Duration::from_millis(200)).unwrap_err();
-        assert!(matches!(error, DownloadError::Cut { got: 9, .. }), "{error:?}");
+        assert!(
+            matches!(error, DownloadError::Interrupted { got: 9, .. }),
+            "{error:?}"
+        );
         let part = folder.path().join(format!("{}.part", sha256(CONTENT)));
         assert_eq!(fs::read(part).unwrap(), &CONTENT[..9]);
     }
 
     #[test]
-    fn a_full_disk_is_said_with_a_way_out() {
+    fn the_error_of_a_full_disk_says_what_to_do() {
         let folder = tempfile::TempDir::new().unwrap();
-        // Whatever is written to this device meets a full disk.
+        // Every write to this device fails as on a full disk.
         let part = folder.path().join(format!("{}.part", sha256(CONTENT)));
         std::os::unix::fs::symlink("/dev/full", part).unwrap();
         let url = serve(vec![|_| answer("200 OK", CONTENT.len(), CONTENT)], false);
-        let error = get(&url, folder.path(), SILENCE).unwrap_err().to_string();
+        let error = get(&url, folder.path(), IDLE_TIMEOUT).unwrap_err().to_string();
         assert!(
             error.starts_with("no space for ") && error.contains("REUSESPEC_CACHE"),
             "{error}"
@@ -358,11 +367,11 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_an_error_with_the_status() {
+    fn a_refused_request_is_an_error() {
         let folder = tempfile::TempDir::new().unwrap();
         let url = serve(vec![|_| answer("404 Not Found", 0, b"")], false);
         assert!(
-            get(&url, folder.path(), SILENCE)
+            get(&url, folder.path(), IDLE_TIMEOUT)
                 .unwrap_err()
                 .to_string()
                 .contains("request failed")

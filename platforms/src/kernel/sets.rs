@@ -1,8 +1,8 @@
-//! FreeBSD's distribution sets: `kernel.txz` and `base.txz` of a release, of which a guest needs one file of the first
-//! and the shared libraries of the second.
+//! Reads FreeBSD's distribution sets: takes the kernel from `kernel.txz`, and the run-time linker and shared libraries
+//! from `base.txz`.
 //!
-//! The rest of the 200 MB is never unpacked. What was taken from `base.txz` becomes a folder of the cache, moved into
-//! its place when it is whole, so an unpacking that was cut short is done again and never used.
+//! The rest of the 200 MB is never unpacked. The libraries become a folder of the cache. It is moved to its final name
+//! when it is complete, so an interrupted unpacking is never used.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -12,24 +12,24 @@ use lzma_rust2::XzReader;
 
 use crate::cache::{Cache, CacheError};
 
-/// Where the kernel is in its set.
+/// The kernel's path in its set.
 const KERNEL: &str = "boot/kernel/kernel";
 
 /// Why a set cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SetError {
-    /// The archive is damaged or not one.
+    /// The archive is damaged, or the file is no archive.
     #[error("cannot unpack it")]
     Unpack(#[source] io::Error),
-    /// It has no such file.
+    /// The archive lacks a file.
     #[error("it has no {0}")]
     Missing(&'static str),
-    /// The disk.
+    /// A file cannot be written.
     #[error(transparent)]
     Disk(#[from] CacheError),
 }
 
-/// The kernel of a `kernel.txz`.
+/// The kernel in a `kernel.txz`.
 pub(super) fn kernel(set: &Path) -> Result<Vec<u8>, SetError> {
     let mut archive = open(set)?;
     for entry in archive.entries().map_err(SetError::Unpack)? {
@@ -44,7 +44,7 @@ pub(super) fn kernel(set: &Path) -> Result<Vec<u8>, SetError> {
     Err(SetError::Missing(KERNEL))
 }
 
-/// The folder with the run-time linker and libraries of a `base.txz`, unpacked the first time.
+/// The folder with the run-time linker and libraries of a `base.txz`. They are unpacked at the first call.
 pub(super) fn tree(set: &Path, sha256: &str, cache: &Cache) -> Result<PathBuf, SetError> {
     let place = cache.folder("trees")?.join(sha256);
     if place.is_dir() {
@@ -63,7 +63,7 @@ pub(super) fn tree(set: &Path, sha256: &str, cache: &Cache) -> Result<PathBuf, S
         let parent = file.parent().unwrap_or(&folder);
         fs::create_dir_all(parent).map_err(CacheError::writing(parent))?;
         if let Some(target) = entry.link_name().map_err(SetError::Unpack)? {
-            // A hard link is a name of a file that came before; both kinds are links inside the tree here.
+            // A hard link names an earlier file of the archive. It becomes a symbolic link inside the tree.
             let target = match entry.header().entry_type().is_hard_link() {
                 true => Path::new("/").join(plain(&target)),
                 false => target.into_owned(),
@@ -86,7 +86,7 @@ fn open(set: &Path) -> Result<tar::Archive<XzReader<File>>, SetError> {
     Ok(tar::Archive::new(XzReader::new(file, true)))
 }
 
-/// Without `./` in front; a path that climbs keeps its `..` and matches nothing.
+/// The path without a leading `./` or `/`. A `..` is kept, so that such a path matches nothing.
 fn plain(path: &Path) -> PathBuf {
     path.components()
         .filter(|part| !matches!(part, Component::CurDir | Component::RootDir))
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn one_file_of_the_kernel_set_and_the_libraries_of_the_base_set_are_taken() {
+    fn only_the_kernel_and_the_libraries_are_unpacked() {
         let folder = TempDir::new().unwrap();
         let cache = Cache::at(folder.path().join("cache"));
         let kernel_set = set(
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_set_that_is_cut_short_or_another_file_leaves_no_tree() {
+    fn a_truncated_or_incomplete_set_leaves_no_tree() {
         let folder = TempDir::new().unwrap();
         let cache = Cache::at(folder.path().join("cache"));
         let base = set(folder.path(), "base.txz", &[("./lib/libc.so.7", "libc")]);

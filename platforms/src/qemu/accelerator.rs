@@ -1,8 +1,8 @@
-//! Who executes a guest's instructions: what a trial boot has proved, with the reason where that is the translator.
+//! Decides between KVM and TCG by a trial boot.
 //!
-//! /dev/kvm can exist, open, and run a few instructions of firmware, and still never get through a kernel's start
-//! (nested virtualization on some cloud machines). So the trial is a boot of the real kernel with the real agent,
-//! limited in time, once per boot of the host; the verdict is kept in the cache.
+//! /dev/kvm can exist, open, and execute a few instructions of firmware, but still fail to boot a kernel (nested
+//! virtualization on some cloud machines). So the trial boots the real kernel with the real agent under a timeout, once
+//! for each boot of the host. The cache keeps the result.
 
 use std::{
     fs::{self, File},
@@ -18,20 +18,21 @@ use crate::{
     profile::{Accelerator, BootMethod, Clock, KernelSource},
 };
 
-/// Real KVM needs half a second for a kernel of ours, and ten for a whole system.
+/// The timeout of a trial boot. With KVM a kernel boots in half a second.
 const TRIAL_SECS: u32 = 5;
-const TRIAL_OF_A_SYSTEM_SECS: u32 = 90;
+/// The timeout of a trial boot of a complete system, which takes ten seconds with KVM.
+const SYSTEM_TRIAL_SECS: u32 = 90;
 
-/// The accelerator to use.
+/// The accelerator to use, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
-    /// What to use.
+    /// The accelerator to use.
     pub accelerator: Accelerator,
-    /// Why not the preferred one: to be said once per run.
+    /// Why KVM, although preferred, is not used. Reported once for each run.
     pub reason: Option<String>,
 }
 
-/// Decide for `launch`, whose own accelerator is ignored. May take some seconds the first time.
+/// Decides for `launch` and ignores its accelerator. The first call may take some seconds.
 pub fn decide(launch: Launch<'_>) -> Verdict {
     let profile = launch.profile;
     let wants_kvm = profile.qemu().accelerators.contains(&Accelerator::Kvm);
@@ -68,7 +69,7 @@ fn try_kvm(launch: Launch<'_>) -> Result<(), String> {
         .map_err(|error| refusal(&error))?;
     let name = host_boot().map(|boot| {
         let emulator = super::find_program(&launch.profile.qemu().emulator);
-        let key = format!("{emulator:?} {}", tried_alone(&launch));
+        let key = format!("{emulator:?} {}", trial_scope(&launch));
         format!("kvm/{boot}-{}", &sha256(key.as_bytes())[..16])
     });
     let known = name
@@ -79,7 +80,7 @@ fn try_kvm(launch: Launch<'_>) -> Result<(), String> {
         None => {
             let text = trial(launch);
             if let Some(name) = name {
-                // Not being able to keep it means another trial next time.
+                // If it cannot be stored, the next run repeats the trial.
                 let _ = launch.cache.write(name, text.as_bytes());
             }
             text
@@ -88,9 +89,9 @@ fn try_kvm(launch: Launch<'_>) -> Result<(), String> {
     if outcome.is_empty() { Ok(()) } else { Err(outcome) }
 }
 
-/// What a trial's outcome depends on beside host and QEMU; the cache forgets it with the host's next boot. A kernel of one's
-/// own and a whole system may fail for reasons of their own, and then say nothing about the others.
-fn tried_alone<'l>(launch: &Launch<'l>) -> &'l str {
+/// What a trial's result depends on besides the host's boot and QEMU. A local kernel and a complete system can fail for
+/// reasons of their own, so their results do not count for other guests.
+fn trial_scope<'l>(launch: &Launch<'l>) -> &'l str {
     match &launch.profile.qemu().kernel {
         KernelSource::Path { .. } => &launch.kernel.sha256,
         KernelSource::Disk { url, .. } => url,
@@ -98,20 +99,22 @@ fn tried_alone<'l>(launch: &Launch<'l>) -> &'l str {
     }
 }
 
-/// Why /dev/kvm cannot be used, and what to do.
+/// Explains why /dev/kvm cannot be used, and what to do.
 pub(crate) fn refusal(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "there is no /dev/kvm".into(),
-        io::ErrorKind::PermissionDenied => "/dev/kvm may not be opened: join its group (usually kvm)".into(),
+        io::ErrorKind::PermissionDenied => {
+            "no permission to open /dev/kvm: join its group (usually kvm)".into()
+        }
         _ => format!("/dev/kvm cannot be opened: {error}"),
     }
 }
 
-/// Empty if the guest came up.
+/// Boots the guest with KVM. Returns the reason of a failure, or an empty text.
 fn trial(launch: Launch<'_>) -> String {
     let mut profile = launch.profile.clone();
     profile.timing.boot_secs = match profile.boot_method() {
-        Ok(BootMethod::Disk(_)) => TRIAL_OF_A_SYSTEM_SECS,
+        Ok(BootMethod::Disk(_)) => SYSTEM_TRIAL_SECS,
         _ => TRIAL_SECS,
     };
     let attempt = Launch {
@@ -126,7 +129,7 @@ fn trial(launch: Launch<'_>) -> String {
         Err(error) => {
             let text = error.to_string();
             format!(
-                "/dev/kvm is there, but a trial boot failed: {}",
+                "/dev/kvm exists, but a trial boot failed: {}",
                 text.split("; ").next().unwrap_or_default()
             )
         }
@@ -138,9 +141,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_refusal_says_what_to_do() {
-        let said = |kind: io::ErrorKind| refusal(&kind.into());
-        assert_eq!(said(io::ErrorKind::NotFound), "there is no /dev/kvm");
-        assert!(said(io::ErrorKind::PermissionDenied).contains("join its group"));
+    fn a_refusal_says_what_to_do() {
+        let text = |kind: io::ErrorKind| refusal(&kind.into());
+        assert_eq!(text(io::ErrorKind::NotFound), "there is no /dev/kvm");
+        assert!(text(io::ErrorKind::PermissionDenied).contains("join its group"));
     }
 }

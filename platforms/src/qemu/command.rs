@@ -1,11 +1,11 @@
-//! From a profile to QEMU's command line: a pure function, so that every platform's line is a snapshot.
+//! Builds QEMU's command line from a profile. This is a pure function, and a snapshot test covers all platforms.
 //!
-//! Neighbours: `process` starts it and provides the three descriptors, `warm` hashes it. What only kernels of one system,
-//! or only whole systems, need has a file below this one.
+//! `process` starts QEMU and provides the three file descriptors; `warm` hashes the command line. The options for one
+//! operating system, or for complete systems, are in the modules below this one.
 //!
-//! Channel, monitor and console are inherited descriptors with fixed numbers instead of paths: nobody else can open
-//! them, no path is too long for a socket, and the line is the same for every run. QEMU's standard input is not
-//! used at all: at end of file, as under a CI runner, `-chardev stdio` drops what the guest has written.
+//! Channel, monitor and console are inherited file descriptors with fixed numbers instead of paths. So no other process
+//! can open them, no path is too long for a socket, and the command line is the same in every run. QEMU's standard
+//! input is not used: when it is at end of file, as under a CI runner, `-chardev stdio` drops the guest's output.
 
 use std::path::Path;
 
@@ -13,38 +13,36 @@ mod disk;
 mod freebsd;
 mod linux;
 
+use reusespec_core::handshake::PORT_NAME;
+
 use crate::profile::{Accelerator, BootMethod, Clock, Entry, MachineType, PlatformProfile};
 
-/// The data channel: a connected socket, or a pipe where the guest only speaks.
+/// The channel: a connected socket, or with batch input a pipe.
 pub(super) const DATA_FD: i32 = 3;
 /// The monitor (QMP): a connected socket.
 pub(super) const MONITOR_FD: i32 = 4;
-/// The console: a file open for writing only, or where somebody talks to it a connected socket.
+/// The console: a write-only file, or a connected socket if the host logs in at it.
 pub(super) const CONSOLE_FD: i32 = 5;
 
-/// The same name as in the agent's `init::channel`; `platforms` does not depend on the agent, so it is written twice
-/// and a boot test holds the two together.
-const PORT_NAME: &str = "reusespec";
-
-/// What the profile leaves open.
+/// What the command line depends on besides the profile.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Choice<'a> {
-    /// Who executes.
+    /// KVM or TCG.
     pub(super) accelerator: Accelerator,
-    /// The kernel has a driver for virtio-serial.
+    /// Whether the kernel has a driver for virtio-serial.
     pub(super) virtio_console: bool,
-    /// The kernel's file, or that of the whole system.
+    /// The kernel, or the image of a complete system.
     pub(super) image: &'a Path,
     /// The initramfs, for kernels that take one.
     pub(super) initramfs: Option<&'a Path>,
-    /// The image of the root file system, for kernels that mount it themselves or have it mounted by the initramfs; for
-    /// a whole system what carries the agent.
+    /// The root image, which the kernel or the initramfs mounts. For a complete system, the medium that carries the
+    /// agent.
     pub(super) root: Option<&'a Path>,
-    /// Much will be said on the channel.
-    pub(super) bulk: bool,
-    /// There is a file `/input` on the first root file system.
+    /// Whether the channel will carry a large payload.
+    pub(super) large_payload: bool,
+    /// Whether the agent reads batch input from `/input` on its first root file system.
     pub(super) input: bool,
-    /// Decides everything QEMU would otherwise choose at random.
+    /// QEMU's random seed.
     pub(super) seed: u64,
 }
 
@@ -60,7 +58,7 @@ pub(super) fn arguments(
     line.pair(
         "-machine",
         match boot_method {
-            BootMethod::Archive => linux::machine(machine_type),
+            BootMethod::Initramfs => linux::machine(machine_type),
             BootMethod::RootImage => freebsd::machine(profile),
             BootMethod::Disk(_) => disk::MACHINE,
         },
@@ -81,11 +79,11 @@ pub(super) fn arguments(
     }
     line.pair("-display", "none");
     if profile.clock == Clock::Virtual {
-        // An idle CPU skips to its next timer; the clock begins at the same moment in every run.
+        // An idle CPU skips to its next timer. The clock starts at the same moment in every run.
         line.pair(
             "-icount",
             match boot_method {
-                BootMethod::Archive => linux::ICOUNT,
+                BootMethod::Initramfs => linux::ICOUNT,
                 BootMethod::RootImage | BootMethod::Disk(_) => freebsd::ICOUNT,
             },
         );
@@ -98,8 +96,8 @@ pub(super) fn arguments(
         line.pair("-chardev", "file,id=console,path=/dev/fdset/1");
     }
     if choice.input {
-        // Told beforehand, it only speaks: `one_way` says why not on a socket. What is not appended to would be cut first,
-        // which no pipe can be.
+        // With batch input the guest only sends, through a pipe; `output_pipe` explains why. Without `append=on` QEMU
+        // would truncate the file, which fails on a pipe.
         line.pair("-add-fd", &format!("fd={DATA_FD},set=2"));
         line.pair("-chardev", "file,id=data,path=/dev/fdset/2,append=on");
     } else {
@@ -110,7 +108,7 @@ pub(super) fn arguments(
     devices(&mut line, machine_type, channel(profile, boot_method, choice));
     match boot_method {
         BootMethod::Disk(entry) => disk::media(&mut line, entry, choice),
-        BootMethod::Archive | BootMethod::RootImage => {
+        BootMethod::Initramfs | BootMethod::RootImage => {
             direct(&mut line, choice);
             let words = match boot_method {
                 BootMethod::RootImage => freebsd::command_line(profile, choice.input),
@@ -130,7 +128,7 @@ pub(super) fn arguments(
     line.0
 }
 
-/// A kernel started by QEMU itself, and the file systems it is given.
+/// Adds a kernel that QEMU starts directly, and its file systems.
 fn direct(line: &mut Line, choice: Choice<'_>) {
     if let Some(root) = choice.root {
         let file = root.to_string_lossy();
@@ -155,36 +153,35 @@ impl Line {
     }
 }
 
-/// How host and guest talk.
+/// The device of the channel.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Channel {
-    /// 25 to 55 MiB a second on an emulated CPU.
+    /// virtio-serial: 25 to 55 MiB/s on an emulated CPU.
     Virtio,
-    /// The second UART: 0.1 MiB a second, but it needs no driver and no PCI.
+    /// The second UART: 0.1 MiB/s, but it needs neither an extra driver nor PCI.
     Serial,
 }
 
 fn channel(profile: &PlatformProfile, boot_method: BootMethod, choice: Choice<'_>) -> Channel {
-    if boot_method != BootMethod::Archive {
-        // Neither BSD's kernel has a driver for the other one.
+    if boot_method != BootMethod::Initramfs {
+        // The kernels of the BSDs have no driver for virtio-serial.
         return Channel::Serial;
     }
     match machine_type(profile, choice) {
-        // Its only virtio transport needs ACPI, or a kernel option that distributions leave off.
+        // Its only virtio transport needs ACPI, or a kernel option that distributions do not set.
         MachineType::Microvm => Channel::Serial,
-        // What virtio's threads do is not ordered by the virtual clock; a UART's bytes are.
+        // The virtual clock orders the bytes of a UART, but not the work of virtio's threads.
         MachineType::Q35 if profile.clock == Clock::Virtual || !choice.virtio_console => Channel::Serial,
         MachineType::Q35 | MachineType::Virt | MachineType::S390 => Channel::Virtio,
     }
 }
 
-/// `microvm` is the profile's wish for a quick start. Without ACPI it has only the PIT to wake an idle guest, which
-/// makes virtual time ten times slower; and it has no PCI, whose half second is well spent on a channel hundreds of
-/// times faster when there is much to say.
+/// The machine type. `microvm` boots fastest, but `q35` replaces it in three cases. In virtual time, because without
+/// ACPI only the PIT can wake an idle guest, which is ten times slower. For a large payload, because virtio-serial
+/// needs PCI, and its speed outweighs the half second that PCI costs. For a root image, because a disk needs PCI.
 fn machine_type(profile: &PlatformProfile, choice: Choice<'_>) -> MachineType {
-    let fast = choice.bulk && choice.virtio_console;
+    let fast = choice.large_payload && choice.virtio_console;
     match profile.qemu().machine_type {
-        // Nor is there a disk without PCI.
         MachineType::Microvm if profile.clock == Clock::Virtual || fast || choice.root.is_some() => {
             MachineType::Q35
         }
@@ -224,7 +221,7 @@ mod tests {
     use crate::profile::names;
 
     #[test]
-    fn every_platform_has_the_command_line_that_was_measured() {
+    fn every_platform_has_the_measured_command_line() {
         let mut text = String::new();
         for name in names() {
             let profile = PlatformProfile::find(&name).unwrap();
@@ -238,13 +235,13 @@ mod tests {
                 } else {
                     "KERNEL"
                 }),
-                initramfs: (boot_method == BootMethod::Archive).then_some(Path::new("INITRAMFS")),
+                initramfs: (boot_method == BootMethod::Initramfs).then_some(Path::new("INITRAMFS")),
                 root: match boot_method {
-                    BootMethod::Archive => None,
+                    BootMethod::Initramfs => None,
                     BootMethod::RootImage => Some(Path::new("ROOT.iso")),
                     BootMethod::Disk(_) => Some(Path::new("AGENT")),
                 },
-                bulk: false,
+                large_payload: false,
                 input,
                 seed: 7,
             };
@@ -257,10 +254,10 @@ mod tests {
     }
 
     #[test]
-    fn a_fast_channel_needs_its_driver_and_otherwise_the_second_serial_port_is_used() {
+    fn without_a_virtio_driver_the_channel_is_the_second_serial_port() {
         let profile = PlatformProfile::find("linux-6.1").unwrap();
         let path = Path::new("x");
-        let line = |bulk, virtio_console| {
+        let line = |large_payload, virtio_console| {
             let accelerator = Accelerator::Tcg;
             let choice = Choice {
                 accelerator,
@@ -268,15 +265,15 @@ mod tests {
                 image: path,
                 initramfs: Some(path),
                 root: None,
-                bulk,
+                large_payload,
                 input: false,
                 seed: 0,
             };
-            arguments(&profile, BootMethod::Archive, choice).join(" ")
+            arguments(&profile, BootMethod::Initramfs, choice).join(" ")
         };
         assert!(line(true, true).contains("q35") && line(true, true).contains("virtserialport"));
-        for (bulk, virtio_console) in [(false, true), (true, false), (false, false)] {
-            let line = line(bulk, virtio_console);
+        for (large_payload, virtio_console) in [(false, true), (true, false), (false, false)] {
+            let line = line(large_payload, virtio_console);
             assert!(
                 line.contains("microvm") && line.contains("isa-serial,index=1"),
                 "{line}"
@@ -302,11 +299,11 @@ mod tests {
             image: Path::new("KERNEL"),
             initramfs: Some(Path::new("INITRAMFS")),
             root: Some(Path::new("ROOT.iso")),
-            bulk: false,
+            large_payload: false,
             input: false,
             seed: 0,
         };
-        let line = arguments(&profile, BootMethod::Archive, choice).join(" ");
+        let line = arguments(&profile, BootMethod::Initramfs, choice).join(" ");
         for part in [
             "-machine q35",
             "-device virtio-blk-pci,drive=root",

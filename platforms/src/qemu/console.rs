@@ -1,8 +1,7 @@
-//! Somebody at the console of a whole system: reads all of it into the log, and logs in to start the agent.
+//! Logs in at the console of a complete system to start the agent, and writes the console to a log.
 //!
-//! `driver` decides what to type from what was read and when, and is tested with recorded consoles; here are the thread
-//! and the stream. The console is read to its end also when nothing is left to type: a guest whose console nobody takes
-//! stops at its next line.
+//! `driver` decides what to type; this file has its thread and stream. The console is read until it ends, even when
+//! nothing is left to type, because a guest blocks when its console is not read.
 
 mod driver;
 
@@ -16,72 +15,75 @@ use std::time::{Duration, Instant};
 
 use driver::{Driver, Step};
 
-/// How often the driver is asked what to do about silence.
+/// The interval at which the driver is called while the console is silent.
 const TICK: Duration = Duration::from_millis(50);
 
-/// The thread at the console. It ends with the console.
+/// The thread that reads the console and logs in. It ends with the console.
 #[derive(Debug)]
-pub(super) struct Typist {
-    trouble: Arc<Mutex<Option<String>>>,
+pub(super) struct ConsoleLogin {
+    failure: Arc<Mutex<Option<String>>>,
 }
 
-impl Typist {
-    /// Sits down at `console`, writes it to `log`, and types `line` once root's shell answers.
+impl ConsoleLogin {
+    /// Starts the thread. It writes `console` to `log`, logs in as root, and types `line` at the shell.
     pub(super) fn start(console: UnixStream, log: &Path, line: &str) -> io::Result<Self> {
-        let trouble = Arc::new(Mutex::new(None));
-        let typist = Self {
-            trouble: Arc::clone(&trouble),
+        let failure = Arc::new(Mutex::new(None));
+        let login = Self {
+            failure: Arc::clone(&failure),
         };
         let log = File::create(log)?;
         console.set_read_timeout(Some(TICK))?;
         let driver = Driver::new(line);
         thread::Builder::new().name("console".into()).spawn(move || {
-            if let Err(error) = work(&console, log, driver, &trouble) {
-                report(&trouble, format!("the console broke: {error}"));
+            if let Err(error) = run(&console, log, driver, &failure) {
+                report(
+                    &failure,
+                    format!("the console cannot be read or written: {error}"),
+                );
             }
         })?;
-        Ok(typist)
+        Ok(login)
     }
 
-    /// Why the agent will not be started, once that is known.
-    pub(super) fn trouble(&self) -> Option<String> {
-        self.trouble
+    /// Why the login failed, if it did.
+    pub(super) fn failure(&self) -> Option<String> {
+        self.failure
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
     }
 }
 
-fn report(trouble: &Mutex<Option<String>>, what: String) {
-    trouble
+fn report(failure: &Mutex<Option<String>>, what: String) {
+    failure
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .get_or_insert(what);
 }
 
-fn work(
+fn run(
     mut console: &UnixStream,
     mut log: File,
     mut driver: Driver,
-    trouble: &Mutex<Option<String>>,
+    failure: &Mutex<Option<String>>,
 ) -> io::Result<()> {
     let began = Instant::now();
     let mut chunk = [0; 4096];
     loop {
-        let heard = match console.read(&mut chunk) {
+        let received = match console.read(&mut chunk) {
             Ok(0) => return Ok(()),
             Ok(count) => &chunk[..count],
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => &[],
             Err(error) if error.kind() == io::ErrorKind::Interrupted => &[],
-            // QEMU was killed while it had not read everything.
+            // QEMU was killed before it had read everything.
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(()),
             Err(error) => return Err(error),
         };
-        log.write_all(heard)?;
-        match driver.step(began.elapsed(), heard) {
+        log.write_all(received)?;
+        match driver.step(began.elapsed(), received) {
             Step::Wait => {}
             Step::Type(text) => console.write_all(text.as_bytes())?,
-            Step::Failed(what) => report(trouble, what),
+            Step::Failed(what) => report(failure, what),
         }
     }
 }
@@ -90,7 +92,7 @@ fn work(
 mod tests {
     use super::*;
 
-    /// Reads until what it has read ends so.
+    /// Reads until the text ends with `end`.
     fn until(stream: &mut UnixStream, end: &str) {
         let mut seen = String::new();
         let mut byte = [0];
@@ -101,24 +103,24 @@ mod tests {
     }
 
     #[test]
-    fn over_a_stream_it_logs_in_and_logs_everything() {
+    fn it_logs_in_over_a_stream_and_logs_everything() {
         let (ours, mut system) = UnixStream::pair().unwrap();
         system.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         let folder = tempfile::TempDir::new().unwrap();
         let log = folder.path().join("console.log");
-        let typist = Typist::start(ours, &log, "run the agent").unwrap();
+        let login = ConsoleLogin::start(ours, &log, "run the agent").unwrap();
         system.write_all(b"booting\r\n\r\nlogin: ").unwrap();
         until(&mut system, "root\n");
         system.write_all(b"root\r\nroot@system:~ # ").unwrap();
         until(&mut system, "run the agent\n");
-        assert_eq!(typist.trouble(), None);
+        assert_eq!(login.failure(), None);
         system.write_all(b"\r\npanic: vm_fault\r\n").unwrap();
         let deadline = Instant::now() + Duration::from_secs(60);
-        while typist.trouble().is_none() {
+        while login.failure().is_none() {
             assert!(Instant::now() < deadline, "the panic was not seen");
             thread::yield_now();
         }
-        assert!(typist.trouble().unwrap().contains("panic"));
+        assert!(login.failure().unwrap().contains("panic"));
         let text = std::fs::read_to_string(log).unwrap();
         assert!(text.starts_with("booting") && text.contains("vm_fault"), "{text}");
     }

@@ -1,14 +1,14 @@
-//! Why there is no guest, worded once; always with what its console said last.
+//! The errors of starting a guest. Where a guest has run, they include the end of its console.
 
 use std::{io, path::PathBuf, time::Duration};
 
 use crate::cache::CacheError;
 use crate::profile::ProfileError;
 
-/// Why there is no guest, always with what its console said last.
+/// Why a guest could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum GuestError {
-    /// QEMU for this machine is not installed.
+    /// QEMU for the guest's machine is not installed.
     #[error("no {program} on this machine: install it (Debian: apt install {package})")]
     NoQemu {
         /// The program's name.
@@ -23,66 +23,68 @@ pub enum GuestError {
         path: PathBuf,
         /// The platform.
         platform: String,
-        /// What it is instead, and what to do.
+        /// What is wrong with it, and what to do.
         what: String,
     },
-    /// A whole system without what carries the agent.
-    #[error("{platform} is started from its own disk, and no medium with an agent was given")]
+    /// A complete system was launched without the medium that carries the agent.
+    #[error("{platform} boots from its own disk, and no medium with an agent was given")]
     NoMedium {
         /// The platform.
         platform: String,
     },
-    /// Files, sockets or the process could not be made.
+    /// A file, socket or process could not be created or used.
     #[error("cannot {what}")]
     Host {
         /// What was attempted.
         what: String,
-        /// The system's answer.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// The temporary files.
+    /// The cache cannot be used.
     #[error(transparent)]
     Cache(#[from] CacheError),
-    /// The guest is there but not ready in time.
+    /// The guest runs, but was not ready in time.
     #[error("the guest was not ready within {} s; {console}", .budget.as_secs_f32())]
-    Silent {
-        /// How long was waited.
+    BootTimeout {
+        /// The timeout.
         budget: Duration,
-        /// Words on the console's end.
+        /// The end of the console.
         console: String,
     },
-    /// QEMU ended, or the guest switched itself off, before it was ready.
+    /// QEMU exited, or the guest powered off, before it was ready.
     #[error("the guest ended before it was ready ({status}); {console}")]
     Ended {
         /// QEMU's exit status.
         status: String,
-        /// Words on the console's end, and QEMU's own complaints.
+        /// The end of the console, and QEMU's own messages.
         console: String,
     },
-    /// What was to be typed at the console could not be, or led to something else.
-    #[error("{trouble}; {console}")]
+    /// The login at the console failed.
+    #[error("{failure}; {console}")]
     Console {
-        /// What happened on it.
-        trouble: String,
-        /// Words on the console's end.
+        /// What failed.
+        failure: String,
+        /// The end of the console.
         console: String,
     },
-    /// There is no way to start this system with this kernel.
+    /// This system cannot be booted with this kernel.
     #[error(transparent)]
-    PlatformProfile(#[from] ProfileError),
-    /// The channel carries something else.
-    #[error("the guest sent {bytes} bytes that are not ours, beginning with {beginning:?}; {console}")]
+    Profile(#[from] ProfileError),
+    /// The guest sent something else than the handshake.
+    #[error(
+        "the guest sent {bytes} bytes that are not from an agent, beginning with {beginning:?}; {console}"
+    )]
     Garbage {
-        /// How many.
+        /// The number of bytes.
         bytes: usize,
         /// The first of them.
         beginning: String,
-        /// Words on the console's end.
+        /// The end of the console.
         console: String,
     },
 }
 
-/// Debian's package of `qemu-system-EMULATOR`.
+/// Debian's package with `qemu-system-EMULATOR`.
 pub fn debian_package(emulator: &str) -> &'static str {
     match emulator {
         "aarch64" | "arm" => "qemu-system-arm",
@@ -91,7 +93,7 @@ pub fn debian_package(emulator: &str) -> &'static str {
     }
 }
 
-/// What this machine refused.
+/// Wraps an error of the operating system.
 pub(super) fn host(what: &str) -> impl FnOnce(io::Error) -> GuestError {
     let what = what.to_owned();
     move |source| GuestError::Host { what, source }

@@ -1,6 +1,7 @@
-//! What is prepared before QEMU is started, and the first lines on the channel of one that was.
+//! Prepares the files and the command line of a guest before QEMU starts, and exchanges the handshake with it
+//! afterwards.
 //!
-//! Neighbours: `pack` writes the initramfs, `crate::handshake` has the words of those lines.
+//! `pack` writes the initramfs, and `reusespec_core::handshake` defines the handshake's lines.
 
 use std::{
     fs,
@@ -13,7 +14,7 @@ use tempfile::TempDir;
 
 use super::{
     command::{self, Choice},
-    console::Typist,
+    console::ConsoleLogin,
     error::{GuestError, host},
     guest::Launch,
     pack::pack,
@@ -26,21 +27,21 @@ use crate::handshake;
 use crate::profile::{BootMethod, Entry};
 use crate::root_image::LOGIN_LINE;
 
-/// Bytes of something else that may come before the guest's line. A UART picks up noise at power-on, but a guest that
-/// writes more than this is not ours.
+/// Limits the bytes before the guest's line. A UART may deliver noise at power-on, but more than this does not come
+/// from an agent.
 const NOISE_LIMIT: usize = 64 * 1024;
 
-/// How often whoever waits for the agent asks whether the console has gone wrong.
-const LOOK_AT_CONSOLE: Duration = Duration::from_millis(200);
+/// The interval at which the wait for the agent checks whether the login at the console has failed.
+const CONSOLE_POLL: Duration = Duration::from_millis(200);
 
-/// What is prepared before QEMU is started.
+/// The prepared files and the command line of a guest.
 pub(super) struct Files {
     program: PathBuf,
     pub(super) arguments: Vec<String>,
     pub(super) slot: Option<Slot>,
     pub(super) console: PathBuf,
     pub(super) folder: TempDir,
-    /// Whether somebody has to log in.
+    /// Whether the agent is started by a login at the console.
     login: bool,
     batch_input: bool,
 }
@@ -56,7 +57,7 @@ impl Files {
         }
         let program = require_program(&qemu.emulator)?;
         let folder = TempDir::with_prefix("reusespec-").map_err(host("make a temporary folder"))?;
-        let (archive, initramfs) = if boot_method == BootMethod::Archive {
+        let (archive, initramfs) = if boot_method == BootMethod::Initramfs {
             let (archive, file) = (pack(launch)?, folder.path().join("initramfs"));
             fs::write(&file, &archive).map_err(host("write the initramfs"))?;
             (archive, Some(file))
@@ -73,7 +74,7 @@ impl Files {
             image: &launch.kernel.image,
             initramfs: initramfs.as_deref(),
             root: launch.root,
-            bulk: launch.bulk,
+            large_payload: launch.large_payload,
             input: launch.input.is_some(),
             seed: launch.seed,
         };
@@ -95,10 +96,10 @@ impl Files {
             contents,
         };
         Ok(Self {
-            // What a system's own scripts and a person at its console had in mind does not survive an agent.
+            // The state of a complete system is not saved, because its own scripts run in it beside the agent.
             slot: match boot_method {
                 BootMethod::Disk(_) => None,
-                BootMethod::Archive | BootMethod::RootImage => Slot::find(launch.cache, &key),
+                BootMethod::Initramfs | BootMethod::RootImage => Slot::find(launch.cache, &key),
             },
             login: boot_method == BootMethod::Disk(Entry::Login),
             arguments: command::arguments(launch.profile, boot_method, choice),
@@ -113,31 +114,32 @@ impl Files {
 
     pub(super) fn run(&self, arguments: &[String]) -> Result<Running, GuestError> {
         let console = match self.login {
-            true => Console::Talked,
-            false => Console::Logged(&self.console),
+            true => Console::Interactive,
+            false => Console::LogOnly(&self.console),
         };
         let program = self.program.to_string_lossy();
         let folder = self.folder.path();
         let mut running = process::start(&program, arguments, console, folder, self.batch_input)
             .map_err(host("start QEMU"))?;
         if let Some(stream) = running.console.take() {
-            let typist = Typist::start(stream, &self.console, LOGIN_LINE).map_err(host("log the console"))?;
-            running.typist = Some(typist);
+            let login =
+                ConsoleLogin::start(stream, &self.console, LOGIN_LINE).map_err(host("log the console"))?;
+            running.login = Some(login);
         }
         Ok(running)
     }
 
-    /// The time of day and fresh randomness; the guest answers when it serves.
+    /// Sends the time of day and a random seed. The guest answers when it serves.
     pub(super) fn go(&self, running: &mut Running) -> Result<(), GuestError> {
-        let line = handshake::go().map_err(host("read /dev/urandom"))?;
+        let line = handshake::go_line().map_err(host("read /dev/urandom"))?;
         match running.data.write_all(line.as_bytes()) {
-            // A guest that is gone is reported, with its console, by whoever waits for its answer.
+            // The wait for the answer reports a guest that is gone, with its console.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             other => other.map_err(host("write to the channel")),
         }
     }
 
-    /// Read up to and including `line`. Other lines before it are noise, up to a limit.
+    /// Reads up to and including `line`. Anything before it is skipped, up to `NOISE_LIMIT`.
     pub(super) fn expect_line(
         &self,
         running: &mut Running,
@@ -149,22 +151,22 @@ impl Files {
         let wanted = format!("{line}\n").into_bytes();
         let mut byte = [0];
         loop {
-            if let Some(trouble) = running.typist.as_ref().and_then(Typist::trouble) {
+            if let Some(failure) = running.login.as_ref().and_then(ConsoleLogin::failure) {
                 return Err(GuestError::Console {
-                    trouble,
+                    failure,
                     console: self.diagnostics(running),
                 });
             }
             let mut left = deadline.saturating_duration_since(Instant::now());
-            if running.typist.is_some() {
-                left = left.min(LOOK_AT_CONSOLE);
+            if running.login.is_some() {
+                left = left.min(CONSOLE_POLL);
             }
             let left = left.max(Duration::from_micros(1));
             running
                 .data
                 .set_read_timeout(Some(left))
-                .map_err(host("limit the time of the channel"))?;
-            // One byte at a time: what follows the line belongs to the agent.
+                .map_err(host("set a timeout on the channel"))?;
+            // One byte at a time, because what follows the line must stay in the channel.
             match running.data.read(&mut byte) {
                 Ok(1) => seen.push(byte[0]),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -172,7 +174,7 @@ impl Files {
                     if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
                         && Instant::now() < deadline => {}
                 Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
-                    return Err(GuestError::Silent {
+                    return Err(GuestError::BootTimeout {
                         budget,
                         console: self.diagnostics(running),
                     });
@@ -183,7 +185,7 @@ impl Files {
                 return running
                     .data
                     .set_read_timeout(None)
-                    .map_err(host("limit the time of the channel"));
+                    .map_err(host("set a timeout on the channel"));
             }
             if seen.len() > NOISE_LIMIT {
                 let beginning = String::from_utf8_lossy(&seen[..60]).into_owned();
@@ -197,7 +199,7 @@ impl Files {
     }
 
     fn ended(&self, running: &mut Running) -> GuestError {
-        // The channel closes a moment before the process is gone.
+        // The channel closes a moment before the process exits.
         let status = running.child.wait(Duration::from_secs(5));
         let status = status.map_or("QEMU closed the channel but still runs".into(), |status| {
             status.to_string()
@@ -209,19 +211,19 @@ impl Files {
     }
 
     fn diagnostics(&self, running: &Running) -> String {
-        match tail(&self.console, &running.complaints, 12) {
+        match tail(&self.console, &running.qemu_log, 12) {
             text if text.is_empty() => "its console is empty".into(),
             text => format!("its console ends with:\n{text}"),
         }
     }
 }
 
-/// The console's end, and what QEMU complained about.
-pub(super) fn tail(console: &Path, complaints: &Path, lines: usize) -> String {
-    let (console, complaints) = (process::tail(console, lines), process::tail(complaints, 3));
-    if complaints.is_empty() {
+/// The end of the console, and the end of QEMU's own messages.
+pub(super) fn tail(console: &Path, qemu_log: &Path, lines: usize) -> String {
+    let (console, qemu_log) = (process::tail(console, lines), process::tail(qemu_log, 3));
+    if qemu_log.is_empty() {
         console
     } else {
-        format!("{console}\nqemu: {complaints}").trim().to_owned()
+        format!("{console}\nqemu: {qemu_log}").trim().to_owned()
     }
 }

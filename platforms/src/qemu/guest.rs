@@ -1,6 +1,6 @@
-//! One guest from start to end: boot or restore, wait until it is ready, hand out the channel, kill.
+//! The life of a guest: boot or restore it, wait until its agent serves, hand out the channel, kill it.
 //!
-//! Neighbours: `files` prepares it and knows the handshake, `error` words what can go wrong, `warm` keeps its states.
+//! `files` prepares a guest and exchanges the handshake, `error` has the errors, and `warm` stores saved states.
 
 use std::{
     os::unix::net::UnixStream,
@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use reusespec_core::handshake::{READY, SERVING};
 use tempfile::TempDir;
 
 use super::{
@@ -21,48 +22,47 @@ use super::{
 };
 use crate::{
     cache::Cache,
-    handshake::{GOING, READY},
     kernel::Kernel,
     link::{AgentHandle, Link},
     profile::{Accelerator, PlatformProfile},
 };
 
-/// How long a restored guest may take to answer before it is booted instead.
+/// The timeout of a restored guest. After it, the guest is booted instead.
 const RESTORE_BUDGET: Duration = Duration::from_secs(10);
 
-/// How long saving a state may take; without it the guest is used unsaved.
+/// The timeout of saving a state. After it, the guest is used without a saved state.
 const SAVE_BUDGET: Duration = Duration::from_secs(20);
 
-/// What a guest is made of.
+/// Everything that a guest is started from.
 #[derive(Clone, Copy, Debug)]
 pub struct Launch<'a> {
     /// The platform.
     pub profile: &'a PlatformProfile,
-    /// Its kernel, or the disk it is on.
+    /// Its kernel, or its system's image.
     pub kernel: &'a Kernel,
     /// The agent's static executable for the platform's target.
     pub agent: &'a Path,
-    /// The image of its root file system, where that is not the initramfs; of a system started from its own disk, the
-    /// medium that carries the agent.
+    /// The root image, if the root file system is not the initramfs. For a complete system, the medium that carries the
+    /// agent.
     pub root: Option<&'a Path>,
-    /// Who executes; see [`super::decide_accelerator`].
+    /// KVM or TCG; see [`super::decide_accelerator`].
     pub accelerator: Accelerator,
-    /// What the agent reads instead of the channel, when it has to run without a host (virtual time).
+    /// The requests that the agent reads instead of the channel (batch input).
     pub input: Option<&'a [u8]>,
-    /// Much will be said: more than about a hundred cases. On `microvm` it buys a channel of megabytes a second, where
-    /// the serial port has a tenth of one, for half a second more of a cold start.
-    pub bulk: bool,
-    /// Restore a saved state if there is one and save one if not. Without effect with `input`.
+    /// The agent will receive more than about a hundred cases. A guest whose profile says `microvm` then gets a channel
+    /// of several MB/s instead of 0.1 MB/s, and its cold start takes half a second longer.
+    pub large_payload: bool,
+    /// Restores a saved state if there is one, and saves one if not. Has no effect with `input`.
     pub warm: bool,
-    /// Decides what would otherwise be random, as far as QEMU decides it.
+    /// QEMU's random seed.
     pub seed: u64,
-    /// Where the console is logged; in the guest's temporary folder if not given.
+    /// The log of the console. By default it is in the guest's temporary folder.
     pub console: Option<&'a Path>,
-    /// Where states are kept.
+    /// The cache for saved states and for the result of the KVM trial.
     pub cache: &'a Cache,
 }
 
-/// How a guest came up.
+/// How a guest was started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
     /// The kernel was booted.
@@ -71,22 +71,25 @@ pub enum Start {
     Warm,
 }
 
-/// A running guest. Dropping it kills QEMU; so does the end of this process, whatever its cause.
+/// A running guest. QEMU is killed when the guest is dropped or this process ends for any reason.
 #[derive(Debug)]
 pub struct Guest {
     running: Running,
     console: PathBuf,
     start: Start,
     ready_after: Duration,
-    /// Initramfs and QEMU's log live here as long as QEMU may read them.
+    /// Holds the initramfs and QEMU's log while QEMU uses them.
     _folder: TempDir,
-    /// And so does what its starter made for it alone.
-    _kept: Option<TempDir>,
+    /// Holds the root image that was made for this guest alone.
+    _root_folder: Option<TempDir>,
 }
 
 impl Guest {
-    /// Start a guest and wait until its agent serves. With `input`, return as soon as QEMU runs: the agent speaks
-    /// first and on its own.
+    /// Starts a guest and waits until its agent serves. With `input`, returns as soon as QEMU runs, because there is no
+    /// handshake.
+    ///
+    /// # Errors
+    /// When a file is missing, QEMU does not start, or the agent does not serve in time.
     pub fn start(launch: Launch<'_>) -> Result<Self, GuestError> {
         check_agent(&launch)?;
         let files = Files::prepare(&launch)?;
@@ -116,7 +119,7 @@ impl Guest {
                 save(&running.monitor, slot);
             }
             files.go(&mut running)?;
-            files.expect_line(&mut running, GOING, budget)?;
+            files.expect_line(&mut running, SERVING, budget)?;
         }
         Ok(Self::of(files, running, Start::Cold, started.elapsed()))
     }
@@ -132,35 +135,34 @@ impl Guest {
             .restore(&state.to_string_lossy(), RESTORE_BUDGET)
             .map_err(host("restore the saved state"))?;
         files.go(&mut running)?;
-        files.expect_line(&mut running, GOING, RESTORE_BUDGET)?;
+        files.expect_line(&mut running, SERVING, RESTORE_BUDGET)?;
         Ok((running, started.elapsed()))
     }
 
-    /// The channel to the agent: a connected stream, on which time limits can be set. `try_clone` gives the other
-    /// half. End of file means that the guest is gone, and so does a reset connection (QEMU was killed while it had
-    /// not read everything).
+    /// The channel to the agent, on which timeouts can be set. `try_clone` gives a second handle. The guest is gone
+    /// when a read returns end of file or a reset connection (QEMU was killed before it had read everything).
     pub fn channel(&self) -> &UnixStream {
         &self.running.data
     }
 
-    /// Booted or restored.
+    /// Whether the guest was booted or restored.
     pub fn started(&self) -> Start {
         self.start
     }
 
-    /// From the start of QEMU until the agent served.
+    /// The time from QEMU's start until the agent served.
     pub fn ready_after(&self) -> Duration {
         self.ready_after
     }
 
-    /// Where the console is logged.
+    /// The log of the console.
     pub fn console(&self) -> &Path {
         &self.console
     }
 
-    /// The last `lines` lines of the console, fit for a terminal, and what QEMU itself complained about.
+    /// The last `lines` lines of the console, without control characters, and QEMU's own messages.
     pub fn console_tail(&self, lines: usize) -> String {
-        tail(&self.console, &self.running.complaints, lines)
+        tail(&self.console, &self.running.qemu_log, lines)
     }
 
     /// QEMU's process id.
@@ -168,12 +170,12 @@ impl Guest {
         self.running.child.id()
     }
 
-    /// Wait until the guest has switched itself off. `None`: it still runs after `budget`.
+    /// Waits at most `budget` until QEMU exits. Returns `None` if it still runs.
     pub fn wait(&mut self, budget: Duration) -> Option<ExitStatus> {
         self.running.child.wait(budget)
     }
 
-    /// End it now.
+    /// Kills QEMU.
     pub fn kill(&mut self) {
         self.running.child.kill();
     }
@@ -187,20 +189,20 @@ impl Guest {
             start,
             ready_after,
             _folder: files.folder,
-            _kept: None,
+            _root_folder: None,
         }
     }
 
-    /// The same, with a folder that goes when it goes.
-    pub(crate) fn keeping(mut self, folder: TempDir) -> Self {
-        self._kept = Some(folder);
+    /// Keeps `folder` until the guest is dropped.
+    pub(crate) fn with_folder(mut self, folder: TempDir) -> Self {
+        self._root_folder = Some(folder);
         self
     }
 
-    /// The guest as a platform's agent: both halves of the channel, and the guest itself as what keeps it alive.
+    /// Converts the guest into a link: two handles of the channel, and the guest as the agent's handle.
     ///
     /// # Errors
-    /// When the channel cannot be duplicated: no descriptors are left.
+    /// When the channel cannot be duplicated, because no file descriptors are left.
     pub fn into_link(self) -> Result<Link, GuestError> {
         let half = || self.channel().try_clone().map_err(host("duplicate the channel"));
         Ok(Link {
@@ -213,7 +215,7 @@ impl Guest {
 
 impl AgentHandle for Guest {
     fn diagnostics(&mut self) -> String {
-        // The channel closes a moment before the process is gone.
+        // The channel closes a moment before the process exits.
         let status = match self.wait(Duration::from_millis(500)) {
             Some(status) => format!("QEMU ended with {status}"),
             None => "QEMU still runs".to_owned(),
@@ -222,7 +224,7 @@ impl AgentHandle for Guest {
     }
 }
 
-/// A state that cannot be saved costs later runs a boot, and this one nothing.
+/// Saves the guest's state. A failure is ignored: later runs then boot the guest.
 fn save(monitor: &UnixStream, slot: &Slot) {
-    let _ = slot.keep(|path| Monitor::new(monitor, SAVE_BUDGET)?.save(path, SAVE_BUDGET));
+    let _ = slot.store(|path| Monitor::new(monitor, SAVE_BUDGET)?.save(path, SAVE_BUDGET));
 }

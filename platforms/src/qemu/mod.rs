@@ -1,7 +1,10 @@
-//! Guests under QEMU: from a profile, a kernel and an agent to a byte channel.
+//! Runs guests under QEMU: from a profile, a kernel and an agent to a byte channel.
 //!
-//! `command` builds the line (pure), `process` runs it, `accelerator` decides who executes, `warm` keeps states,
-//! `files` and `pack` prepare a guest, `console` logs in where that is the only way, `guest` puts them together. Nothing here knows the protocol spoken on the channel.
+//! `command` builds the command line (a pure function), `process` starts it, `accelerator` decides between KVM and TCG,
+//! `warm` stores saved states, `files` and `pack` prepare a guest, `console` logs in to a system that needs it, and
+//! `guest` combines them. Nothing here knows the protocol on the channel.
+
+use std::path::PathBuf;
 
 mod accelerator;
 mod command;
@@ -10,7 +13,7 @@ mod error;
 mod files;
 mod guest;
 mod monitor;
-mod one_way;
+mod output_pipe;
 mod pack;
 mod process;
 mod warm;
@@ -21,10 +24,10 @@ pub use error::GuestError;
 pub use error::debian_package;
 pub use guest::{Guest, Launch, Start};
 
-/// The emulator's full path.
+/// The full path of `qemu-system-EMULATOR`.
 ///
 /// # Errors
-/// When it is not installed; the text says which package has it.
+/// When it is not installed. The message names Debian's package.
 pub fn require_program(emulator: &str) -> Result<PathBuf, GuestError> {
     find_program(emulator).ok_or_else(|| GuestError::NoQemu {
         program: format!("qemu-system-{emulator}"),
@@ -32,17 +35,7 @@ pub fn require_program(emulator: &str) -> Result<PathBuf, GuestError> {
     })
 }
 
-use std::path::PathBuf;
-
-/// The emulator's full path, if it is installed.
+/// The full path of `qemu-system-EMULATOR`, if it is installed.
 pub fn find_program(emulator: &str) -> Option<PathBuf> {
-    find_in_path(&format!("qemu-system-{emulator}"))
-}
-
-/// The full path of a program, if it is installed.
-pub(crate) fn find_in_path(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path)
-        .map(|folder| folder.join(name))
-        .find(|file| file.is_file())
+    which::which(format!("qemu-system-{emulator}")).ok()
 }

@@ -1,4 +1,4 @@
-//! The little of QMP that saving and restoring a state needs (QEMU, docs/interop/qmp-spec.rst): greeting, commands, answers.
+//! A client of QEMU's monitor protocol QMP (QEMU, docs/interop/qmp-spec.rst) that can save and restore a state.
 
 use std::{
     io::{self, BufRead, BufReader, Write},
@@ -9,8 +9,8 @@ use std::{
 
 use serde_json::{Value, json};
 
-/// From this version on QEMU itself writes and reads a file; before, a shell's `cat` has to stand between.
-const KNOWS_FILES: (u64, u64) = (8, 2);
+/// The first version of QEMU that saves to a `file:` URI. Older ones need `exec:` and a shell's `cat`.
+const FILE_URI_VERSION: (u64, u64) = (8, 2);
 
 /// A connection in command mode.
 pub(super) struct Monitor {
@@ -20,9 +20,9 @@ pub(super) struct Monitor {
 }
 
 impl Monitor {
-    /// Negotiate on `stream`. Every answer is waited for `patience` at most.
-    pub(super) fn new(stream: &UnixStream, patience: Duration) -> io::Result<Self> {
-        stream.set_read_timeout(Some(patience))?;
+    /// Enters command mode on `stream`. `timeout` limits the wait for each answer.
+    pub(super) fn new(stream: &UnixStream, timeout: Duration) -> io::Result<Self> {
+        stream.set_read_timeout(Some(timeout))?;
         let mut monitor = Self {
             reader: BufReader::new(stream.try_clone()?),
             writer: stream.try_clone()?,
@@ -35,14 +35,14 @@ impl Monitor {
         Ok(monitor)
     }
 
-    /// Write the machine's state to `path`, which is replaced, and let the machine run on.
+    /// Writes the guest's state to `path`, which is replaced, and lets the guest continue.
     ///
-    /// It is not stopped before: QEMU would save that it was stopped, and a restored guest would need to be told to
-    /// go on. An idle guest dirties next to nothing while its memory is written.
+    /// The guest is not stopped before, because QEMU would save that it is stopped, and a restored guest would have to
+    /// be continued. An idle guest changes little memory while the state is written.
     pub(super) fn save(&mut self, path: &str, budget: Duration) -> io::Result<()> {
         let deadline = Instant::now() + budget;
         self.command("migrate-set-parameters", json!({ "max-bandwidth": 1_u64 << 40 }))?;
-        self.command("migrate", json!({ "uri": self.place(path, "cat >") }))?;
+        self.command("migrate", json!({ "uri": self.migration_uri(path, "cat >") }))?;
         loop {
             let state = self.command("query-migrate", json!({}))?;
             match state["status"].as_str() {
@@ -51,31 +51,31 @@ impl Monitor {
                     return Err(io::Error::other(format!("QEMU did not save: {state}")));
                 }
                 _ if Instant::now() > deadline => return Err(io::ErrorKind::TimedOut.into()),
-                // Events would need a capability that older versions lack.
+                // Polling, because migration events need a capability that older versions lack.
                 _ => thread::sleep(Duration::from_millis(2)),
             }
         }
         self.command("cont", json!({})).map(drop)
     }
 
-    /// Read the machine's state from `path`. The machine must have been started with `-incoming defer`.
+    /// Restores the guest's state from `path`. QEMU must have been started with `-incoming defer`.
     pub(super) fn restore(&mut self, path: &str, budget: Duration) -> io::Result<()> {
-        let uri = self.place(path, "cat");
+        let uri = self.migration_uri(path, "cat");
         self.command("migrate-incoming", json!({ "uri": uri }))?;
         self.await_running(budget)
     }
 
-    /// Where a state goes to or comes from; `cat` is what a shell does with the file's name.
-    fn place(&self, path: &str, cat: &str) -> String {
-        if self.version >= KNOWS_FILES {
+    /// The URI of a state. `cat` is the shell command that precedes the path for older versions.
+    fn migration_uri(&self, path: &str, cat: &str) -> String {
+        if self.version >= FILE_URI_VERSION {
             format!("file:{path}")
         } else {
             format!("exec:{cat} '{}'", path.replace('\'', r"'\''"))
         }
     }
 
-    /// Wait until a machine that is being restored runs. Before that, what is sent to it is lost: a UART takes bytes
-    /// at once, and its restored state then overwrites them.
+    /// Waits until a restored guest runs. Bytes sent before that are lost: the UART accepts them, and its restored
+    /// state then overwrites them.
     fn await_running(&mut self, budget: Duration) -> io::Result<()> {
         let deadline = Instant::now() + budget;
         loop {
@@ -95,7 +95,7 @@ impl Monitor {
             if let Some(error) = answer.get("error") {
                 return Err(io::Error::other(format!("{name}: {error}")));
             }
-            // Anything else is an event.
+            // Events have neither key and are skipped.
             if let Some(result) = answer.get_mut("return") {
                 return Ok(result.take());
             }

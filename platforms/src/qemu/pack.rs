@@ -1,4 +1,4 @@
-//! The archive a guest boots into: the agent as `/init`, modules in order, and its input if it has no host.
+//! Packs the initramfs of a guest: the agent as `/init`, the modules in load order, and the batch input.
 
 use std::{fs, io::Read, path::Path};
 
@@ -9,6 +9,7 @@ use super::{
 use crate::initramfs::Initramfs;
 use crate::root_image::INPUT;
 
+/// Packs the initramfs.
 pub(super) fn pack(launch: &Launch<'_>) -> Result<Vec<u8>, GuestError> {
     let read = |path: &Path| fs::read(path).map_err(host(&format!("read {}", path.display())));
     let mut archive = Initramfs::new();
@@ -26,8 +27,8 @@ pub(super) fn pack(launch: &Launch<'_>) -> Result<Vec<u8>, GuestError> {
     Ok(archive.finish())
 }
 
-/// An executable of another machine, or one that needs a run-time linker, would end in a kernel panic that says
-/// only "No working init found" or "error -2".
+/// Checks that the agent is an executable for the guest's machine. Otherwise the kernel would panic with no more than
+/// "No working init found" or "error -2".
 pub(super) fn check_agent(launch: &Launch<'_>) -> Result<(), GuestError> {
     let refused = |what: String| GuestError::Agent {
         path: launch.agent.to_owned(),
@@ -46,7 +47,7 @@ pub(super) fn check_agent(launch: &Launch<'_>) -> Result<(), GuestError> {
     } else {
         u16::from_le_bytes(number)
     };
-    // elf.h, EM_*
+    // EM_* of elf.h
     let fits = match launch.profile.machine.as_str() {
         "x86_64" => [3, 62].contains(&machine),
         "aarch64" => machine == 183,

@@ -1,7 +1,7 @@
-//! A running QEMU: three descriptors, its complaints in a file, its end on every path.
+//! Starts QEMU with its three inherited file descriptors, and reads the end of its logs.
 //!
-//! Neighbours: `crate::process` sees to it that it dies with us; `command` fixed the descriptors' numbers; `one_way` is
-//! the channel of a guest that nobody speaks to.
+//! `crate::process` kills it with this process, `command` defines the descriptors' numbers, and `output_pipe` is the
+//! channel of a guest with batch input.
 
 use std::{
     fs::{self, File},
@@ -15,37 +15,37 @@ use std::{
 };
 
 use super::command::{CONSOLE_FD, DATA_FD, MONITOR_FD};
-use super::console::Typist;
-use super::one_way;
-use crate::process::Owned;
+use super::console::ConsoleLogin;
+use super::output_pipe;
+use crate::process::ChildGuard;
 
-/// Half way from ordinary to first.
+/// QEMU's nice value, halfway between the default and the highest priority.
 const NICE: libc::c_int = -10;
 
-/// QEMU and our ends of its descriptors.
+/// QEMU, and the host's ends of its descriptors.
 #[derive(Debug)]
 pub(super) struct Running {
-    pub(super) child: Owned,
+    pub(super) child: ChildGuard,
     pub(super) data: UnixStream,
     pub(super) monitor: UnixStream,
-    /// The console, until somebody talks to it.
+    /// The console of a guest with a login, until the login takes it.
     pub(super) console: Option<UnixStream>,
-    /// Who does.
-    pub(super) typist: Option<Typist>,
-    pub(super) complaints: PathBuf,
+    /// The login at the console.
+    pub(super) login: Option<ConsoleLogin>,
+    pub(super) qemu_log: PathBuf,
 }
 
-/// Where the console goes.
+/// The destination of the console.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Console<'p> {
-    /// Into this file.
-    Logged(&'p Path),
-    /// To [`Running::console`].
-    Talked,
+    /// A file.
+    LogOnly(&'p Path),
+    /// The socket [`Running::console`].
+    Interactive,
 }
 
-/// Start `program` with `arguments`; what it complains about goes to `qemu.log` in `folder`. A guest that is told
-/// everything beforehand has a channel that only leads out.
+/// Starts `program` with `arguments`. Its standard error goes to `qemu.log` in `folder`. With `batch_input` the channel
+/// only carries the guest's output.
 pub(super) fn start(
     program: &str,
     arguments: &[String],
@@ -53,9 +53,9 @@ pub(super) fn start(
     folder: &Path,
     batch_input: bool,
 ) -> io::Result<Running> {
-    let complaints = folder.join("qemu.log");
+    let qemu_log = folder.join("qemu.log");
     let (data, guest_data): (_, OwnedFd) = if batch_input {
-        let (data, guest_data) = one_way::channel()?;
+        let (data, guest_data) = output_pipe::channel()?;
         (data, guest_data.into())
     } else {
         let (data, guest_data) = UnixStream::pair()?;
@@ -63,26 +63,26 @@ pub(super) fn start(
     };
     let (monitor, guest_monitor) = UnixStream::pair()?;
     let (console, guest_console) = match console {
-        Console::Logged(path) => (None, OwnedFd::from(File::create(path)?)),
-        Console::Talked => {
+        Console::LogOnly(path) => (None, OwnedFd::from(File::create(path)?)),
+        Console::Interactive => {
             let (ours, guests) = UnixStream::pair()?;
             (Some(ours), OwnedFd::from(guests))
         }
     };
     let inherited = [
-        (high(&guest_data)?, DATA_FD),
-        (high(&guest_monitor)?, MONITOR_FD),
-        (high(&guest_console)?, CONSOLE_FD),
+        (duplicate_high(&guest_data)?, DATA_FD),
+        (duplicate_high(&guest_monitor)?, MONITOR_FD),
+        (duplicate_high(&guest_console)?, CONSOLE_FD),
     ];
     let mut command = Command::new(program);
     command
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(File::create(&complaints)?);
+        .stderr(File::create(&qemu_log)?);
     let place = move || {
-        // A guest that is not let run is late, and what is late is broken. Only root is given precedence (setpriority(2));
-        // a refusal changes nothing. Whoever has chosen a priority meant it.
+        // A higher priority reduces the guest's latency, because late cases are broken. Only root may raise it
+        // (setpriority(2)), and a failure is ignored. A priority chosen by the user is kept.
         // SAFETY: no memory is passed.
         unsafe {
             if libc::getpriority(libc::PRIO_PROCESS, 0) == 0 {
@@ -90,7 +90,7 @@ pub(super) fn start(
             }
         }
         for (from, to) in &inherited {
-            // SAFETY: `from` is open, and `dup2` to a number below 10 closes nothing of ours: the child execs next.
+            // SAFETY: `from` is open. `dup2` may close another descriptor of the child, which executes QEMU next.
             nix::Error::result(unsafe { libc::dup2(from.as_raw_fd(), *to) })?;
         }
         Ok(())
@@ -98,27 +98,28 @@ pub(super) fn start(
     // SAFETY: only `getpriority`, `setpriority` and `dup2` between fork and exec.
     unsafe { command.pre_exec(place) };
     Ok(Running {
-        child: Owned::start(command)?,
+        child: ChildGuard::start(command)?,
         data,
         monitor,
         console,
-        typist: None,
-        complaints,
+        login: None,
+        qemu_log,
     })
 }
 
-/// A duplicate with a number above the fixed ones, closed on exec, so that placing one does not overwrite another.
-fn high(file: &impl AsRawFd) -> io::Result<OwnedFd> {
+/// Duplicates a descriptor to a number above the fixed ones, so that moving one does not overwrite another. The
+/// duplicate is closed on exec.
+fn duplicate_high(file: &impl AsRawFd) -> io::Result<OwnedFd> {
     const ABOVE: RawFd = 10;
-    // SAFETY: `file` is open; the result is a new descriptor nobody else owns.
+    // SAFETY: `file` is open, and the result is a new descriptor that nothing else owns.
     unsafe {
         let fd = nix::Error::result(libc::fcntl(file.as_raw_fd(), libc::F_DUPFD_CLOEXEC, ABOVE))?;
         Ok(OwnedFd::from_raw_fd(fd))
     }
 }
 
-/// What matters of a console: `lines` lines from a kernel's panic on, else the last ones. The log may be megabytes
-/// long and hold anything; control characters are replaced, as this is shown on a terminal.
+/// Returns `lines` lines of a log: from a kernel's panic on if there is one, otherwise the last ones. The log may be
+/// megabytes long and contain any bytes. Control characters are replaced, because the result is shown on a terminal.
 pub(super) fn tail(path: &Path, lines: usize) -> String {
     const WINDOW: u64 = 16 * 1024;
     let read = || -> io::Result<Vec<u8>> {
@@ -144,7 +145,7 @@ pub(super) fn tail(path: &Path, lines: usize) -> String {
             .collect()
     };
     let all: Vec<_> = text.lines().map(clean).filter(|line| !line.is_empty()).collect();
-    // A trace follows the panic's own words and would push them out.
+    // A stack trace follows the panic's message and would displace it.
     let panic = all
         .iter()
         .rposition(|line| line.contains("Kernel panic") || line.starts_with("panic: "));
@@ -162,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_tail_is_the_last_lines_without_what_a_terminal_would_obey() {
+    fn the_tail_has_the_last_lines_without_control_characters() {
         let folder = tempfile::TempDir::new().unwrap();
         let log = folder.path().join("console");
         fs::write(&log, b"one\r\n\r\ntwo\x1b[2J\r\nthree\xff\n").unwrap();

@@ -1,11 +1,11 @@
-//! The saved state of a guest that is ready: written after the first boot, restored by later ones.
+//! Stores the saved states of booted guests, for warm starts.
 //!
-//! Neighbours: `monitor` writes it, `guest` restores it and falls back to a boot when that fails.
+//! `monitor` writes a state, and `guest` restores it. If the restore fails, `guest` boots instead.
 //!
-//! A state is never looked at to see whether it fits; it is found under a hash of everything it depends on, or not
-//! at all: QEMU's binary, the command line, the contents of kernel, initramfs and root image (and so of the agent), and this
-//! boot of the host, since the guest's TSC is calibrated against the host's. So the first run after a restart of the
-//! host boots the guest once more, and nothing stale can be used.
+//! A state is stored under a hash of everything it depends on, so a stale state cannot be found: QEMU's binary, the
+//! command line, the contents of kernel, initramfs and root image (and so of the agent), and the boot of the host,
+//! because the guest's TSC is calibrated against the host's. The first run after a reboot of the host therefore boots
+//! its guests.
 
 use std::{
     fs, io,
@@ -15,17 +15,17 @@ use std::{
 
 use crate::cache::{Blob, Cache, checksum, intact, sha256};
 
-/// States kept per boot of the host: 20 to 60 MB each, and every new build of the agent makes one.
-const KEPT: usize = 12;
+/// Limits the stored states. One takes 20 to 60 MB, and each build of the agent causes new ones.
+const MAX_STATES: usize = 12;
 
-/// Where one state is, or would be.
+/// The place of one state, which may or may not exist.
 #[derive(Clone, Debug)]
 pub(super) struct Slot {
     state: PathBuf,
     note: PathBuf,
 }
 
-/// What a state depends on.
+/// Everything that a state depends on besides the boot of the host.
 pub(super) struct Key<'a> {
     /// QEMU's binary.
     pub(super) program: &'a Path,
@@ -36,7 +36,7 @@ pub(super) struct Key<'a> {
 }
 
 impl Slot {
-    /// The place for `key`. `None`: states cannot be told apart here, because the host does not say when it booted or
+    /// The place for `key`. Returns `None` if states cannot be identified: the host does not tell its boot id, or
     /// QEMU's binary cannot be examined.
     pub(super) fn find(cache: &Cache, key: &Key<'_>) -> Option<Self> {
         let boot = host_boot()?;
@@ -61,14 +61,14 @@ impl Slot {
         })
     }
 
-    /// The state's path if there is one and it is undamaged.
+    /// The state's path, if the state exists and is undamaged.
     pub(super) fn load(&self) -> Option<&Path> {
         let blob: Blob = serde_json::from_slice(&fs::read(&self.note).ok()?).ok()?;
         intact(&self.state, &blob).then_some(self.state.as_path())
     }
 
-    /// Have `save` write the state to the path it is given, then keep it.
-    pub(super) fn keep(&self, save: impl FnOnce(&str) -> io::Result<()>) -> io::Result<()> {
+    /// Stores the state that `save` writes to the path it is given.
+    pub(super) fn store(&self, save: impl FnOnce(&str) -> io::Result<()>) -> io::Result<()> {
         let folder = self.state.parent().expect("a slot is in a folder");
         fs::create_dir_all(folder)?;
         prune(folder);
@@ -86,26 +86,26 @@ impl Slot {
         .expect("plain data");
         let written = tempfile::Builder::new().prefix(".saving-").tempfile_in(folder)?;
         fs::write(written.path(), note)?;
-        // A reader between the two finds a note that does not fit, and boots.
+        // A reader between these two lines finds a checksum that does not match, and boots.
         part.persist(&self.state).map_err(|error| error.error)?;
         written.persist(&self.note).map_err(|error| error.error)?;
         Ok(())
     }
 
-    /// Forget the state: it did not come up.
+    /// Removes the state, because it could not be restored.
     pub(super) fn discard(&self) {
         let _ = fs::remove_file(&self.note);
         let _ = fs::remove_file(&self.state);
     }
 }
 
-/// What identifies this boot of the host (random(4)); only Linux says so.
+/// The id of this boot of the host (random(4)). Only Linux has one.
 pub(super) fn host_boot() -> Option<String> {
     let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     Some(id.trim().to_owned())
 }
 
-/// Remove what no run will ask for again: states of earlier boots of the host, and the oldest of this one.
+/// Removes the states of earlier boots of the host, and the oldest ones of this boot.
 fn prune(folder: &Path) {
     let entries = |folder: &Path| fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
     for other in folder
@@ -121,7 +121,7 @@ fn prune(folder: &Path) {
         .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
         .collect();
     states.sort();
-    for (_, path) in states.iter().take(states.len().saturating_sub(KEPT - 1)) {
+    for (_, path) in states.iter().take(states.len().saturating_sub(MAX_STATES - 1)) {
         let _ = fs::remove_file(path.with_extension("json"));
         let _ = fs::remove_file(path);
     }
@@ -146,11 +146,11 @@ mod tests {
     }
 
     #[test]
-    fn a_state_is_found_again_only_under_everything_it_depends_on() {
+    fn a_state_is_found_only_with_the_same_dependencies() {
         let folder = tempfile::TempDir::new().unwrap();
         let cache = Cache::at(folder.path());
         slot(&cache, &["-m", "256"], ["kernel", "agent", "root"])
-            .keep(|path| fs::write(path, "memory"))
+            .store(|path| fs::write(path, "memory"))
             .unwrap();
         assert!(
             slot(&cache, &["-m", "256"], ["kernel", "agent", "root"])
@@ -175,34 +175,34 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_or_half_saved_state_is_not_used() {
+    fn a_damaged_or_incomplete_state_is_not_used() {
         let folder = tempfile::TempDir::new().unwrap();
         let cache = Cache::at(folder.path());
         let slot = slot(&cache, &[], ["", "", ""]);
-        slot.keep(|path| fs::write(path, "memory")).unwrap();
+        slot.store(|path| fs::write(path, "memory")).unwrap();
         fs::write(&slot.state, "memoro").unwrap();
         assert!(slot.load().is_none());
-        slot.keep(|path| fs::write(path, "memory")).unwrap();
-        slot.keep(|_| Err(io::ErrorKind::TimedOut.into())).unwrap_err();
+        slot.store(|path| fs::write(path, "memory")).unwrap();
+        slot.store(|_| Err(io::ErrorKind::TimedOut.into())).unwrap_err();
         assert!(slot.load().is_some(), "a failed attempt leaves the former state");
     }
 
     #[test]
-    fn old_states_and_those_of_earlier_boots_are_removed() {
+    fn the_oldest_states_and_those_of_earlier_boots_are_removed() {
         let folder = tempfile::TempDir::new().unwrap();
         let cache = Cache::at(folder.path());
         let earlier = folder.path().join("states/earlier");
         fs::create_dir_all(&earlier).unwrap();
-        for count in 0..KEPT + 3 {
+        for count in 0..MAX_STATES + 3 {
             slot(&cache, &[&count.to_string()], ["", "", ""])
-                .keep(|path| fs::write(path, "memory"))
+                .store(|path| fs::write(path, "memory"))
                 .unwrap();
         }
-        let newest = slot(&cache, &[&(KEPT + 2).to_string()], ["", "", ""]);
+        let newest = slot(&cache, &[&(MAX_STATES + 2).to_string()], ["", "", ""]);
         assert!(newest.load().is_some() && !earlier.exists());
         assert_eq!(
             fs::read_dir(newest.state.parent().unwrap()).unwrap().count(),
-            2 * KEPT
+            2 * MAX_STATES
         );
     }
 }

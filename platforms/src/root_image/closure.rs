@@ -1,8 +1,8 @@
-//! Which files of a tree a program needs to start: its run-time linker, its libraries, and theirs.
+//! Finds the files of a tree that a program needs to start: the run-time linker, its libraries, and their libraries.
 //!
-//! Libraries are looked for where run-time linkers look without a cache file or a search path in the program: a guest
-//! has neither. A library keeps the name by which it is asked for, so links of the tree become files; they are
-//! followed inside the tree, where an absolute one would otherwise lead to this machine's own library.
+//! Libraries are searched for in the default folders of the run-time linkers, because a guest has neither a linker
+//! cache nor a search path. A library keeps the name in `DT_NEEDED`, so symbolic links of the tree become files. Links
+//! are resolved inside the tree; otherwise an absolute link would lead to this machine's own library.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -22,35 +22,35 @@ const FOLDERS: [&str; 7] = [
     "usr/lib/x86_64-linux-gnu",
 ];
 
-/// More links than this on the way to one file are a loop.
-const MOST_LINKS: usize = 40;
+/// Limits the symbolic links on the way to one file, to end loops.
+const MAX_LINKS: usize = 40;
 
-/// Why a program cannot be started from a tree.
+/// Why the files of a program cannot be collected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ClosureError {
-    /// The file is not a program or library.
+    /// A file is not a program or library.
     #[error("{name} {what}")]
     NotExecutable {
-        /// Who was read.
+        /// The file.
         name: String,
-        /// What it is instead.
+        /// What is wrong with it.
         what: String,
     },
-    /// A file is not there.
-    #[error("{name} needs {missing}, and the tree {} has none in {folders}", .tree.display())]
+    /// The tree lacks a library or the run-time linker.
+    #[error("{name} needs {missing}, but the tree {} has none in {folders}", .tree.display())]
     Missing {
-        /// Who needs it.
+        /// The program or library that needs it.
         name: String,
-        /// The library or run-time linker.
+        /// The missing library or run-time linker.
         missing: String,
-        /// Where it was looked for.
+        /// The tree.
         tree: PathBuf,
-        /// In which of its folders.
+        /// The searched folders of the tree.
         folders: String,
     },
 }
 
-/// The files needed so far.
+/// The collected files.
 #[derive(Debug)]
 pub struct Closure {
     tree: PathBuf,
@@ -58,7 +58,7 @@ pub struct Closure {
 }
 
 impl Closure {
-    /// Nothing yet, of the tree in this folder.
+    /// An empty collection of files of `tree`.
     pub fn of(tree: &Path) -> Self {
         Self {
             tree: tree.to_owned(),
@@ -66,10 +66,10 @@ impl Closure {
         }
     }
 
-    /// Adds what `program` needs; `name` is how errors call it.
+    /// Adds the files that `program` needs. Errors call it `name`.
     ///
     /// # Errors
-    /// When it is no program, or something is not in the tree.
+    /// When it is no program, or the tree lacks a file.
     pub fn add(&mut self, name: &str, program: &[u8]) -> Result<(), ClosureError> {
         let executable = Executable::read(program).map_err(|what| ClosureError::NotExecutable {
             name: name.to_owned(),
@@ -97,12 +97,11 @@ impl Closure {
         Ok(())
     }
 
-    /// Adds every library of the tree called `stem.so.NUMBER`, with what it needs; those that are not there are not
-    /// missed.
+    /// Adds the tree's libraries named `STEM.so.NUMBER` and the files they need. The tree need not have them.
     ///
     /// # Errors
-    /// When one is there and what it needs is not.
-    pub fn add_if_there(&mut self, stems: &[&str]) -> Result<(), ClosureError> {
+    /// When the tree has a library but lacks a file that it needs.
+    pub fn add_if_present(&mut self, stems: &[&str]) -> Result<(), ClosureError> {
         let mut places = Vec::new();
         for folder in FOLDERS {
             let names = fs::read_dir(self.tree.join(folder))
@@ -124,7 +123,7 @@ impl Closure {
         Ok(())
     }
 
-    /// Path below the root and content, sorted.
+    /// The files, as path below the root and content, sorted by path.
     pub fn into_files(self) -> impl Iterator<Item = (String, Vec<u8>)> {
         self.files.into_iter()
     }
@@ -147,7 +146,7 @@ impl Closure {
     }
 }
 
-/// The file that `place` leads to inside `tree`, over links; `None` if it leads nowhere or out of it.
+/// Resolves the symbolic links of `place` inside `tree`. Returns `None` if the result is not a file.
 fn resolve(tree: &Path, place: &Path) -> Option<PathBuf> {
     let mut left: Vec<_> = place
         .components()
@@ -167,7 +166,7 @@ fn resolve(tree: &Path, place: &Path) -> Option<PathBuf> {
                     continue;
                 };
                 links += 1;
-                if links > MOST_LINKS {
+                if links > MAX_LINKS {
                     return None;
                 }
                 inside.pop();
@@ -190,7 +189,7 @@ mod tests {
 
     use super::*;
 
-    /// A tree with this test program's own run-time linker and libraries, as links and files like a real one.
+    /// This test program, and its headers.
     fn own() -> (Vec<u8>, Executable) {
         let program = fs::read(std::env::current_exe().unwrap()).unwrap();
         let executable = Executable::read(&program).unwrap();
@@ -198,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_gets_its_linker_its_libraries_and_theirs() {
+    fn linker_libraries_and_their_libraries_are_collected() {
         let (program, executable) = own();
         let mut closure = Closure::of(Path::new("/"));
         closure.add("this test", &program).unwrap();
@@ -212,9 +211,9 @@ mod tests {
     }
 
     #[test]
-    fn libraries_that_may_be_wanted_come_with_what_they_need_and_are_not_missed() {
+    fn optional_libraries_are_collected_with_their_dependencies() {
         let mut closure = Closure::of(Path::new("/"));
-        closure.add_if_there(&["libm", "libnobodyhas"]).unwrap();
+        closure.add_if_present(&["libm", "libabsent"]).unwrap();
         let files: Vec<_> = closure.into_files().map(|(place, _)| place).collect();
         for name in ["libm.so.6", "libc.so.6"] {
             assert!(
@@ -225,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_named_with_who_needs_it_and_where_it_was_looked_for() {
+    fn the_error_names_the_missing_file_its_user_and_the_folders() {
         let tree = tempfile::TempDir::new().unwrap();
         let (program, executable) = own();
         let error = Closure::of(tree.path()).add("the agent", &program).unwrap_err();
@@ -237,14 +236,14 @@ mod tests {
         assert_eq!(
             text,
             format!(
-                "the agent needs {interpreter}, and the tree TREE has none in {}",
+                "the agent needs {interpreter}, but the tree TREE has none in {}",
                 FOLDERS.join(", ")
             )
         );
     }
 
     #[test]
-    fn a_link_never_leads_out_of_the_tree() {
+    fn links_are_resolved_inside_the_tree() {
         let tree = tempfile::TempDir::new().unwrap();
         let at = |path: &str| tree.path().join(path);
         fs::create_dir_all(at("usr/lib/deep")).unwrap();

@@ -1,15 +1,16 @@
 //! Writes ISO 9660 with Rock Ridge: ECMA-119 for the volume, SUSP (IEEE P1281) and RRIP (IEEE P1282) for names and
 //! permission bits.
 //!
-//! Our own, like the initramfs, because the image has to be the same byte for byte: its hash names a warm state, and
-//! makers of CD images put the time of day into them. The price is these two pages. Names on the ECMA-119 level are
-//! numbers: every system this is for reads Rock Ridge, and numbers are sorted and unique without any mangling.
+//! We write it ourselves, like the initramfs, because the same files must give the same bytes: the image's hash
+//! identifies a saved state, and other programs put the time of day into the image. File identifiers on the ECMA-119
+//! level are numbers, which are sorted and unique without any mangling. All guests read the names from Rock Ridge.
 
 use std::collections::BTreeMap;
 
 const SECTOR: usize = 2048;
-/// Sixteen sectors for whoever boots from it (nobody), the volume descriptor, its end, and two path tables.
+/// The sector of the volume descriptor. The sixteen sectors before it are reserved for boot code and are empty.
 const VOLUME: usize = 16;
+/// The first sector of the little-endian path table, after the volume descriptor and its terminator.
 const LITTLE_PATHS: usize = 18;
 
 const FOLDER: u32 = 0o040_000;
@@ -29,12 +30,12 @@ enum Entry {
 }
 
 impl Folder {
-    /// An empty folder, or another mode for one that is there.
+    /// Adds an empty folder, or changes the mode of an existing one.
     pub(super) fn folder(&mut self, path: &str, mode: u32) {
         self.at(path).mode = mode;
     }
 
-    /// A regular file; folders on the way get mode 0755.
+    /// Adds a regular file. Missing parent folders get mode 0755.
     pub(super) fn file(&mut self, path: &str, mode: u32, content: Vec<u8>) {
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
         let file = Entry::File { mode, content };
@@ -59,17 +60,17 @@ impl Folder {
     }
 }
 
-/// A folder with its place in the image.
+/// A folder with its position in the image.
 struct Placed<'f> {
     folder: &'f Folder,
     parent: usize,
-    /// Its number in the parent, as a name.
+    /// Its number in the parent, as its identifier.
     name: String,
     sector: usize,
     bytes: usize,
 }
 
-/// The image, a whole number of sectors.
+/// Writes the image. Its length is a multiple of the sector size.
 pub(super) fn image(root: &Folder) -> Vec<u8> {
     let mut folders = in_breadth(root);
     let paths: usize = folders
@@ -105,7 +106,7 @@ pub(super) fn image(root: &Folder) -> Vec<u8> {
     image
 }
 
-/// Parents before children, as the path table wants it; the root is its own parent.
+/// The folders in breadth-first order, as the path table requires. The root is its own parent.
 fn in_breadth(root: &Folder) -> Vec<Placed<'_>> {
     let place = |folder, parent, name| Placed {
         folder,
@@ -126,13 +127,14 @@ fn in_breadth(root: &Folder) -> Vec<Placed<'_>> {
         index += 1;
     }
     for index in 0..folders.len() {
-        // Lengths do not depend on places.
+        // The length of a directory does not depend on sectors.
         folders[index].bytes = records(&folders, index, &mut 0, &mut Vec::new()).len();
     }
     folders
 }
 
-/// The directory records of a folder. Files get the sectors from `next` on, and their contents are given out.
+/// The directory records of a folder. Assigns its files the sectors from `next` on, and adds their contents to
+/// `contents`.
 fn records<'f>(
     folders: &[Placed<'f>],
     index: usize,
@@ -144,7 +146,7 @@ fn records<'f>(
     let mut bytes = Vec::new();
     let mut dot = Vec::new();
     if index == 0 {
-        // System use sharing begins here, and Rock Ridge is what it is used for.
+        // SUSP requires an `SP` entry here and an `ER` entry that announces Rock Ridge.
         dot.extend(b"SP\x07\x01\xbe\xef\x00");
     }
     dot.extend(permissions(FOLDER | mode_of(own.folder), 2));
@@ -195,12 +197,12 @@ impl Placed<'_> {
     }
 }
 
-/// The root's mode is not set by anybody.
+/// A folder's mode. The root's is never set and counts as 0755.
 fn mode_of(folder: &Folder) -> u32 {
     if folder.mode == 0 { 0o755 } else { folder.mode }
 }
 
-/// A record does not cross the end of a sector.
+/// Appends a directory record. A record must not cross the end of a sector.
 fn append(bytes: &mut Vec<u8>, record: &[u8]) {
     if bytes.len() % SECTOR + record.len() > SECTOR {
         bytes.resize(bytes.len().next_multiple_of(SECTOR), 0);
@@ -208,12 +210,12 @@ fn append(bytes: &mut Vec<u8>, record: &[u8]) {
     bytes.extend(record);
 }
 
-/// ECMA-119 9.1.
+/// A directory record, ECMA-119 9.1.
 fn record(sector: usize, length: usize, flags: u8, name: &[u8], system_use: &[u8]) -> Vec<u8> {
     let mut bytes = vec![0, 0];
     bytes.extend(both(sector));
     bytes.extend(both(length));
-    bytes.extend(MOMENT);
+    bytes.extend(RECORDING_TIME);
     bytes.extend([flags, 0, 0, 1, 0, 0, 1, name.len() as u8]);
     bytes.extend(name);
     bytes.resize(bytes.len().next_multiple_of(2), 0);
@@ -223,8 +225,8 @@ fn record(sector: usize, length: usize, flags: u8, name: &[u8], system_use: &[u8
     bytes
 }
 
-/// 2026-01-01 00:00:00 UTC, for everything.
-const MOMENT: [u8; 7] = [126, 1, 1, 0, 0, 0, 0];
+/// The recording time of every file: 2026-01-01 00:00:00 UTC.
+const RECORDING_TIME: [u8; 7] = [126, 1, 1, 0, 0, 0, 0];
 
 /// RRIP 4.1.1, `PX`: mode, links, owner, group.
 fn permissions(mode: u32, links: usize) -> Vec<u8> {
@@ -235,7 +237,7 @@ fn permissions(mode: u32, links: usize) -> Vec<u8> {
     bytes
 }
 
-/// A number in both orders of bytes, ECMA-119 7.3.3.
+/// A number in both byte orders, ECMA-119 7.3.3.
 fn both(number: usize) -> [u8; 8] {
     let number = u32::try_from(number).expect("an image is smaller than 4 GiB");
     let mut bytes = [0; 8];
@@ -244,7 +246,7 @@ fn both(number: usize) -> [u8; 8] {
     bytes
 }
 
-/// ECMA-119 9.4.
+/// A path table record, ECMA-119 9.4.
 fn path_record(folder: &Placed<'_>, big: bool) -> Vec<u8> {
     let name = folder.name.as_bytes();
     let (sector, parent) = (folder.sector as u32, folder.parent as u16 + 1);
@@ -277,7 +279,7 @@ fn volume(root: &Placed<'_>, sectors: usize, paths: usize, path_sectors: usize) 
     bytes.extend(((LITTLE_PATHS + path_sectors) as u32).to_be_bytes());
     bytes.extend([0; 4]);
     bytes.extend(record(root.sector, root.bytes, 2, b"\0", &[]));
-    // Set, publisher, preparer, application and three file names: none.
+    // Set, publisher, preparer, application and three file names: empty.
     bytes.extend([b' '; 128 * 4 + 37 * 3]);
     for _ in 0..4 {
         bytes.extend(b"0000000000000000\0");

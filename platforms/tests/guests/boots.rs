@@ -1,4 +1,4 @@
-//! Every platform boots, prepares itself, talks both ways, and switches itself off; a saved state resumes.
+//! Every platform boots, prepares itself, exchanges data with the host and powers off. Saved states are restored.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -14,7 +14,7 @@ use reusespec_platforms::{
 };
 use rstest::rstest;
 
-use super::setup::{Setup, Talk, agent};
+use super::setup::{Session, Setup, agent};
 
 #[rstest]
 #[case::linux_5_10("linux-5.10", "5.10.")]
@@ -24,28 +24,28 @@ use super::setup::{Setup, Talk, agent};
 #[case::arm64("linux-arm64", "6.1.")]
 #[case::riscv64("linux-riscv64", "6.12.")]
 #[case::s390x("linux-s390x", "6.1.")]
-fn a_guest_boots_prepares_itself_and_switches_off(#[case] platform: &str, #[case] version: &str) {
+fn a_guest_boots_prepares_itself_and_powers_off(#[case] platform: &str, #[case] version: &str) {
     let Some(setup) = Setup::of(platform) else { return };
-    let mut talk = Talk::with(setup.start().unwrap());
-    let hello = talk.read_line();
+    let mut session = Session::with(setup.start().unwrap());
+    let hello = session.read_line();
     assert_eq!(hello, format!("hello {}", setup.kernel.release));
     assert!(setup.kernel.release.starts_with(version), "{hello}");
-    assert_eq!(talk.ask("echo there and back"), "there and back");
-    let modules = talk.ask("modules");
+    assert_eq!(session.ask("echo there and back"), "there and back");
+    let modules = session.ask("modules");
     for wanted in ["tun", "veth"] {
         assert!(modules.split(' ').any(|module| module == wanted), "{modules}");
     }
     // IFF_UP | IFF_LOOPBACK
-    assert_eq!(talk.ask("lo"), "0x9");
-    assert_eq!(talk.ask("off"), "bye");
-    assert!(talk.guest.wait(Duration::from_secs(20)).unwrap().success());
-    assert_eq!(talk.read_line(), "");
+    assert_eq!(session.ask("lo"), "0x9");
+    assert_eq!(session.ask("off"), "bye");
+    assert!(session.guest.wait(Duration::from_secs(20)).unwrap().success());
+    assert_eq!(session.read_line(), "");
 }
 
 #[rstest]
 #[case::little_endian("linux-6.12")]
 #[case::big_endian("linux-s390x")]
-fn the_agent_itself_says_where_it_runs_and_finishes(#[case] platform: &str) {
+fn the_agent_reports_its_machine_and_finishes(#[case] platform: &str) {
     let Some(mut setup) = Setup::of(platform) else {
         return;
     };
@@ -73,64 +73,65 @@ fn the_agent_itself_says_where_it_runs_and_finishes(#[case] platform: &str) {
 #[rstest]
 #[case::second_serial_port(false, 40_000)]
 #[case::virtio_serial(true, 1_000_000)]
-fn a_burst_arrives_whole_though_qemu_has_no_standard_input(#[case] bulk: bool, #[case] bytes: usize) {
+fn a_burst_arrives_complete_without_qemus_standard_input(#[case] large_payload: bool, #[case] bytes: usize) {
     let Some(setup) = Setup::of("linux-6.12") else {
         return;
     };
-    let mut talk = Talk::with(
+    let mut session = Session::with(
         Guest::start(Launch {
-            bulk,
+            large_payload,
             ..setup.launch()
         })
         .unwrap(),
     );
-    talk.read_line();
-    assert_eq!(talk.ask(&format!("burst {bytes}")).len(), bytes);
+    session.read_line();
+    assert_eq!(session.ask(&format!("burst {bytes}")).len(), bytes);
 }
 
 #[rstest]
 #[case::second_serial_port(false)]
 #[case::virtio_serial(true)]
-fn what_a_busy_guest_has_not_read_yet_is_not_lost(#[case] bulk: bool) {
+fn requests_to_a_busy_guest_are_not_lost(#[case] large_payload: bool) {
     let Some(setup) = Setup::of("linux-6.12") else {
         return;
     };
-    let mut talk = Talk::with(
+    let mut session = Session::with(
         Guest::start(Launch {
-            bulk,
+            large_payload,
             ..setup.launch()
         })
         .unwrap(),
     );
-    talk.read_line();
-    // More than the UART, its terminal's buffer (64 KiB) and a line of it (4 KiB) hold together.
+    session.read_line();
+    // More than the UART, the terminal's buffer (64 KiB) and its line buffer (4 KiB) can hold.
     let lines: Vec<_> = (0..500)
         .map(|count| format!("{count} {}", "y".repeat(200)))
         .collect();
     let text: String = lines.iter().map(|line| format!("echo {line}\n")).collect();
-    talk.guest
+    session
+        .guest
         .channel()
         .write_all(format!("sleep 1\n{text}").as_bytes())
         .unwrap();
-    assert!(talk.read_line().starts_with("1."));
+    assert!(session.read_line().starts_with("1."));
     for line in lines {
-        assert_eq!(talk.read_line(), line);
+        assert_eq!(session.read_line(), line);
     }
 }
 
 #[rstest]
 #[case::second_serial_port(false)]
 #[case::virtio_serial(true)]
-fn a_restored_guest_has_the_time_of_day_and_randomness_of_its_own(#[case] bulk: bool) {
+fn a_restored_guest_has_the_current_time_and_its_own_seed(#[case] large_payload: bool) {
     let Some(setup) = Setup::of("linux-6.12") else {
         return;
     };
     let folder = tempfile::TempDir::new().unwrap();
     let cache = Cache::at(folder.path());
     let start = || {
-        Talk::with(
+        Session::with(
             Guest::start(Launch {
-                bulk,
+                large_payload,
                 warm: true,
                 cache: &cache,
                 ..setup.launch()
@@ -141,14 +142,14 @@ fn a_restored_guest_has_the_time_of_day_and_randomness_of_its_own(#[case] bulk: 
 
     let mut random = Vec::new();
     for expected in [Start::Cold, Start::Warm, Start::Warm] {
-        let mut talk = start();
-        assert_eq!(talk.guest.started(), expected);
-        assert_eq!(talk.read_line(), format!("hello {}", setup.kernel.release));
-        let clock: u64 = talk.ask("clock").parse().unwrap();
+        let mut session = start();
+        assert_eq!(session.guest.started(), expected);
+        assert_eq!(session.read_line(), format!("hello {}", setup.kernel.release));
+        let clock: u64 = session.ask("clock").parse().unwrap();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
         assert!(now.abs_diff(clock) <= 2, "{now} {clock}");
-        random.push(talk.ask("random"));
-        assert_eq!(talk.ask("off"), "bye");
+        random.push(session.ask("random"));
+        assert_eq!(session.ask("off"), "bye");
     }
     random.sort();
     random.dedup();
@@ -156,7 +157,7 @@ fn a_restored_guest_has_the_time_of_day_and_randomness_of_its_own(#[case] bulk: 
 }
 
 #[test]
-fn a_state_that_does_not_come_up_is_replaced_by_a_boot() {
+fn a_state_that_cannot_be_restored_is_replaced_by_a_boot() {
     let Some(setup) = Setup::of("linux-6.12") else {
         return;
     };
@@ -172,7 +173,7 @@ fn a_state_that_does_not_come_up_is_replaced_by_a_boot() {
         .started()
     };
     assert_eq!(start(), Start::Cold);
-    // A state that is whole, so that its checksum holds, and yet nothing QEMU can restore.
+    // A state with the right checksum that QEMU cannot restore.
     let boot = std::fs::read_dir(folder.path().join("states"))
         .unwrap()
         .next()
@@ -191,7 +192,7 @@ fn a_state_that_does_not_come_up_is_replaced_by_a_boot() {
 }
 
 #[test]
-fn what_is_decided_about_kvm_is_true_of_the_next_guest() {
+fn the_accelerator_decision_holds_for_the_next_guest() {
     let Some(setup) = Setup::of("linux-6.12") else {
         return;
     };
@@ -204,7 +205,7 @@ fn what_is_decided_about_kvm_is_true_of_the_next_guest() {
     })
     .unwrap();
     assert_eq!(
-        Talk::with(guest).read_line(),
+        Session::with(guest).read_line(),
         format!("hello {}", setup.kernel.release)
     );
 }

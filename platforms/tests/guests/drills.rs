@@ -1,4 +1,4 @@
-//! What can go wrong with a guest ends in an error that quotes the console, within its budget, and leaves nothing.
+//! Failures of guests: each ends within its timeout in an error that quotes the console, and leaves no process or file.
 
 use std::{
     fs,
@@ -18,7 +18,7 @@ use reusespec_platforms::{
     qemu::{Guest, GuestError, Launch},
 };
 
-use super::setup::{Setup, Talk, chain};
+use super::setup::{Session, Setup, chain};
 
 fn drill(name: &str) -> Option<Setup> {
     let mut setup = Setup::of("linux-6.12")?;
@@ -40,7 +40,7 @@ fn qemus_with(word: &str) -> usize {
 }
 
 #[test]
-fn a_kernel_that_panics_is_quoted() {
+fn the_error_quotes_a_kernel_panic() {
     let Some(setup) = drill("panic") else { return };
     let error = setup.start().unwrap_err();
     assert!(matches!(error, GuestError::Ended { .. }), "{error}");
@@ -53,18 +53,18 @@ fn a_kernel_that_panics_is_quoted() {
 }
 
 #[test]
-fn a_guest_that_never_speaks_is_given_up_within_its_budget() {
+fn a_silent_guest_times_out() {
     let Some(mut setup) = drill("hang") else { return };
     setup.profile.timing.boot_secs = 1;
     let started = Instant::now();
     let error = setup.start().unwrap_err();
-    assert!(matches!(error, GuestError::Silent { .. }), "{error}");
+    assert!(matches!(error, GuestError::BootTimeout { .. }), "{error}");
     assert!(started.elapsed() < Duration::from_secs(10));
     assert_eq!(qemus_with("REUSESPEC_DRILL=hang"), 0);
 }
 
 #[test]
-fn a_guest_that_sends_something_else_is_refused() {
+fn a_guest_that_sends_garbage_is_refused() {
     let Some(setup) = drill("garbage") else { return };
     let error = setup.start().unwrap_err();
     assert!(matches!(error, GuestError::Garbage { .. }), "{error}");
@@ -73,36 +73,37 @@ fn a_guest_that_sends_something_else_is_refused() {
 }
 
 #[test]
-fn an_agent_that_is_killed_ends_the_guest_and_the_console_says_so() {
+fn a_killed_agent_ends_the_guest_with_a_console_message() {
     let Some(setup) = Setup::of("linux-6.12") else {
         return;
     };
-    let mut talk = Talk::with(setup.start().unwrap());
-    talk.read_line();
-    assert_eq!(talk.ask("die"), "", "the channel ends");
-    assert!(talk.guest.wait(Duration::from_secs(20)).is_some());
+    let mut session = Session::with(setup.start().unwrap());
+    session.read_line();
+    assert_eq!(session.ask("die"), "", "the channel ends");
+    assert!(session.guest.wait(Duration::from_secs(20)).is_some());
     assert!(
-        talk.guest
+        session
+            .guest
             .console_tail(5)
             .contains("the agent was killed by SIGKILL")
     );
 }
 
 #[test]
-fn qemu_killed_in_mid_run_is_the_end_of_the_channel() {
+fn killing_qemu_closes_the_channel() {
     let Some(setup) = Setup::of("linux-6.12") else {
         return;
     };
-    let mut talk = Talk::with(setup.start().unwrap());
-    talk.read_line();
-    talk.guest.channel().write_all(b"sleep 1000\n").unwrap();
-    kill(Pid::from_raw(talk.guest.id().cast_signed()), Signal::SIGKILL).unwrap();
-    assert_eq!(talk.read_line(), "");
-    assert!(!talk.guest.wait(Duration::from_secs(10)).unwrap().success());
+    let mut session = Session::with(setup.start().unwrap());
+    session.read_line();
+    session.guest.channel().write_all(b"sleep 1000\n").unwrap();
+    kill(Pid::from_raw(session.guest.id().cast_signed()), Signal::SIGKILL).unwrap();
+    assert_eq!(session.read_line(), "");
+    assert!(!session.guest.wait(Duration::from_secs(10)).unwrap().success());
 }
 
 #[test]
-fn a_dropped_guest_is_gone() {
+fn dropping_a_guest_kills_qemu() {
     let Some(setup) = Setup::of("linux-6.12") else {
         return;
     };
@@ -113,7 +114,7 @@ fn a_dropped_guest_is_gone() {
     assert!(!runs(id));
 }
 
-/// A run that is killed cannot clean up. This test starts itself again as such a run.
+/// A killed run cannot clean up. The test starts itself as a child, which it then kills.
 #[test]
 fn qemu_dies_with_a_run_that_is_killed() {
     const CHILD: &str = "REUSESPEC_TEST_CHILD";
@@ -145,20 +146,20 @@ fn qemu_dies_with_a_run_that_is_killed() {
     within(Duration::from_secs(10), || (!runs(id)).then_some(()));
 }
 
-/// Poll until `look` finds something.
+/// Polls until `look` returns a value.
 fn within<T>(budget: Duration, look: impl Fn() -> Option<T>) -> T {
     let deadline = Instant::now() + budget;
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(Instant::now() < deadline, "nothing within {budget:?}");
+        assert!(Instant::now() < deadline, "no result within {budget:?}");
         std::thread::yield_now();
     }
 }
 
 #[test]
-fn an_agent_for_another_machine_is_refused_before_anything_is_started() {
+fn an_agent_for_another_machine_is_refused_before_the_boot() {
     let Some(mut setup) = Setup::of("linux-6.12") else {
         return;
     };
@@ -173,13 +174,13 @@ fn an_agent_for_another_machine_is_refused_before_anything_is_started() {
 }
 
 #[test]
-fn a_damaged_kernel_in_the_cache_is_made_again() {
+fn a_damaged_kernel_in_the_cache_is_replaced() {
     let Some(mut setup) = Setup::of("linux-6.12") else {
         return;
     };
     let folder = tempfile::TempDir::new().unwrap();
     let cache = Cache::at(folder.path().join("cache"));
-    // The unpacked kernel as a source of its own, so that nothing is downloaded.
+    // The extracted kernel is the source, so that nothing is downloaded.
     let server = folder.path().join("vmlinux");
     fs::copy(&setup.kernel.image, &server).unwrap();
     setup.qemu().kernel = KernelSource::Path {
@@ -199,22 +200,22 @@ fn a_damaged_kernel_in_the_cache_is_made_again() {
     }
     setup.kernel = kernel::fetch(&setup.profile, &cache, &mut |_| ()).unwrap();
     assert!(
-        Talk::with(setup.start().unwrap())
+        Session::with(setup.start().unwrap())
             .read_line()
             .starts_with("hello 6.12")
     );
 }
 
-/// A limit on file sizes instead of a full disk: it needs no privilege and no file system of its own, and the cache
-/// treats both alike. The test starts itself again under the limit.
+/// Uses a limit on file sizes instead of a full disk: it needs neither privileges nor a file system, and the cache
+/// treats both errors alike. The test starts itself again under the limit.
 #[test]
-fn no_space_for_a_kernel_is_said_and_leaves_no_half_file() {
+fn a_full_disk_is_reported_and_leaves_no_partial_file() {
     const CHILD: &str = "REUSESPEC_TEST_CHILD";
     let folder = tempfile::TempDir::new().unwrap();
     let Some(child_folder) = std::env::var_os(CHILD).map(PathBuf::from) else {
-        let test = "drills::no_space_for_a_kernel_is_said_and_leaves_no_half_file";
+        let test = "drills::a_full_disk_is_reported_and_leaves_no_partial_file";
         let run = std::process::Command::new("/bin/sh")
-            // SIGXFSZ is ignored, so that the write fails instead; 512-byte blocks.
+            // SIGXFSZ is ignored, so that the write fails instead. The limit is in blocks of 512 bytes.
             .args(["-c", "trap '' XFSZ; ulimit -f 64; exec \"$0\" --exact \"$1\""])
             .args([std::env::current_exe().unwrap().as_os_str(), test.as_ref()])
             .env(CHILD, folder.path())
@@ -231,7 +232,7 @@ fn no_space_for_a_kernel_is_said_and_leaves_no_half_file() {
 }
 
 #[test]
-fn a_kernel_that_is_none_is_refused_by_name() {
+fn the_error_names_a_file_that_is_no_kernel() {
     let Some(mut setup) = Setup::of("linux-6.12") else {
         return;
     };
@@ -260,7 +261,7 @@ fn a_kernel_that_is_none_is_refused_by_name() {
 }
 
 #[test]
-fn a_suite_that_does_not_exist_is_apts_error() {
+fn a_missing_suite_is_an_error_of_apt() {
     let Some(mut setup) = Setup::of("linux-6.12") else {
         return;
     };
@@ -280,12 +281,12 @@ fn a_suite_that_does_not_exist_is_apts_error() {
 }
 
 #[test]
-fn a_state_cannot_be_saved_on_a_full_disk_but_the_guest_is_used() {
+fn a_guest_is_used_although_its_state_cannot_be_saved() {
     let Some(setup) = Setup::of("linux-6.12") else {
         return;
     };
     let folder = tempfile::TempDir::new().unwrap();
-    // Nothing can be created below a file.
+    // No state can be created below a regular file.
     fs::write(folder.path().join("states"), "").unwrap();
     let cache = Cache::at(folder.path());
     let guest = Guest::start(Launch {
@@ -294,5 +295,5 @@ fn a_state_cannot_be_saved_on_a_full_disk_but_the_guest_is_used() {
         ..setup.launch()
     })
     .unwrap();
-    assert!(Talk::with(guest).read_line().starts_with("hello"));
+    assert!(Session::with(guest).read_line().starts_with("hello"));
 }

@@ -1,9 +1,8 @@
-//! Real kernels under QEMU: boots, warm starts, virtual time, and the drills.
+//! Tests with real kernels under QEMU: boots, warm starts, virtual time, and failures (drills).
 //!
-//! They run where everything is at hand: an emulator, a kernel in the cache, a Rust target to build the drill agent
-//! for. What that leaves out is said on standard error with a running count, past libtest's capture.
-//! `REUSESPEC_GUESTS=1` fetches kernels too, `require`, as in CI, makes what is missing a failure, and `0` leaves
-//! guests alone.
+//! A test needs an emulator, a kernel in the cache, and the Rust target of the drill agent. If one of them is missing,
+//! the test passes and reports that on standard error, past the test runner's capture. `REUSESPEC_GUESTS=1` also
+//! downloads kernels, `require` (used in CI) makes the test fail instead, and `0` starts no guests.
 
 mod boots;
 mod drills;

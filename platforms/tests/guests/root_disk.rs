@@ -1,5 +1,5 @@
-//! A guest whose root file system is our ISO 9660 image: a real kernel reads it, and a real run-time linker finds the
-//! libraries that the closure put there. The BSD guests are booted this way.
+//! Boots a guest whose root file system is our ISO 9660 image, as the BSD guests do: a real kernel mounts it, and a
+//! real run-time linker finds the libraries in it.
 
 use std::path::Path;
 
@@ -7,10 +7,10 @@ use reusespec_platforms::kernel;
 use reusespec_platforms::qemu::{Guest, Launch};
 use reusespec_platforms::root_image;
 
-use super::setup::{Setup, Talk, chain, dynamic_agent, left_out};
+use super::setup::{Session, Setup, chain, dynamic_agent, left_out};
 
 #[test]
-fn a_guest_starts_a_program_with_shared_libraries_from_a_root_image_as_its_first_process() {
+fn a_guest_boots_a_dynamic_agent_from_a_root_image() {
     let name = "linux-6.12";
     let Some(mut setup) = Setup::of(name) else {
         return;
@@ -20,7 +20,7 @@ fn a_guest_starts_a_program_with_shared_libraries_from_a_root_image_as_its_first
     setup.kernel = kernel::fetch(&setup.profile, &setup.cache, &mut |_| ())
         .map_err(|error| chain(&error))
         .expect("the modules are beside the kernel");
-    // Nothing but the second serial port, as on a system without its driver in the kernel.
+    // The channel is the second serial port, as for a kernel without a virtio driver.
     setup.kernel.virtio_console = false;
     let image = dynamic_agent("reusespec-drill-agent")
         .and_then(|agent| root_image::build(&agent, Path::new("/"), None).map_err(|error| chain(&error)));
@@ -35,7 +35,7 @@ fn a_guest_starts_a_program_with_shared_libraries_from_a_root_image_as_its_first
         root: Some(&file),
         ..setup.launch()
     });
-    let mut talk = Talk::with(guest.unwrap_or_else(|error| panic!("{error}")));
-    assert!(talk.read_line().starts_with("hello"));
-    assert_eq!(talk.ask("echo from the disk"), "from the disk");
+    let mut session = Session::with(guest.unwrap_or_else(|error| panic!("{error}")));
+    assert!(session.read_line().starts_with("hello"));
+    assert_eq!(session.ask("echo from the disk"), "from the disk");
 }

@@ -1,4 +1,4 @@
-//! What every test here needs: the drill agent for a target, a kernel, a guest, and a conversation with it.
+//! Helpers of these tests: the drill agent for a target, a kernel, a guest, and lines to and from it.
 
 use std::{
     env, fs,
@@ -19,7 +19,7 @@ use reusespec_platforms::{
     qemu::{Guest, GuestError, Launch, find_program},
 };
 
-/// A kernel, an agent and a profile that may be changed before it is started.
+/// Everything a guest is started from. A test may change it before the start.
 pub(crate) struct Setup {
     pub(crate) profile: PlatformProfile,
     pub(crate) kernel: Kernel,
@@ -28,7 +28,7 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
-    /// Everything for the platform `name`, or nothing, having said why.
+    /// Everything for the platform `name`. If something is missing, reports it and returns `None`.
     pub(crate) fn of(name: &str) -> Option<Self> {
         match Self::prepare(name) {
             Ok(setup) => Some(setup),
@@ -51,9 +51,7 @@ impl Setup {
         let kernel = match kernel::cached(&profile, &cache) {
             Some(kernel) => kernel,
             None if wish.is_empty() => {
-                return Err(
-                    "its kernel is not in the cache; with REUSESPEC_GUESTS=1 it is fetched".to_owned(),
-                );
+                return Err("its kernel is not in the cache; REUSESPEC_GUESTS=1 downloads it".to_owned());
             }
             None => kernel::fetch(&profile, &cache, &mut |_| ()).map_err(|error| chain(&error))?,
         };
@@ -71,7 +69,7 @@ impl Setup {
         qemu
     }
 
-    /// The usual way to start it: translated, cold, no input.
+    /// A cold start with TCG and without batch input.
     pub(crate) fn launch(&self) -> Launch<'_> {
         Launch {
             root: None,
@@ -80,7 +78,7 @@ impl Setup {
             agent: &self.agent,
             accelerator: Accelerator::Tcg,
             input: None,
-            bulk: false,
+            large_payload: false,
             warm: false,
             seed: 7,
             console: None,
@@ -93,25 +91,25 @@ impl Setup {
     }
 }
 
-/// Lines to and from a guest.
-pub(crate) struct Talk {
+/// Exchanges lines with the drill agent in a guest.
+pub(crate) struct Session {
     reader: BufReader<std::os::unix::net::UnixStream>,
     pub(crate) guest: Guest,
 }
 
-impl Talk {
+impl Session {
     pub(crate) fn with(guest: Guest) -> Self {
         let channel = guest.channel().try_clone().expect("a socket can be duplicated");
         channel
             .set_read_timeout(Some(Duration::from_secs(120)))
-            .expect("the limit is not zero");
+            .expect("the timeout is not zero");
         Self {
             reader: BufReader::new(channel),
             guest,
         }
     }
 
-    /// The next line, without its line feed; empty at the end of the channel.
+    /// The next line, without its line feed. Empty at the end of the channel.
     pub(crate) fn read_line(&mut self) -> String {
         let mut line = String::new();
         match self.reader.read_line(&mut line) {
@@ -127,12 +125,12 @@ impl Talk {
         self.guest
             .channel()
             .write_all(format!("{question}\n").as_bytes())
-            .expect("the guest is there");
+            .expect("the guest runs");
         self.read_line()
     }
 }
 
-/// Say that `name` is not tested here; fail where everything is required.
+/// Reports that `name` is not tested. Panics if REUSESPEC_GUESTS requires it.
 pub(crate) fn left_out(name: &str, why: &str) {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     assert!(
@@ -140,14 +138,14 @@ pub(crate) fn left_out(name: &str, why: &str) {
         "{name}: {why}"
     );
     let count = COUNT.fetch_add(1, Ordering::Relaxed) + 1;
-    // Written past the capture of print macros, or nobody would see it.
+    // Not with a print macro, whose output the test runner captures.
     let line = format!("left out ({count} so far): {name}: {why}\n");
     io::stderr()
         .write_all(line.as_bytes())
         .expect("standard error is open");
 }
 
-/// The executable of `package` for this machine, with shared libraries.
+/// Builds the executable of `package` for this machine, with shared libraries.
 pub(crate) fn dynamic_agent(package: &str) -> Result<PathBuf, String> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("dynamic-agents");
     let mut cargo = Command::new(env!("CARGO"));
@@ -163,10 +161,10 @@ pub(crate) fn dynamic_agent(package: &str) -> Result<PathBuf, String> {
     }
 }
 
-/// The static executable of `package` for `target`, built if it is not there.
+/// Builds the static executable of `package` for `target`.
 pub(crate) fn agent(package: &str, target: &str) -> Result<PathBuf, String> {
     static BUILDING: Mutex<()> = Mutex::new(());
-    // Rustup ships no library of these two for musl; a drill is the same program against glibc.
+    // Rustup has no standard library for these two musl targets. With glibc a drill is the same program.
     let target = match target {
         "riscv64gc-unknown-linux-musl" => "riscv64gc-unknown-linux-gnu",
         "s390x-unknown-linux-musl" => "s390x-unknown-linux-gnu",
@@ -193,7 +191,7 @@ pub(crate) fn agent(package: &str, target: &str) -> Result<PathBuf, String> {
     ]);
     cargo.arg("--target-dir").arg(&folder);
     match target.strip_suffix("-unknown-linux-gnu") {
-        // A musl target brings its own start files; the linker that comes with Rust is enough.
+        // A musl target includes its start files, so Rust's own linker is enough.
         None => cargo.env(variable("LINKER"), "rust-lld"),
         Some(machine) => {
             let machine = machine.replace("riscv64gc", "riscv64");
@@ -205,8 +203,8 @@ pub(crate) fn agent(package: &str, target: &str) -> Result<PathBuf, String> {
         .output()
         .map_err(|error| format!("cannot run cargo: {error}"))?;
     if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        let first = said
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        let first = stderr
             .lines()
             .find(|line| line.starts_with("error"))
             .unwrap_or_default();
@@ -220,7 +218,7 @@ pub(crate) fn agent(package: &str, target: &str) -> Result<PathBuf, String> {
         .map_err(|error| error.to_string())
 }
 
-/// An error with its causes.
+/// The message of an error with its causes.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     match error.source() {
         Some(source) => format!("{error}: {}", chain(source)),

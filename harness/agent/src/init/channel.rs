@@ -14,10 +14,9 @@ use std::{
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::termios::{ControlFlags, SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
 
-use super::{InitError, system};
+use reusespec_core::handshake::PORT_NAME;
 
-/// The name that the host gives to the virtio-serial port.
-pub const PORT_NAME: &str = "reusespec";
+use super::{InitError, system};
 
 /// The time in which the port must appear. The device announces its ports by messages after its driver is loaded.
 const PORT_TIMEOUT: Duration = Duration::from_secs(20);

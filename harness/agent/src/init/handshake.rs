@@ -13,17 +13,11 @@ use nix::{
     time::{ClockId, clock_settime},
 };
 
-use reusespec_core::protocol::from_hexadecimal;
+use reusespec_core::handshake::{Go, READY, SERVING};
 
 use super::{InitError, system};
 
-/// The guest's line when it is ready, without the line feed. The number is the version of the handshake.
-pub const READY: &str = "reusespec-init 1";
-
-/// The guest's line when it has read the host's line and starts to serve. It also shows that a restored guest runs.
-pub const GOING: &str = "reusespec-init go";
-
-/// The host's line is shorter than this.
+/// A longer line is not the host's.
 const MAX_LINE_BYTES: usize = 256;
 
 /// Exchanges the lines, sets the clock and seeds the random generator. With `REUSESPEC_INPUT` it opens that file as the
@@ -45,25 +39,9 @@ pub(super) fn perform((mut reader, mut writer): (File, File)) -> Result<(File, F
     clock_settime(ClockId::CLOCK_REALTIME, time).map_err(|e| InitError::system("set the clock")(e.into()))?;
     system::seed_random(&go.seed).map_err(InitError::system("seed the random generator"))?;
     writer
-        .write_all(format!("{GOING}\n").as_bytes())
+        .write_all(format!("{SERVING}\n").as_bytes())
         .map_err(InitError::system("write to the channel"))?;
     Ok((reader, writer))
-}
-
-/// The host's line.
-struct Go {
-    unix_ns: u64,
-    seed: Vec<u8>,
-}
-
-impl Go {
-    fn parse(line: &str) -> Option<Self> {
-        let (time, seed) = line.strip_prefix("go ")?.split_once(' ')?;
-        Some(Self {
-            unix_ns: time.parse().ok()?,
-            seed: from_hexadecimal(seed)?,
-        })
-    }
 }
 
 fn read_line(reader: &mut impl Read) -> io::Result<String> {
@@ -89,12 +67,5 @@ mod tests {
         let go = Go::parse(&read_line(&mut channel).unwrap()).unwrap();
         assert_eq!((go.unix_ns, go.seed), (12, vec![255, 0]));
         assert_eq!(channel, b"{\"case\":1}\n");
-    }
-
-    #[test]
-    fn any_other_line_is_refused() {
-        for line in ["", "go", "go 1", "go x ff", "go 1 zz", "stop 1 ff"] {
-            assert!(Go::parse(line).is_none(), "{line}");
-        }
     }
 }

@@ -42,10 +42,6 @@ mod system;
 #[path = "bsd.rs"]
 mod system;
 
-// The host uses the same port name and lines.
-pub use channel::PORT_NAME;
-pub use handshake::{GOING, READY};
-
 /// Why the guest could not be prepared. It is printed on the console, whose tail the host reports.
 #[derive(Debug, thiserror::Error)]
 pub enum InitError {

@@ -70,7 +70,7 @@ pub(super) fn exec(options: &arguments::Exec) -> io::Result<i32> {
 fn prepare(options: &arguments::Exec) -> Result<(Platform, Exec, Vec<u8>), ExecError> {
     let platform = platforms::find(&options.platform, &options.own)?;
     let traits = platform.starter.traits();
-    if !traits.costs_a_machine {
+    if !traits.dedicated_machine {
         return Err(ExecError::NoGuest(platform.name));
     }
     if !traits.takes_files() {
@@ -151,7 +151,7 @@ fn listen(
                 )));
             }
             Line::Reply(Reply::Hello(_)) => {
-                patience = traits.patience(Duration::from_millis(exec.limit_ms)) + GRACE;
+                patience = traits.reply_timeout(Duration::from_millis(exec.limit_ms)) + GRACE;
             }
             Line::Reply(Reply::Output { stream, hexadecimal }) => {
                 let bytes = from_hexadecimal(&hexadecimal)

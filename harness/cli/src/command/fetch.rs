@@ -8,7 +8,7 @@ use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use reusespec_platforms::cache::Cache;
-use reusespec_platforms::kernel::{self, Needed, Progress};
+use reusespec_platforms::kernel::{self, PinnedFile, Progress};
 use reusespec_platforms::profile::PlatformProfile;
 
 use super::wrong_input;
@@ -38,7 +38,7 @@ pub(super) fn fetch(names: &[String]) -> io::Result<i32> {
                 status = exit::BROKEN;
                 let mut stderr = anstream::stderr();
                 writeln!(stderr, "error: {}: {}", profile.name, with_causes(&error))?;
-                explain(&kernel::needed(&profile, &cache), cache.root(), &mut stderr)?;
+                explain(&kernel::pinned_files(&profile, &cache), cache.root(), &mut stderr)?;
             }
         }
     }
@@ -60,7 +60,7 @@ fn show(bar: &ProgressBar, progress: Progress<'_>) {
     bar.set_position((f64::from(part) * WHOLE as f64) as u64);
 }
 
-fn explain(needed: &[Needed], cache: &Path, out: &mut impl Write) -> io::Result<()> {
+fn explain(needed: &[PinnedFile], cache: &Path, out: &mut impl Write) -> io::Result<()> {
     for file in needed.iter().filter(|file| !file.complete) {
         let here = match file.bytes {
             0 => "nothing is here yet".to_owned(),

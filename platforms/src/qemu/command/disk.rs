@@ -1,21 +1,22 @@
-//! A whole system that its own loader starts: the medium it is on, and the one that carries the agent.
+//! The devices of a complete system that its own loader starts: its disk or CD, and the medium that carries the agent.
 //!
-//! Nothing is taken away from the board, as nobody knows what the system's loader and scripts look for. The medium is never
-//! written to: a CD cannot be, and what is written to a disk goes to a qcow2 overlay that QEMU itself makes (`snapshot=on`)
-//! and that ends with it. So no file of ours has to be made and removed around each guest.
+//! The machine keeps all of its default devices, because the system's loader and scripts may need any of them. The
+//! system's image is never written to: a CD is read-only, and writes to a disk go to a temporary overlay that QEMU
+//! creates (`snapshot=on`) and deletes.
 
 use super::{Choice, Line};
 use crate::profile::Entry;
 
-/// With a firmware, since there is no kernel to start.
+/// The machine, with its firmware.
 pub(super) const MACHINE: &str = "q35";
 
+/// Adds the devices.
 pub(super) fn media(line: &mut Line, entry: Entry, choice: Choice<'_>) {
     let system = choice.image.to_string_lossy();
-    let agent = choice.root.expect("`Files::prepare` has asked for it");
+    let agent = choice.root.expect("`Files::prepare` requires it");
     let agent = agent.to_string_lossy();
     match entry {
-        // vtbd0 and vtbd1.
+        // The guest's vtbd0 and vtbd1.
         Entry::Login => {
             line.pair(
                 "-drive",
@@ -28,7 +29,7 @@ pub(super) fn media(line: &mut Line, entry: Entry, choice: Choice<'_>) {
             );
             line.pair("-device", "virtio-blk-pci,drive=agent");
         }
-        // cd0 and cd1. The loader writes to a display, and the kernel looks for one.
+        // The guest's cd0 and cd1. Loader and kernel need a display.
         Entry::Pfi => {
             line.pair("-device", "VGA");
             for (number, (id, file)) in [("system", system), ("agent", agent)].into_iter().enumerate() {

@@ -1,23 +1,23 @@
-//! What a Linux kernel is started with, directly and with an archive as its first root file system.
+//! The options with which a Linux kernel boots directly into our initramfs.
 
 use super::{Channel, Choice};
 use crate::profile::{MachineType, PlatformProfile};
 use crate::root_image::INPUT;
 
-/// One instruction a nanosecond: a guest's clock and its work keep the proportion they have on a fast machine.
+/// The virtual clock: one instruction takes a nanosecond, about as on a fast machine.
 ///
-/// Nobody reads the record. But only while it records does QEMU keep its main loop from looking at a CPU that executes
-/// (replay_mutex_lock). Without that the loop sees the CPU idle a moment before the instructions of its last stretch are
-/// counted, skips from a time that is over, and the clock gains what the stretch took: up to some thirty microseconds,
-/// now and then.
+/// The recording (`rr=record`) itself is not used. But only while it records does QEMU hold a lock
+/// (`replay_mutex_lock`) that keeps its main loop from inspecting a CPU that executes. Without the lock there is a
+/// race: the main loop sees the CPU idle before the instructions it has just executed are counted, and skips ahead from
+/// an old time. The clock then sometimes gains up to 30 µs.
 pub(super) const ICOUNT: &str = "shift=0,sleep=off,rr=record,rrfile=/dev/null";
 
-/// The board as QEMU is told it.
+/// QEMU's machine type and options.
 pub(super) fn machine(machine_type: MachineType) -> &'static str {
     match machine_type {
-        // With acpi=on a PVH kernel does not start; the PIT, the PIC and the RTC then stand in for ACPI's devices.
+        // With acpi=on a PVH kernel does not boot. PIT, PIC and RTC replace the devices that ACPI would describe.
         MachineType::Microvm => "microvm,x-option-roms=off,isa-serial=on,acpi=off,pit=on,pic=on,rtc=on",
-        // The HPET is what slows virtual time down: QEMU wakes at each of its ticks.
+        // Without the HPET, because QEMU wakes at each of its ticks, which slows virtual time down.
         MachineType::Q35 => "q35,hpet=off,i8042=off,sata=off,smbus=off",
         MachineType::Virt => "virt",
         MachineType::S390 => "s390-ccw-virtio",
@@ -37,10 +37,11 @@ pub(super) fn command_line(
         _ => "ttyS0",
     };
     let mut words = vec![format!("console={console}")];
-    // Silence, as printing costs an emulated CPU time, until a panic raises the level: it does from 1, but not from 0
-    // (linux/printk.h, console_verbose). A panic then restarts at once, and -no-reboot makes that the end.
+    // loglevel=1 prints nothing, because printing takes an emulated CPU time. A panic raises the level if it is 1, but
+    // not if it is 0 (linux/printk.h, console_verbose). With panic=-1 a panic reboots at once, and -no-reboot ends
+    // QEMU.
     words.extend(["loglevel=1", "panic=-1", "nokaslr", "nowatchdog"].map(String::from));
-    // Self tests, clearing of pages, and security modules nothing here uses.
+    // No self tests, no clearing of pages, no auditing, and only one security module.
     words.extend(
         [
             "cryptomgr.notests",
@@ -51,11 +52,11 @@ pub(super) fn command_line(
         .map(String::from),
     );
     if matches!(machine_type, MachineType::Microvm | MachineType::Q35) {
-        // Without ACPI only a triple fault restarts; and no watchdog has to check this TSC.
+        // Without ACPI only a triple fault reboots. The emulated TSC needs no watchdog.
         words.extend(["reboot=t", "mitigations=off", "tsc=reliable"].map(String::from));
     }
     words.extend(profile.qemu().command_line.iter().cloned());
-    // Words with `=` that the kernel does not know become the environment of /init.
+    // The kernel puts unknown words with `=` into the environment of /init.
     words.push(match channel {
         Channel::Virtio => "REUSESPEC_CHANNEL=virtio".into(),
         Channel::Serial => "REUSESPEC_CHANNEL=/dev/ttyS1".into(),

@@ -1,37 +1,38 @@
-//! What to type at a console, from what it showed and when: a state machine without a stream or a clock.
+//! Decides what to type at a console, from the console's output and its times: a state machine without a stream or a
+//! clock.
 //!
-//! A prompt counts only when nothing follows it for a while, since both "login:" and "# " also stand in messages. Before
-//! root's name is typed there is a pause: login(1) resets the terminal after its prompt, and what was typed before is gone.
-//! If it was gone all the same, nothing happens, or the prompt comes again: then the name is typed again, a few times. Once
-//! it has been echoed there is only waiting: typed again, it would be a shell's first command.
+//! A prompt is recognised only if nothing follows it for a while, because messages also contain "login:" and "# ". The
+//! name is typed only after a delay: login(1) resets the terminal after its prompt, and discards what was typed before.
+//! If the name is lost anyway, there is no echo, or the prompt appears again; then the name is typed again, up to a
+//! limit. After the echo it is not typed again, because a shell would execute it as a command.
 //!
-//! How long all of it may take is not known here. Whoever waits for the agent has a limit; this only says when waiting is
-//! in vain: a kernel that panics or finds no root, a loader that finds no kernel, a password, a line that a shell refuses.
+//! There is no overall timeout here; the caller has one. This code only detects that waiting is in vain: the kernel
+//! panics or finds no root, the loader finds no kernel, root has a password, or the shell rejects the line.
 
 use std::time::Duration;
 
-/// What to do now.
+/// The action to take.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     Wait,
     Type(String),
-    /// Nothing more will be typed.
+    /// The login has failed for this reason. Nothing more will be typed.
     Failed(String),
 }
 
-/// After `login:`, before the name.
-const PAUSE: Duration = Duration::from_millis(800);
-/// After a shell's prompt, before the line.
-const SETTLED: Duration = Duration::from_millis(300);
-/// After the name, before it is taken for lost.
-const LOST: Duration = Duration::from_secs(10);
-/// How often the name is typed.
-const MOST_NAMES: u32 = 5;
-/// What is kept of what was read: more than any line.
-const KEPT: usize = 4096;
+/// The delay between `login:` and the name.
+const LOGIN_DELAY: Duration = Duration::from_millis(800);
+/// The delay between the shell's prompt and the line.
+const PROMPT_DELAY: Duration = Duration::from_millis(300);
+/// The timeout for the echo of the name, after which the name counts as lost.
+const ECHO_TIMEOUT: Duration = Duration::from_secs(10);
+/// How many times the name is typed at most.
+const MAX_ATTEMPTS: u32 = 5;
+/// The number of bytes kept of the output: more than the longest line.
+const BUFFER_SIZE: usize = 4096;
 
-/// What only a system in trouble shows, and what that means.
-const TROUBLES: [(&str, &str); 8] = [
+/// Text that appears only when the system has failed, and its meaning.
+const FAILURES: [(&str, &str); 8] = [
     ("panic: ", "the kernel panicked"),
     ("mountroot>", "the kernel found no root file system"),
     ("can't load 'kernel'", "the loader found no kernel"),
@@ -47,14 +48,14 @@ const TROUBLES: [(&str, &str); 8] = [
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// Until `login:`.
+    /// Before `login:`.
     Booting,
     /// The name has been typed.
-    Named {
+    NameTyped {
         at: Duration,
     },
     /// The line has been typed.
-    Started,
+    LineTyped,
     Failed,
 }
 
@@ -62,69 +63,73 @@ enum State {
 pub(super) struct Driver {
     line: String,
     state: State,
-    names: u32,
-    /// The end of what was read, since something was typed.
+    attempts: u32,
+    /// The end of the output since the last text was typed.
     seen: Vec<u8>,
-    /// When something was read.
+    /// The time of the last output.
     last: Duration,
 }
 
 impl Driver {
-    /// One that will type `line` at root's shell.
+    /// A driver that types `line` at root's shell.
     pub(super) fn new(line: &str) -> Self {
         Self {
             line: line.to_owned(),
             state: State::Booting,
-            names: 0,
+            attempts: 0,
             seen: Vec::new(),
             last: Duration::ZERO,
         }
     }
 
-    /// Takes in what was read, perhaps nothing, at a time since the start that never goes back.
-    pub(super) fn step(&mut self, now: Duration, heard: &[u8]) -> Step {
-        if !heard.is_empty() {
+    /// Processes output, which may be empty. `now` is the time since the start.
+    pub(super) fn step(&mut self, now: Duration, received: &[u8]) -> Step {
+        if !received.is_empty() {
             self.last = now;
-            self.seen.extend(heard);
-            let surplus = self.seen.len().saturating_sub(KEPT);
+            self.seen.extend(received);
+            let surplus = self.seen.len().saturating_sub(BUFFER_SIZE);
             self.seen.drain(..surplus);
         }
         if self.state == State::Failed {
             return Step::Wait;
         }
         let text = String::from_utf8_lossy(&self.seen).into_owned();
-        if let Some((_, what)) = TROUBLES.iter().find(|(sign, _)| text.contains(sign)) {
+        if let Some((_, what)) = FAILURES.iter().find(|(sign, _)| text.contains(sign)) {
             return self.fail((*what).to_owned());
         }
         let quiet = now.saturating_sub(self.last);
         let shown = text.trim_end_matches(' ');
         let login = shown.ends_with("login:");
         match self.state {
-            State::Booting if login && quiet >= PAUSE => self.name(now),
-            State::Named { .. } if login && self.echoed(&text) && quiet >= PAUSE => self.name(now),
-            State::Named { .. } if shown.ends_with('#') && quiet >= SETTLED => {
-                self.state = State::Started;
+            State::Booting if login && quiet >= LOGIN_DELAY => self.type_name(now),
+            State::NameTyped { .. } if login && self.echoed(&text) && quiet >= LOGIN_DELAY => {
+                self.type_name(now)
+            }
+            State::NameTyped { .. } if shown.ends_with('#') && quiet >= PROMPT_DELAY => {
+                self.state = State::LineTyped;
                 self.seen.clear();
                 Step::Type(format!("{}\n", self.line))
             }
-            State::Named { at } if self.seen.is_empty() && now.saturating_sub(at) >= LOST => self.name(now),
+            State::NameTyped { at } if self.seen.is_empty() && now.saturating_sub(at) >= ECHO_TIMEOUT => {
+                self.type_name(now)
+            }
             _ => Step::Wait,
         }
     }
 
-    /// Whether more has come than the prompt that was there before.
+    /// Whether there is more output than a prompt.
     fn echoed(&self, text: &str) -> bool {
         text.len() > "login:".len() + 1
     }
 
-    fn name(&mut self, now: Duration) -> Step {
-        if self.names == MOST_NAMES {
+    fn type_name(&mut self, now: Duration) -> Step {
+        if self.attempts == MAX_ATTEMPTS {
             return self.fail(format!(
-                "nobody answered to root's name, typed {MOST_NAMES} times"
+                "the console did not echo root's name, typed {MAX_ATTEMPTS} times"
             ));
         }
-        self.names += 1;
-        self.state = State::Named { at: now };
+        self.attempts += 1;
+        self.state = State::NameTyped { at: now };
         self.seen.clear();
         Step::Type("root\n".to_owned())
     }

@@ -1,4 +1,4 @@
-//! The image is read back by the rules of the three standards, not by the code that wrote it.
+//! Reads images back by the rules of the three standards, without the code that wrote them.
 
 use super::*;
 
@@ -8,7 +8,7 @@ fn number(bytes: &[u8]) -> usize {
     little as usize
 }
 
-/// Path, mode in octal and length of everything below a directory record.
+/// Adds mode, length and path of every file below a directory record to `found`.
 fn walk(image: &[u8], record: &[u8], path: &str, found: &mut Vec<String>) {
     let (start, length) = (number(&record[2..]) * SECTOR, number(&record[10..]));
     let folder = &image[start..start + length];
@@ -76,7 +76,7 @@ fn names_modes_and_lengths_are_read_back() {
 }
 
 #[test]
-fn the_same_files_give_the_same_bytes_and_whole_sectors() {
+fn the_same_files_give_the_same_whole_sectors() {
     let image_of = || image(&root());
     assert_eq!(image_of(), image_of());
     assert_eq!(image_of().len() % SECTOR, 0);
@@ -94,7 +94,7 @@ fn a_folder_longer_than_a_sector_keeps_all_its_names() {
 }
 
 #[test]
-fn both_path_tables_name_every_folder_and_its_parent() {
+fn both_path_tables_list_every_folder_with_its_parent() {
     let image = image(&root());
     let volume = &image[16 * SECTOR..];
     let length = number(&volume[132..]);

@@ -76,7 +76,7 @@ fn kernel(name: &str) -> Result<Option<(System, String)>, SideError> {
     match PlatformProfile::find(name) {
         Ok(profile) => {
             let system = System {
-                name: profile.system.name().to_owned(),
+                name: profile.system.to_string(),
                 release: profile.version,
             };
             return Ok(Some((system, profile.machine)));

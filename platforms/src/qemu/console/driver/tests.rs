@@ -1,19 +1,20 @@
-//! Consoles replayed. None was recorded on a machine: they are written after documented output, as each file's head says.
+//! Replays the consoles in `recordings`. They were written from documented output, not recorded on a machine.
 
 use serde_json::Value;
 
 use super::*;
 
-/// Feeds a recording, asking the driver every 50 ms in between as its thread does, and tells what it did when.
+/// Replays a recording, calls the driver every 50 ms in between as its thread does, and returns its actions with times.
 fn replay(recording: &str) -> String {
     let mut driver = Driver::new("tar -xOf /dev/vtbd1 agent >/tmp/a; /tmp/a");
-    let (mut now, mut told) = (0u64, String::new());
-    let mut act =
-        |driver: &mut Driver, now: u64, heard: &[u8]| match driver.step(Duration::from_millis(now), heard) {
-            Step::Wait => {}
-            Step::Type(text) => told += &format!("{now} types {text:?}\n"),
-            Step::Failed(what) => told += &format!("{now} fails: {what}\n"),
-        };
+    let (mut now, mut log) = (0u64, String::new());
+    let mut act = |driver: &mut Driver, now: u64, received: &[u8]| match driver
+        .step(Duration::from_millis(now), received)
+    {
+        Step::Wait => {}
+        Step::Type(text) => log += &format!("{now} types {text:?}\n"),
+        Step::Failed(what) => log += &format!("{now} fails: {what}\n"),
+    };
     for line in recording.lines().filter(|line| !line.starts_with('#')) {
         let (at, text) = line.split_once(' ').unwrap();
         let at: u64 = at.parse().unwrap();
@@ -25,11 +26,11 @@ fn replay(recording: &str) -> String {
         let text: Value = serde_json::from_str(text).unwrap();
         act(&mut driver, now, text.as_str().unwrap().as_bytes());
     }
-    told
+    log
 }
 
 #[test]
-fn it_logs_in_at_the_prompt_and_types_the_line_at_the_shell() {
+fn it_logs_in_and_types_the_line_at_the_shell() {
     insta::assert_snapshot!(replay(include_str!("../recordings/boot-to-login.txt")), @r#"
     10600 types "root\n"
     12000 types "tar -xOf /dev/vtbd1 agent >/tmp/a; /tmp/a\n"
@@ -45,7 +46,7 @@ fn a_slow_disk_only_takes_longer() {
 }
 
 #[test]
-fn a_name_that_the_terminal_s_reset_has_eaten_is_typed_again() {
+fn a_name_lost_by_the_terminals_reset_is_typed_again() {
     insta::assert_snapshot!(replay(include_str!("../recordings/login-reset.txt")), @r#"
     11400 types "root\n"
     21400 types "root\n"
@@ -54,57 +55,54 @@ fn a_name_that_the_terminal_s_reset_has_eaten_is_typed_again() {
 }
 
 #[test]
-fn a_panic_is_told_at_once() {
+fn a_panic_is_reported_at_once() {
     insta::assert_snapshot!(replay(include_str!("../recordings/panic.txt")), @r#"
     5100 fails: the kernel panicked
     "#);
 }
 
 #[test]
-fn a_root_that_is_not_found_is_told_at_once() {
+fn a_missing_root_is_reported_at_once() {
     insta::assert_snapshot!(replay(include_str!("../recordings/mountroot.txt")), @r#"
     7350 fails: the kernel found no root file system
     "#);
 }
 
 #[test]
-fn a_message_that_ends_like_a_prompt_is_none() {
+fn a_message_that_ends_like_a_prompt_is_ignored() {
     let recording = "0 \"syslogd: last login: \"\n300 \"root on ttyu0\\r\\n\"\n5000 \"\"";
     assert_eq!(replay(recording), "");
 }
 
 #[test]
-fn a_prompt_cut_in_two_is_one() {
-    let told = replay("0 \"\\r\\nlog\"\n900 \"in: \"\n3000 \"\"");
-    assert_eq!(told, "1700 types \"root\\n\"\n");
+fn a_prompt_in_two_parts_is_recognised() {
+    let log = replay("0 \"\\r\\nlog\"\n900 \"in: \"\n3000 \"\"");
+    assert_eq!(log, "1700 types \"root\\n\"\n");
 }
 
 #[test]
-fn a_system_that_never_answers_is_given_up() {
-    let told = replay("0 \"\\r\\nlogin: \"\n90000 \"\"");
-    assert_eq!(told.matches("types").count(), 5, "{told}");
+fn a_system_that_never_answers_fails() {
+    let log = replay("0 \"\\r\\nlogin: \"\n90000 \"\"");
+    assert_eq!(log.matches("types").count(), 5, "{log}");
     assert!(
-        told.ends_with("fails: nobody answered to root's name, typed 5 times\n"),
-        "{told}"
+        log.ends_with("fails: the console did not echo root's name, typed 5 times\n"),
+        "{log}"
     );
 }
 
 #[test]
-fn nothing_in_the_line_looks_like_trouble_when_it_comes_back_as_an_echo() {
-    for (sign, _) in TROUBLES {
+fn the_typed_line_contains_no_failure_text() {
+    for (sign, _) in FAILURES {
         assert!(!crate::root_image::LOGIN_LINE.contains(sign), "{sign}");
     }
 }
 
 #[test]
-fn the_echo_of_the_line_is_no_trouble_and_a_shell_that_refuses_it_is() {
+fn only_a_rejected_line_is_a_failure_not_its_echo() {
     let start = "0 \"\\r\\nlogin: \"\n2000 \"root\\r\\nroot@freebsd:~ # \"\n";
     let echo = "4000 \"tar -xOf /dev/vtbd1 agent >/tmp/a; /tmp/a\\r\\n\"\n5000 \"\"";
     assert!(!replay(&format!("{start}{echo}")).contains("fails"));
     let refused = "4500 \"tar: Error opening archive: Can't open '/dev/vtbd1'\\r\\n\"";
-    let told = replay(&format!("{start}{echo}\n{}", refused.replace("4500", "6000")));
-    assert!(
-        told.ends_with("fails: the agent could not be unpacked\n"),
-        "{told}"
-    );
+    let log = replay(&format!("{start}{echo}\n{}", refused.replace("4500", "6000")));
+    assert!(log.ends_with("fails: the agent could not be unpacked\n"), "{log}");
 }

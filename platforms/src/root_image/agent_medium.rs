@@ -1,8 +1,9 @@
-//! The medium that brings an agent to a system which starts by itself: a disk of nothing but a tar archive for whoever logs
-//! in, a CD with a script for a live CD that looks for one.
+//! Builds the medium that carries the agent to a complete system: for a login, a disk that consists of a tar archive;
+//! for DragonFly's live CD, a CD with a script that its start-up scripts look for.
 //!
-//! Both run the agent with the second serial port in its environment, and end the machine after it. The agent itself brings
-//! loopback up, so a script before the network is not too early.
+//! In both cases the agent runs with the second serial port in its environment, and the machine is shut down
+//! afterwards. The script may run before the network is configured, because the agent brings the loopback interface up
+//! itself.
 
 use std::path::Path;
 
@@ -10,14 +11,14 @@ use super::iso9660::{self, Folder};
 use super::{RootImageError, read};
 use crate::profile::Entry;
 
-/// What is typed at a root shell of FreeBSD: the second disk is the archive. Short, because a terminal that is still being
-/// set up loses what does not fit in its queue.
-pub(crate) const LINE: &str = "tar -xOf /dev/vtbd1 agent >/tmp/a; chmod 755 /tmp/a; env REUSESPEC_CHANNEL=/dev/cuau1 /tmp/a; shutdown -p now";
+/// The command line typed at FreeBSD's root shell. The second disk is the archive. The line must be short, because a
+/// terminal that is still being set up drops characters that do not fit in its queue.
+pub(crate) const LOGIN_LINE: &str = "tar -xOf /dev/vtbd1 agent >/tmp/a; chmod 755 /tmp/a; env REUSESPEC_CHANNEL=/dev/cuau1 /tmp/a; shutdown -p now";
 
-/// Read by rc.d/pfi as shell assignments.
+/// The content of `pfi.conf`, which rc.d/pfi reads as shell assignments.
 const CONFIGURATION: &str = "pfi_script=run.sh\n";
 
-/// rc.d/pfi starts it where it has mounted the CD, and unmounts that when it returns, which is never.
+/// The script that rc.d/pfi runs from the mounted CD. It does not return.
 const SCRIPT: &str = "#!/bin/sh
 REUSESPEC_CHANNEL=/dev/cuaa1
 export REUSESPEC_CHANNEL
@@ -25,11 +26,11 @@ ${0%/*}/agent >/dev/console 2>&1
 /sbin/shutdown -p now
 ";
 
-/// The medium's bytes: the same agent gives the same bytes.
+/// Builds the medium. The same agent gives the same bytes.
 ///
 /// # Errors
 /// When the agent cannot be read.
-pub fn carrier(entry: Entry, agent: &Path) -> Result<Vec<u8>, RootImageError> {
+pub fn agent_medium(entry: Entry, agent: &Path) -> Result<Vec<u8>, RootImageError> {
     let content = read(agent)?;
     Ok(match entry {
         Entry::Login => archive(&content),
@@ -43,7 +44,7 @@ pub fn carrier(entry: Entry, agent: &Path) -> Result<Vec<u8>, RootImageError> {
     })
 }
 
-/// Padded to whole sectors: a disk has no end within one.
+/// A tar archive of the agent, padded to whole sectors because it is used as a disk.
 fn archive(agent: &[u8]) -> Vec<u8> {
     let mut header = tar::Header::new_ustar();
     header.set_size(agent.len() as u64);
@@ -51,8 +52,8 @@ fn archive(agent: &[u8]) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
     builder
         .append_data(&mut header, "agent", agent)
-        .expect("a vector takes everything");
-    let mut bytes = builder.into_inner().expect("a vector takes everything");
+        .expect("writing to a vector does not fail");
+    let mut bytes = builder.into_inner().expect("writing to a vector does not fail");
     bytes.resize(bytes.len().next_multiple_of(10 * 1024), 0);
     bytes
 }
@@ -64,16 +65,16 @@ mod tests {
 
     use super::*;
 
-    fn made(entry: Entry) -> Vec<u8> {
+    fn medium(entry: Entry) -> Vec<u8> {
         let folder = tempfile::TempDir::new().unwrap();
         let agent = folder.path().join("agent");
         std::fs::write(&agent, b"an agent").unwrap();
-        carrier(entry, &agent).unwrap()
+        agent_medium(entry, &agent).unwrap()
     }
 
     #[test]
-    fn the_disk_is_an_archive_with_the_agent_and_nothing_else() {
-        let bytes = made(Entry::Login);
+    fn the_disk_is_an_archive_of_the_agent_alone() {
+        let bytes = medium(Entry::Login);
         assert_eq!(bytes.len() % 512, 0);
         let mut archive = tar::Archive::new(&bytes[..]);
         let mut names = Vec::new();
@@ -88,28 +89,28 @@ mod tests {
     }
 
     #[test]
-    fn the_beginning_of_the_line_takes_the_agent_off_the_disk() {
+    fn the_first_command_of_the_line_extracts_the_agent() {
         let folder = tempfile::TempDir::new().unwrap();
         let disk = folder.path().join("disk");
-        std::fs::write(&disk, made(Entry::Login)).unwrap();
-        let (unpack, _) = LINE.split_once(" >").unwrap();
+        std::fs::write(&disk, medium(Entry::Login)).unwrap();
+        let (unpack, _) = LOGIN_LINE.split_once(" >").unwrap();
         let unpack = unpack.replace("/dev/vtbd1", &disk.display().to_string());
         let output = Command::new("sh").args(["-c", &unpack]).output().unwrap();
         assert_eq!(output.stdout, b"an agent", "{output:?}");
     }
 
     #[test]
-    fn the_line_that_is_typed_fits_a_terminal() {
-        insta::assert_snapshot!(LINE, @"tar -xOf /dev/vtbd1 agent >/tmp/a; chmod 755 /tmp/a; env REUSESPEC_CHANNEL=/dev/cuau1 /tmp/a; shutdown -p now");
+    fn the_typed_line_fits_a_terminal() {
+        insta::assert_snapshot!(LOGIN_LINE, @"tar -xOf /dev/vtbd1 agent >/tmp/a; chmod 755 /tmp/a; env REUSESPEC_CHANNEL=/dev/cuau1 /tmp/a; shutdown -p now");
         assert!(
-            LINE.len() < 250,
-            "a canonical line of a terminal is 255 characters long"
+            LOGIN_LINE.len() < 250,
+            "a terminal's line has at most 255 characters"
         );
     }
 
     #[test]
-    fn the_cd_has_what_pfi_looks_for() {
-        let bytes = made(Entry::Pfi);
+    fn the_cd_has_the_files_that_pfi_needs() {
+        let bytes = medium(Entry::Pfi);
         assert_eq!(&bytes[0x8001..0x8006], b"CD001");
         for part in [
             &b"pfi.conf"[..],
