@@ -42,6 +42,6 @@ pub use deviation::Deviation;
 pub use family::Family;
 pub use judge::{ClaimResult, Judgement, Verdict};
 pub use observation::{Observation, Observed, Outcome};
-pub use scenario::{Claim, Complaint, Level, Scenario, Subject};
+pub use scenario::{Claim, Complaint, Level, NamedAxes, Scenario, Subject};
 pub use system::{System, SystemRange};
 pub use timing::{Timed, Timing};
