@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use reusespec_wire::http1::{RequestKind, Limits, Reader, Response, Tail};
+use reusespec_wire::http1::{Limits, Reader, RequestKind, Response, Tail};
 
 const LIMITS: Limits = Limits {
     head_bytes_max: 200,
