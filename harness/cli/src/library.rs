@@ -8,7 +8,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use reusespec_core::table::Table;
-use reusespec_core::{Complaint, Scenario};
+use reusespec_core::{Complaint, NamedAxes, Scenario};
+
+/// The file of a scenarios folder that defines named axes. It is no scenario.
+const AXES_FILE: &str = "axes.toml";
 
 /// The scenario files of a folder.
 #[derive(Debug)]
@@ -71,10 +74,13 @@ impl Library {
         let mut files = Vec::new();
         find_files(root, &mut files)?;
         files.sort();
+        let (axes_file, bytes) = read_axes(root)?;
+        let named = NamedAxes::parse(&axes_file, &bytes)
+            .map_err(|complaint| LibraryError::Mistakes(vec![*complaint]))?;
         let mut scenarios = Vec::new();
         let mut mistakes = Vec::new();
         for file in files {
-            match load_file(root, &file)? {
+            match load_with(root, &file, &named)? {
                 Ok(scenario) => scenarios.push(scenario),
                 Err(complaints) => mistakes.extend(complaints),
             }
@@ -101,10 +107,11 @@ fn find_files(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), LibraryErro
             .file_name()
             .map(|name| name.to_string_lossy().into_owned())
             .unwrap_or_default();
-        let is_crate = ["src", "tests", "snapshots", "target", "Cargo.toml"].contains(&name.as_str());
-        if path.is_dir() && !is_crate {
+        let is_other =
+            ["src", "tests", "snapshots", "target", "Cargo.toml", AXES_FILE].contains(&name.as_str());
+        if path.is_dir() && !is_other {
             find_files(&path, files)?;
-        } else if path.extension().is_some_and(|extension| extension == "toml") && !is_crate {
+        } else if path.extension().is_some_and(|extension| extension == "toml") && !is_other {
             files.push(path);
         }
     }
@@ -116,12 +123,40 @@ fn find_files(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), LibraryErro
 /// # Errors
 /// When the file cannot be read; the inner result has the mistakes in it.
 pub fn load_file(root: &Path, file: &Path) -> Result<Result<Scenario, Vec<Complaint>>, LibraryError> {
-    let bytes = fs::read(file).map_err(|source| LibraryError::Unreadable {
-        path: file.to_owned(),
-        source,
-    })?;
+    let (axes_file, bytes) = read_axes(root)?;
+    match NamedAxes::parse(&axes_file, &bytes) {
+        Ok(named) => load_with(root, file, &named),
+        Err(complaint) => Ok(Err(vec![*complaint])),
+    }
+}
+
+fn load_with(
+    root: &Path,
+    file: &Path,
+    named: &NamedAxes<'_>,
+) -> Result<Result<Scenario, Vec<Complaint>>, LibraryError> {
+    let bytes = read(file)?;
     let id = id_of(root, file);
-    Ok(Scenario::parse(&id, &file.display().to_string(), &bytes))
+    Ok(Scenario::parse_with(
+        &id,
+        &file.display().to_string(),
+        &bytes,
+        named,
+    ))
+}
+
+/// The path and the bytes of the definitions of named axes; no bytes where the folder has no such file.
+fn read_axes(root: &Path) -> Result<(String, Vec<u8>), LibraryError> {
+    let path = root.join(AXES_FILE);
+    let bytes = if path.exists() { read(&path)? } else { Vec::new() };
+    Ok((path.display().to_string(), bytes))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, LibraryError> {
+    fs::read(path).map_err(|source| LibraryError::Unreadable {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// The id of a file: its path below the folder, without the extension.

@@ -45,7 +45,7 @@ pub use deviation::Deviation;
 pub use family::Family;
 pub use judge::{ClaimResult, Judgement, Verdict};
 pub use observation::{Observation, Observed, Outcome};
-pub use scenario::{Claim, Complaint, Level, Scenario};
+pub use scenario::{Claim, Complaint, Level, NamedAxes, Scenario};
 pub use step::Subject;
 pub use system::{System, SystemRange};
 pub use timing::{Timed, Timing};

@@ -48,7 +48,10 @@ pub fn scenario_schema() -> String {
             "matrix": {
                 "description": "Axes, the first varying slowest. A value is a scalar, or a row with a `name`.",
                 "type": "object",
-                "additionalProperties": { "type": "array", "minItems": 1 },
+                "additionalProperties": { "anyOf": [
+                    { "type": "array", "minItems": 1 },
+                    { "type": "string", "pattern": "^@", "description": "A list defined in axes.toml." },
+                ] },
             },
             "steps": { "type": "array", "minItems": 1, "items": { "anyOf": vocabularies } },
             "claim": { "type": "array", "minItems": 1, "items": claim },

@@ -1,11 +1,12 @@
-//! TCP segments in IPv4 and IPv6 datagrams, and a peer that speaks them.
+//! TCP segments in IPv4 and IPv6 datagrams, and a TCP peer in user space.
 //!
-//! [`Segment`] is the meaning of one datagram, [`Peer`] a host that answers segments (or does not), and
-//! [`Recording`] what went over the wire, with numbers relative to each connection. The agent moves the bytes.
+//! [`Segment`] is one parsed datagram. [`Peer`] is a host that answers segments according to its [`Behaviour`].
+//! [`Recording`] lists the segments on the wire, with sequence numbers relative to each connection. The agent moves
+//! the bytes.
 //!
-//! Headers are read and written by etherparse, and only what a keepalive scenario looks at survives the
-//! reading: no window scale, no time stamps, no IP options. The price is that a segment read and written
-//! again is not the same bytes, so a capture keeps the datagram beside the segment.
+//! etherparse reads and writes the headers. A `Segment` keeps only the fields that keepalive scenarios need, not
+//! window scale, timestamps or IP options. Parsing and emitting therefore does not restore the same bytes, so a
+//! recording also keeps the datagram.
 
 mod connection;
 mod flags;
@@ -26,45 +27,45 @@ pub use unreachable::unreachable;
 /// One TCP segment, with the addresses of the datagram it came in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Segment {
-    /// Who sent it.
+    /// Address and port of the sender.
     pub source: SocketAddr,
-    /// For whom it is; always of the family of `source`.
+    /// Address and port of the receiver, of the same family as `source`.
     pub destination: SocketAddr,
     /// Sequence number of the first octet, or of the SYN.
     pub seq: u32,
-    /// Acknowledgement number; 0 and without meaning unless `flags` has ACK.
+    /// Acknowledgement number; 0 unless `flags` has ACK.
     pub ack: u32,
     /// Control bits.
     pub flags: Flags,
-    /// Receive window in octets, not scaled.
+    /// Receive window in octets, as in the header, without scaling.
     pub window: u16,
-    /// Largest segment the sender takes, in octets; kept from and put into segments with SYN only.
+    /// Largest segment that the sender accepts, in octets; only in segments with SYN.
     pub mss: Option<u16>,
     /// The data.
     pub payload: Vec<u8>,
 }
 
-/// Why bytes are not a TCP segment, or a segment cannot be bytes.
+/// Why bytes are not a TCP segment, or why a segment cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub enum SegmentError {
-    /// The IP header is cut short or contradicts itself.
+    /// The IP header is truncated or inconsistent.
     #[error("not an IP datagram")]
     Ip(#[source] etherparse::err::ip::SliceError),
-    /// The datagram carries another protocol; the number is IANA's.
+    /// The datagram carries another protocol, given by its IANA number.
     #[error("IP protocol {0} instead of TCP")]
     NotTcp(u8),
-    /// A fragment of a datagram: nothing here reassembles.
+    /// The datagram is a fragment; this module does not reassemble.
     #[error("a fragment of a datagram")]
     Fragment,
-    /// The TCP header is cut short or contradicts itself.
+    /// The TCP header is truncated or inconsistent.
     #[error("not a TCP header")]
     Tcp(#[source] etherparse::err::tcp::HeaderSliceError),
-    /// The segment is not what its sender summed up.
+    /// The checksum is wrong.
     #[error("TCP checksum {found:#06x} instead of {computed:#06x}")]
     Checksum {
-        /// The sum in the header.
+        /// The checksum in the header.
         found: u16,
-        /// The sum of the bytes.
+        /// The checksum of the bytes.
         computed: u16,
     },
     /// Source and destination are of different families.
@@ -76,10 +77,10 @@ pub enum SegmentError {
 }
 
 impl Segment {
-    /// Reads one IP datagram. Octets after the length the IP header gives are ignored.
+    /// Parses one IP datagram. Ignores octets beyond the length in the IP header.
     ///
     /// # Errors
-    /// Anything that is not a whole, unfragmented TCP segment with a right checksum.
+    /// Fails unless the datagram is a complete, unfragmented TCP segment with a correct checksum.
     pub fn parse(datagram: &[u8]) -> Result<Self, SegmentError> {
         let ip = IpSlice::from_slice(datagram).map_err(SegmentError::Ip)?;
         if ip.is_fragmenting_payload() {
@@ -108,12 +109,12 @@ impl Segment {
         })
     }
 
-    /// Writes the IP datagram, checksums included.
+    /// Writes the IP datagram with its checksums.
     ///
     /// # Errors
     /// [`SegmentError::MixedFamilies`] and [`SegmentError::TooLong`].
     pub fn emit(&self) -> Result<Vec<u8>, SegmentError> {
-        /// Far above any hop the case has; the usual default.
+        /// The usual default; no case has a router between the hosts.
         const HOPS: u8 = 64;
         let ip = match (self.source.ip(), self.destination.ip()) {
             (IpAddr::V4(from), IpAddr::V4(to)) => PacketBuilder::ipv4(from.octets(), to.octets(), HOPS),
@@ -134,7 +135,7 @@ impl Segment {
         Ok(datagram)
     }
 
-    /// The room the segment takes in sequence space: its data, and one each for SYN and FIN.
+    /// Length in sequence space: the data, plus one each for SYN and FIN (RFC 9293, SEG.LEN).
     #[must_use]
     pub fn span(&self) -> u32 {
         // An IP datagram holds less than 64 KiB, and `emit` refuses more.
@@ -145,21 +146,21 @@ impl Segment {
         data.wrapping_add(controls.map(|_| 1).sum())
     }
 
-    /// The sequence number after the segment.
+    /// The first sequence number after the segment.
     #[must_use]
     pub fn end(&self) -> u32 {
         self.seq.wrapping_add(self.span())
     }
 }
 
-/// How far `number` is after `base` in sequence space; negative if it is before (RFC 9293 §3.4).
+/// The distance from `base` to `number` in sequence space; negative if `number` is before `base` (RFC 9293 §3.4).
 #[must_use]
 pub(crate) fn relative(number: u32, base: u32) -> i32 {
     number.wrapping_sub(base).cast_signed()
 }
 
 fn mss(tcp: &TcpSlice<'_>) -> Option<u16> {
-    // A garbled option ends the list, as it does in a kernel.
+    // A malformed option ends the list, as in a kernel.
     tcp.options_iterator()
         .map_while(Result::ok)
         .find_map(|option| match option {

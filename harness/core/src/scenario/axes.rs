@@ -1,14 +1,17 @@
 //! The matrix: axes in the file's order, each with named values.
 //!
-//! A value is a scalar, or a *row*: an inline table with a `name` and further fields, so that things which
-//! belong together (a pair of addresses) vary together: `$pair.first`. Without rows, two addresses would be
-//! two axes and most of their product nonsense.
+//! A value is a scalar, or a *row*: an inline table with a `name` and further fields. The fields of a row vary
+//! together, for example two addresses that form a pair: `$pair.first`. As two axes they would also produce
+//! all the combinations that make no sense.
+//!
+//! An axis may also name a list of values that several files share: `matrix.old = "@reuse-options"`. The lists
+//! are defined in one file, [`NamedAxes`]. The name is replaced here, so cases and snapshots contain only values.
 
 use std::fmt;
 
 use serde::Serialize;
 use toml::Spanned;
-use toml::de::DeValue;
+use toml::de::{DeString, DeTable, DeValue};
 
 use super::complaint::{Complaint, Source};
 
@@ -24,7 +27,7 @@ pub enum Scalar {
 }
 
 impl Scalar {
-    /// The scalar a value is, if it is one.
+    /// The value as a scalar; `None` for a table, an array, a float or a date.
     pub(crate) fn of(value: &DeValue<'_>) -> Option<Self> {
         match value {
             DeValue::String(text) => Some(Self::Text(text.to_string())),
@@ -92,9 +95,44 @@ impl<'i> AxisValue<'i> {
     }
 }
 
+/// Lists of axis values by name: the file `axes.toml` beside the families' folders.
+#[derive(Clone, Debug, Default)]
+pub struct NamedAxes<'t> {
+    axes: Vec<Axis<'t>>,
+}
+
+impl<'t> NamedAxes<'t> {
+    /// Reads the definitions: a table whose keys are names and whose values are arrays, as in `matrix`.
+    ///
+    /// `file` is the path that error messages print.
+    ///
+    /// # Errors
+    /// The first mistake. Fields of rows must be scalars here: the spans of nested values would point into the
+    /// text of the scenario that uses the list instead of into this file.
+    pub fn parse(file: &str, bytes: &'t [u8]) -> Result<Self, Box<Complaint>> {
+        let source = Source::read(file, bytes)?;
+        let text = std::str::from_utf8(bytes).expect("`Source::read` refuses bytes that are not UTF-8");
+        let tree = DeTable::parse(text).map_err(|error| source.refused(&error, 0..0, ""))?;
+        let mut axes = Vec::new();
+        for (name, values) in tree.get_ref() {
+            let axis = read_axis(name, values, &source)?;
+            let mut fields = axis.values.iter().flat_map(|value| &value.fields);
+            if let Some((field, value)) = fields.find(|(_, value)| Scalar::of(value).is_none()) {
+                let what = format!("the field `{field}` of `{}`", axis.name);
+                return Err(source
+                    .wrong_type(&what, "a scalar", value.type_str(), values.span())
+                    .into());
+            }
+            axes.push(axis);
+        }
+        Ok(Self { axes })
+    }
+}
+
 /// Reads the table `matrix`.
 pub(crate) fn read<'i>(
     table: &Spanned<DeValue<'i>>,
+    named: &NamedAxes<'i>,
     source: &Source,
 ) -> Result<Vec<Axis<'i>>, Box<Complaint>> {
     let DeValue::Table(entries) = table.get_ref() else {
@@ -103,36 +141,53 @@ pub(crate) fn read<'i>(
             .wrong_type("`matrix`", "a table of axes", found, table.span())
             .into());
     };
-    let mut axes = Vec::new();
-    for (name, values) in entries {
-        let DeValue::Array(items) = values.get_ref() else {
-            let what = format!("the axis `{}`", name.get_ref());
-            let found = values.get_ref().type_str();
+    let axis = |(name, values): (&Spanned<DeString<'i>>, &Spanned<DeValue<'i>>)| {
+        let Some(definition) = values.get_ref().as_str().and_then(|text| text.strip_prefix('@')) else {
+            return read_axis(name, values, source);
+        };
+        let Some(axis) = named.axes.iter().find(|axis| axis.name == definition) else {
+            let known: Vec<_> = named.axes.iter().map(|axis| axis.name.as_str()).collect();
             return Err(source
-                .wrong_type(&what, "an array of values", found, values.span())
+                .unknown("named axis", definition, "", &known, values.span())
                 .into());
         };
-        let name_text = name.get_ref().to_string();
-        if items.is_empty() {
-            return Err(source
-                .empty(&format!("the axis `{name_text}`"), values.span())
-                .into());
-        }
-        let mut axis = Axis {
-            name: name_text,
-            values: Vec::new(),
+        Ok(Axis {
+            name: name.get_ref().to_string(),
+            values: axis.values.clone(),
             span: name.span(),
-        };
-        for item in items {
-            let value = read_value(&axis.name, item, source)?;
-            if axis.values.iter().any(|earlier| earlier.name == value.name) {
-                return Err(source.duplicate("the value", &value.name, item.span()).into());
-            }
-            axis.values.push(value);
-        }
-        axes.push(axis);
+        })
+    };
+    entries.iter().map(axis).collect()
+}
+
+fn read_axis<'i>(
+    name: &Spanned<DeString<'i>>,
+    values: &Spanned<DeValue<'i>>,
+    source: &Source,
+) -> Result<Axis<'i>, Box<Complaint>> {
+    let what = format!("the axis `{}`", name.get_ref());
+    let DeValue::Array(items) = values.get_ref() else {
+        let found = values.get_ref().type_str();
+        return Err(source
+            .wrong_type(&what, "an array of values", found, values.span())
+            .into());
+    };
+    if items.is_empty() {
+        return Err(source.empty(&what, values.span()).into());
     }
-    Ok(axes)
+    let mut axis = Axis {
+        name: name.get_ref().to_string(),
+        values: Vec::new(),
+        span: name.span(),
+    };
+    for item in items {
+        let value = read_value(&axis.name, item, source)?;
+        if axis.values.iter().any(|earlier| earlier.name == value.name) {
+            return Err(source.duplicate("the value", &value.name, item.span()).into());
+        }
+        axis.values.push(value);
+    }
+    Ok(axis)
 }
 
 fn read_value<'i>(

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::axes::{self, Axis};
+use super::axes::{self, Axis, NamedAxes};
 use super::claim::{self, Claim};
 use super::complaint::{Complaint, Source};
 use super::raw_step::RawStep;
@@ -84,7 +84,12 @@ pub(crate) struct Document<'i> {
 
 impl<'i> Document<'i> {
     /// Reads the file called `id` below the scenarios folder.
-    pub(crate) fn read(id: &str, source: &Source, text: &'i str) -> Result<Self, Box<Complaint>> {
+    pub(crate) fn read(
+        id: &str,
+        source: &Source,
+        text: &'i str,
+        named: &NamedAxes<'i>,
+    ) -> Result<Self, Box<Complaint>> {
         let folder = id.split('/').next().unwrap_or_default();
         let family = Family::named(folder)
             .ok_or_else(|| source.unknown_family(folder, &Family::ALL.map(Family::name)))?;
@@ -105,7 +110,7 @@ impl<'i> Document<'i> {
         let deserializer = toml::de::Deserializer::from(Spanned::new(whole, table));
         let head = Head::deserialize(deserializer).map_err(|error| source.refused(&error, 0..0, ""))?;
         let axes = matrix
-            .map(|matrix| axes::read(&matrix, source))
+            .map(|matrix| axes::read(&matrix, named, source))
             .transpose()?
             .unwrap_or_default();
         let steps = steps.ok_or_else(|| source.missing("`steps`", "the scenario", 0..0))?;

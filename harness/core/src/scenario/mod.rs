@@ -16,7 +16,7 @@ pub(crate) mod raw_step;
 #[cfg(test)]
 mod tests;
 
-pub use axes::Scalar;
+pub use axes::{NamedAxes, Scalar};
 pub use claim::{Claim, Level, When};
 pub use complaint::Complaint;
 pub(crate) use complaint::Source;
@@ -65,17 +65,30 @@ pub struct Scenario {
 }
 
 impl Scenario {
-    /// Reads and checks a scenario.
+    /// Like [`Scenario::parse_with`], for a file that uses no named axis.
+    ///
+    /// # Errors
+    /// The same as [`Scenario::parse_with`].
+    pub fn parse(id: &str, file: &str, bytes: &[u8]) -> Result<Self, Vec<Complaint>> {
+        Self::parse_with(id, file, bytes, &NamedAxes::default())
+    }
+
+    /// Reads and checks a scenario. `named` holds the definitions that its axes may use.
     ///
     /// `id` is its path below the scenarios folder without the extension; `file` is what complaints call it.
     ///
     /// # Errors
     /// Every complaint that can be made at once: a file that cannot be read as TOML yields one, a file whose
     /// parts disagree yields one for each disagreement.
-    pub fn parse(id: &str, file: &str, bytes: &[u8]) -> Result<Self, Vec<Complaint>> {
+    pub fn parse_with(
+        id: &str,
+        file: &str,
+        bytes: &[u8],
+        named: &NamedAxes<'_>,
+    ) -> Result<Self, Vec<Complaint>> {
         let source = Source::read(file, bytes).map_err(|complaint| vec![*complaint])?;
         let text = source.text.clone();
-        let document = Document::read(id, &source, &text).map_err(|complaint| vec![*complaint])?;
+        let document = Document::read(id, &source, &text, named).map_err(|complaint| vec![*complaint])?;
         let cases = expand(id, &document, &source).map_err(|complaint| vec![*complaint])?;
         let complaints = check::check(&document, &cases, &source);
         if !complaints.is_empty() {

@@ -1,6 +1,6 @@
 //! Every kind of mistake a scenario author can make, and what is said about it.
 
-use super::Scenario;
+use super::{NamedAxes, Scenario};
 
 const HEAD: &str = "title = \"t\"\nwhy = \"w\"\nsource = [\"posix: bind\"]\n";
 
@@ -59,6 +59,47 @@ fn a_row_of_an_axis_carries_several_values() {
     let case = serde_json::to_string(&scenario.cases[0]).unwrap();
     assert!(case.contains(r#""to":"[::1]:$port""#), "{case}");
     assert!(!case.contains("pair.at"), "{case}");
+}
+
+const AXES: &str = "reuse-options = [\"plain\", \"reuse-addr\"]\n\
+    loopbacks = [{ name = \"v4\", at = \"127.0.0.1\" }, { name = \"v6\", at = \"[::1]\" }]\n";
+
+#[test]
+fn a_named_axis_expands_like_the_same_values_written_out() {
+    let named = NamedAxes::parse("axes.toml", AXES.as_bytes()).unwrap();
+    let bind = BIND
+        .replace("127.0.0.1:", "$loopbacks.at:")
+        .replace("$new", "$reuse-options");
+    let matrix: String = AXES.lines().map(|line| format!("matrix.{line}\n")).collect();
+    let written = format!("{HEAD}{matrix}{bind}");
+    let matrix = "matrix.reuse-options = \"@reuse-options\"\nmatrix.loopbacks = \"@loopbacks\"\n";
+    let short = format!("{HEAD}{matrix}{bind}");
+    let cases = |text: &str| {
+        let scenario = Scenario::parse_with("port-reuse/x", "x.toml", text.as_bytes(), &named).unwrap();
+        serde_json::to_string(&scenario.cases).unwrap()
+    };
+    assert_eq!(cases(&short), cases(&written));
+    assert!(cases(&short).contains("[::1]:$port"));
+}
+
+#[test]
+fn an_unknown_named_axis_is_reported_with_the_nearest_one() {
+    let named = NamedAxes::parse("axes.toml", AXES.as_bytes()).unwrap();
+    let text =
+        format!("{HEAD}{}", with_matrix("")).replace("[\"plain\", \"reuse-addr\"]", "\"@reuse-optons\"");
+    let file = "scenarios/port-reuse/x.toml";
+    let complaints = Scenario::parse_with("port-reuse/x", file, text.as_bytes(), &named).unwrap_err();
+    insta::assert_snapshot!(complaints[0].render(false));
+}
+
+#[test]
+fn a_mistake_in_a_definition_points_into_its_file() {
+    let complaint = |text: &str| {
+        let complaint = NamedAxes::parse("scenarios/axes.toml", text.as_bytes()).unwrap_err();
+        complaint.render(false)
+    };
+    insta::assert_snapshot!(complaint("one = [1]\ntwo = []\n"));
+    insta::assert_snapshot!(complaint("one = [{ name = \"a\", nested = [1] }]\n"));
 }
 
 #[test]

@@ -1,7 +1,7 @@
-//! Any bytes, cut at any place, are the same records and the same pairs, and nothing panics or grows.
+//! Any bytes give the same records and pairs for any pieces, without a panic and within the memory limit.
 //!
-//! The first byte of an input says how long the pieces are, the rest is the wire. Comparing the cut reading
-//! with the whole one is what finds mistakes; a target that only decoded would find panics and nothing else.
+//! The first byte of an input is the length of the pieces, the rest the bytes on the wire. The target compares
+//! decoding in pieces with decoding at once; decoding alone would find only panics.
 
 #![no_main]
 
@@ -22,7 +22,7 @@ fuzz_target!(|data: &[u8]| {
     assert_eq!(whole_pairs, cut_pairs);
 });
 
-/// The transcript of all records; each with a meaning is written and read again.
+/// The transcript of all records. Valid records are also written and parsed again.
 fn records(pieces: &[&[u8]]) -> Vec<String> {
     let mut decoder = Decoder::new();
     let mut fed = 0;
@@ -33,11 +33,11 @@ fn records(pieces: &[&[u8]]) -> Vec<String> {
         assert!(decoder.capacity() <= 2 * fed.max(8), "{} bytes held, {fed} fed", decoder.capacity());
         while let Some(record) = decoder.next_record() {
             lines.push(record.to_string());
-            if let Ok(meaning) = Repr::parse(&record) {
+            if let Ok(parsed) = Repr::parse(&record) {
                 let mut again = Vec::new();
-                meaning.append_to(&mut again).expect("it came in one record");
-                let again = Record::new_checked(&again[..]).expect("it was written whole");
-                assert_eq!(Repr::parse(&again), Ok(meaning));
+                parsed.append_to(&mut again).expect("the content fits one record");
+                let again = Record::new_checked(&again[..]).expect("the record is complete");
+                assert_eq!(Repr::parse(&again), Ok(parsed));
             }
         }
     }

@@ -1,9 +1,7 @@
 //! Finds records in bytes that arrive in any pieces.
 //!
-//! Records are lent out of the receive buffer, not copied: the caller looks at one, decides, and asks for the
-//! next. The price is a borrow that ends before more bytes can be fed.
-//!
-//! What is kept is what has arrived and not been taken: a header that promises 65535 bytes reserves none.
+//! The decoder returns records as borrows of its buffer, without copying. A borrow must end before more bytes can be
+//! fed. The buffer holds only bytes that have arrived: a header that announces 65535 bytes allocates none of them.
 
 use super::{Record, RecordError};
 
@@ -11,12 +9,12 @@ use super::{Record, RecordError};
 #[derive(Clone, Debug, Default)]
 pub struct Decoder {
     buffer: Vec<u8>,
-    /// Where the next record starts; everything before it has been lent out.
+    /// Start of the next record; the records before it have been returned.
     start: usize,
 }
 
 impl Decoder {
-    /// A decoder that has seen nothing.
+    /// Creates an empty decoder.
     pub const fn new() -> Self {
         Self {
             buffer: Vec::new(),
@@ -24,7 +22,7 @@ impl Decoder {
         }
     }
 
-    /// Takes what has arrived, in pieces of any size.
+    /// Adds bytes that have arrived.
     pub fn feed(&mut self, bytes: &[u8]) {
         if self.start == self.buffer.len() {
             self.buffer.clear();
@@ -35,9 +33,9 @@ impl Decoder {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// The next record that has arrived whole, with its padding.
+    /// Returns the next complete record, with its padding.
     ///
-    /// Only lengths are looked at: what a record of another version means is for the caller to say.
+    /// Checks only lengths; the caller handles records of other versions.
     pub fn next_record(&mut self) -> Option<Record<&[u8]>> {
         match Record::new_checked(&self.buffer[self.start..]) {
             Ok(record) => {
@@ -48,31 +46,31 @@ impl Decoder {
         }
     }
 
-    /// The next record's version as soon as its first byte is there, so that a foreign protocol is noticed
-    /// before its idea of a length is waited for.
+    /// The version of the next record, once its first byte has arrived. It reveals another protocol before the
+    /// decoder waits for bytes that the wrong length announces.
     pub fn peek_version(&self) -> Option<u8> {
         self.buffer.get(self.start).copied()
     }
 
-    /// Whether everything fed has been lent out.
+    /// Whether all bytes have been returned as records.
     pub fn is_empty(&self) -> bool {
         self.start == self.buffer.len()
     }
 
-    /// Bytes of the unfinished record, or of records not yet asked for.
+    /// Bytes of the incomplete record, or of records that have not been returned.
     pub fn pending(&self) -> &[u8] {
         &self.buffer[self.start..]
     }
 
-    /// Bytes held, for tests of the memory bound.
+    /// Capacity of the buffer in bytes, for tests of the memory limit.
     pub fn capacity(&self) -> usize {
         self.buffer.capacity()
     }
 
-    /// What an end of input means now: nothing between records, a cut record otherwise.
+    /// Handles the end of the input.
     ///
     /// # Errors
-    /// [`RecordError::Truncated`].
+    /// [`RecordError::Truncated`] if the input ended inside a record.
     pub fn finish(&self) -> Result<(), RecordError> {
         if self.is_empty() {
             Ok(())

@@ -1,8 +1,7 @@
 //! The numbers of the specification and their names: record types, streams, roles, statuses.
 //!
-//! Every enum has room for the numbers nobody defined, because a conformance suite must be able to say and to
-//! show them. So a conversion from a number never fails and loses nothing; whether a number is acceptable is
-//! decided where it is used.
+//! Every enum can represent undefined numbers, because a conformance suite must send and show them. Conversion from a
+//! number is therefore total and lossless; the code that uses a number decides whether it is valid.
 
 use std::fmt;
 
@@ -11,17 +10,17 @@ use std::fmt;
 pub enum Kind {
     /// 1, starts a request.
     BeginRequest,
-    /// 2, gives one up.
+    /// 2, aborts a request.
     AbortRequest,
-    /// 3, the application's last word on a request.
+    /// 3, ends a request.
     EndRequest,
     /// 4 to 8, part of a stream.
     Stream(Stream),
     /// 9, asks for variables.
     GetValues,
-    /// 10, answers.
+    /// 10, answers GET_VALUES.
     GetValuesResult,
-    /// 11, answers a management record of a type that is not understood.
+    /// 11, answers a management record of an unknown type.
     UnknownType,
     /// Any other number.
     Other(u8),
@@ -36,13 +35,13 @@ pub enum Stream {
     Stdin,
     /// 6, the response.
     Stdout,
-    /// 7, complaints.
+    /// 7, error messages.
     Stderr,
     /// 8, a Filter's file.
     Data,
 }
 
-/// What the application is asked to be (§6).
+/// The role of the application for a request (§6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
     /// 1
@@ -60,17 +59,17 @@ pub enum Role {
 pub enum ProtocolStatus {
     /// 0, normal end.
     Complete,
-    /// 1, one request at a time on a connection.
+    /// 1, refused: the application serves one request at a time per connection.
     CantMpxConn,
-    /// 2, out of something.
+    /// 2, refused: the application lacks a resource.
     Overloaded,
-    /// 3, a role the application does not play.
+    /// 3, refused: the application does not support the role.
     UnknownRole,
     /// Any other number.
     Other(u8),
 }
 
-/// One table per enum gives both conversions and the name in transcripts, so that no number stands twice.
+/// Generates both conversions and the name in transcripts from one table per enum.
 macro_rules! numbered {
     ($enum:ident: $number:ty, $undefined:literal; $([$($variant:tt)+] $value:literal $name:literal,)+) => {
         impl From<$number> for $enum {

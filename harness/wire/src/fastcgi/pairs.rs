@@ -1,18 +1,17 @@
-//! Name-value pairs (§3.4), whole or as a stream that is cut anywhere.
+//! Name-value pairs (§3.4), complete or as a stream that is split anywhere.
 //!
-//! A length is one byte up to 127 and four bytes otherwise; the four-byte form of a small number is accepted,
-//! since the specification only says that small lengths *can* be one byte.
+//! A length takes one byte up to 127 and four bytes otherwise. The decoder also accepts the four-byte form of small
+//! lengths, because the specification only says that they *can* take one byte.
 //!
-//! The decoder knows how many bytes the whole stream may have and refuses a pair that promises more *when its
-//! lengths are read*, not when its bytes would have arrived. The price: a stream that lies about its last
-//! pair is refused as too long, not as cut short.
+//! The decoder knows the maximum length of the stream. It refuses a longer pair as soon as it reads the lengths, not
+//! when the bytes arrive. A stream with a wrong length in its last pair is therefore too long, not truncated.
 
 use thiserror::Error;
 
-/// The largest length the four-byte form can say.
+/// The largest length in the four-byte form.
 const LEN_MAX: u32 = 0x7fff_ffff;
 
-/// One name and its value; neither need be text.
+/// A name and its value; both are arbitrary bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Pair {
     /// May be empty.
@@ -21,21 +20,21 @@ pub struct Pair {
     pub value: Vec<u8>,
 }
 
-/// Why a stream is not a sequence of pairs.
+/// Why bytes are not a sequence of pairs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum PairError {
     /// The stream ended inside a pair.
-    #[error("the stream ends {missing} or more bytes before the pair it began")]
+    #[error("the stream ends at least {missing} bytes before the end of a pair")]
     CutShort {
-        /// Bytes that are missing at least.
+        /// Lower bound of the missing bytes.
         missing: u64,
     },
-    /// A pair promises more bytes than the stream may still have.
+    /// A pair is longer than the rest of the stream may be.
     #[error("a pair of {promised} bytes where at most {room} are left")]
     TooLong {
-        /// Bytes of the pair with its lengths.
+        /// Bytes of the pair, including its lengths.
         promised: u64,
-        /// Bytes the stream may still have.
+        /// Bytes that the stream may still have.
         room: usize,
     },
 }
@@ -44,12 +43,12 @@ pub enum PairError {
 #[derive(Clone, Debug)]
 pub struct PairDecoder {
     pending: Vec<u8>,
-    /// Bytes the stream may still have, the pending ones included.
+    /// Bytes that the stream may still have, including the pending ones.
     room: usize,
 }
 
 impl PairDecoder {
-    /// A decoder for a stream of at most `stream_len_max` bytes.
+    /// Creates a decoder for a stream of at most `stream_len_max` bytes.
     pub const fn new(stream_len_max: usize) -> Self {
         Self {
             pending: Vec::new(),
@@ -57,10 +56,10 @@ impl PairDecoder {
         }
     }
 
-    /// Takes the next bytes of the stream and hands every pair they complete to `each`.
+    /// Reads the next bytes of the stream and calls `each` with the name and value of every completed pair.
     ///
     /// # Errors
-    /// [`PairError::TooLong`]; the decoder is of no more use then.
+    /// [`PairError::TooLong`]; the decoder cannot be used afterwards.
     pub fn feed(&mut self, bytes: &[u8], mut each: impl FnMut(&[u8], &[u8])) -> Result<(), PairError> {
         if self.pending.is_empty() {
             let taken = self.take(bytes, &mut each)?;
@@ -75,10 +74,10 @@ impl PairDecoder {
         Ok(())
     }
 
-    /// The stream has ended.
+    /// Handles the end of the stream.
     ///
     /// # Errors
-    /// [`PairError::CutShort`] inside a pair.
+    /// [`PairError::CutShort`] if the stream ended inside a pair.
     pub fn finish(&self) -> Result<(), PairError> {
         if self.pending.is_empty() {
             return Ok(());
@@ -90,12 +89,12 @@ impl PairDecoder {
         })
     }
 
-    /// Bytes held back because their pair is not whole.
+    /// Number of buffered bytes of an incomplete pair.
     pub fn pending_len(&self) -> usize {
         self.pending.len()
     }
 
-    /// Takes whole pairs off the front; returns how many bytes they had.
+    /// Decodes the complete pairs at the front and returns their length in bytes.
     fn take(&mut self, bytes: &[u8], each: &mut impl FnMut(&[u8], &[u8])) -> Result<usize, PairError> {
         let mut taken = 0;
         while let Some(lengths) = Lengths::read(&bytes[taken..]) {
@@ -106,7 +105,7 @@ impl PairDecoder {
                     room: self.room,
                 });
             }
-            let pair_len = usize::try_from(promised).expect("no longer than `room`, a usize");
+            let pair_len = usize::try_from(promised).expect("at most `room`, which is a usize");
             let Some(pair) = bytes[taken..].get(..pair_len) else {
                 break;
             };
@@ -126,11 +125,11 @@ impl PairDecoder {
     }
 }
 
-/// The two lengths in front of a pair.
+/// The two lengths at the start of a pair.
 struct Lengths {
     name: u32,
     value: u32,
-    /// Bytes the lengths themselves take, 2 to 8.
+    /// Bytes of the lengths themselves, 2 to 8.
     own: usize,
 }
 
@@ -145,7 +144,7 @@ impl Lengths {
         })
     }
 
-    /// Two 31-bit lengths and at most eight bytes: 64 bits cannot overflow, 32 could (CVE-2025-23016).
+    /// Two 31-bit lengths plus 8 can overflow 32 bits (CVE-2025-23016), but not 64.
     fn total(&self) -> u64 {
         self.own as u64 + u64::from(self.name) + u64::from(self.value)
     }
@@ -160,10 +159,10 @@ fn read_len(bytes: &[u8]) -> Option<(u32, usize)> {
     Some((u32::from_be_bytes(*four) & LEN_MAX, 4))
 }
 
-/// Decodes bytes that hold whole pairs and nothing else, such as the content of GET_VALUES.
+/// Decodes bytes that consist of complete pairs, such as the content of GET_VALUES.
 ///
 /// # Errors
-/// [`PairError`] when they end inside a pair or promise more than there is.
+/// [`PairError`] if the bytes end inside a pair.
 pub fn pairs(bytes: &[u8]) -> Result<Vec<Pair>, PairError> {
     let mut decoder = PairDecoder::new(bytes.len());
     let mut all = Vec::new();
@@ -177,10 +176,10 @@ pub fn pairs(bytes: &[u8]) -> Result<Vec<Pair>, PairError> {
     Ok(all)
 }
 
-/// Appends one pair with the shortest lengths.
+/// Appends one pair, with each length in its shortest form.
 ///
 /// # Panics
-/// When name or value has more than 0x7fffffff bytes, which the format cannot say.
+/// If the name or the value has more than 0x7fffffff bytes, which the format cannot express.
 pub fn append_pair(bytes: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     for part in [name, value] {
         let len = u32::try_from(part.len())

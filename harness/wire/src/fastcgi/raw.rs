@@ -1,12 +1,12 @@
-//! Records with any bytes in any field, for saying what nobody should say.
+//! Records with any bytes in any field, for invalid input.
 //!
-//! The strict way is `Repr::append_to`. This one checks nothing: a length may lie about the content, a type
-//! may be undefined, a body may have seven bytes. The reader who wonders why it does not share `Record`'s
-//! setters: those need a buffer the lengths fit in, and here they need not fit.
+//! Unlike `Repr::append_to`, this module checks nothing: a length may differ from the content, a type may be
+//! undefined, a body may have seven bytes. It cannot use the setters of `Record`, because those need a buffer that
+//! matches the lengths.
 
 use super::{HEADER_LEN, Kind, VERSION};
 
-/// One record to be written exactly as told.
+/// One record, written exactly as given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RawRecord {
     /// Protocol version.
@@ -15,20 +15,20 @@ pub struct RawRecord {
     pub kind: Kind,
     /// Request id.
     pub id: u16,
-    /// Content length in the header; the content's own when `None`.
+    /// Content length in the header; `None` for the actual one.
     pub content_len: Option<u16>,
-    /// Padding length in the header; the padding's own when `None`.
+    /// Padding length in the header; `None` for the actual one.
     pub padding_len: Option<u8>,
-    /// Last header byte.
+    /// Reserved byte, the last one of the header.
     pub reserved: u8,
     /// Bytes after the header.
     pub content: Vec<u8>,
-    /// Bytes after the content; need not be zero.
+    /// Bytes after the content, not necessarily zero.
     pub padding: Vec<u8>,
 }
 
 impl RawRecord {
-    /// A well-formed record without padding, to be spoilt field by field.
+    /// Creates a valid record without padding, whose fields can then be changed.
     pub fn new(kind: Kind, id: u16, content: impl Into<Vec<u8>>) -> Self {
         Self {
             version: VERSION,
@@ -42,7 +42,7 @@ impl RawRecord {
         }
     }
 
-    /// Appends the bytes. Lengths that are not given and do not fit their field keep their low bits only.
+    /// Appends the bytes. An actual length that does not fit its field is truncated to the low bits.
     pub fn append_to(&self, bytes: &mut Vec<u8>) {
         let content_len = self.content_len.unwrap_or(self.content.len() as u16);
         let padding_len = self.padding_len.unwrap_or(self.padding.len() as u8);

@@ -1,13 +1,13 @@
-//! One record as a view over its bytes.
+//! A view over the bytes of one record.
 //!
-//! A buffer may be longer than the record in it: everything past [`Record::total_len`] is left alone, so the
-//! front of a receive buffer can be looked at in place. The panic contract is in the parent's header.
+//! The buffer may be longer than the record: bytes after [`Record::total_len`] are ignored, so that a view can be the
+//! front of a receive buffer. The header of the parent module states when methods panic.
 
 use thiserror::Error;
 
 use super::{HEADER_LEN, Kind};
 
-/// Where the fields lie (§3.3).
+/// Offsets of the fields (§3.3).
 mod field {
     use std::ops::Range;
 
@@ -19,44 +19,44 @@ mod field {
     pub(super) const RESERVED: usize = 7;
 }
 
-/// Why bytes are not a record, or a record has no meaning.
+/// Why bytes are not a record, or why a record is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum RecordError {
-    /// Fewer bytes than the header, or than its lengths promise.
+    /// Fewer bytes than the header, or than its lengths announce.
     #[error("{have} bytes of a record of {need}")]
     Truncated {
-        /// Bytes there are.
+        /// Number of bytes.
         have: usize,
-        /// Bytes the record takes, as far as is known: 8 until the header is whole.
+        /// Bytes of the whole record; 8 while the header is incomplete.
         need: usize,
     },
     /// Not version 1 (§3.3).
     #[error("version {0}, not 1")]
     Version(u8),
-    /// A discrete record of fixed size with another size (§4.2, §5.1, §5.5).
+    /// A discrete record of fixed size has another size (§4.2, §5.1, §5.5).
     #[error("{kind} with {len} bytes of content, not {expected}")]
     ContentLen {
         /// The record's type.
         kind: Kind,
-        /// Content bytes it has.
+        /// Its content bytes.
         len: usize,
-        /// Content bytes it must have.
+        /// The required content bytes.
         expected: usize,
     },
-    /// A management record with an id, or an application record with the null id (§3.3).
+    /// A management record has an id, or an application record has the null id (§3.3).
     #[error("{kind} with id {id}")]
     Id {
         /// The record's type.
         kind: Kind,
-        /// The id it has.
+        /// Its id.
         id: u16,
     },
-    /// More content than 65535 bytes, or a buffer that is too short to emit into.
+    /// The content exceeds 65535 bytes, or the buffer is too short.
     #[error("{content} bytes of content and {padding} of padding do not fit")]
     TooLong {
-        /// Content bytes to be written.
+        /// Content bytes to write.
         content: usize,
-        /// Padding bytes to be written.
+        /// Padding bytes to write.
         padding: usize,
     },
 }
@@ -68,25 +68,25 @@ pub struct Record<T: AsRef<[u8]>> {
 }
 
 impl<T: AsRef<[u8]>> Record<T> {
-    /// A view that trusts its buffer.
+    /// Creates a view without checking the lengths.
     pub const fn new_unchecked(buffer: T) -> Self {
         Self { buffer }
     }
 
-    /// A view whose getters cannot panic.
+    /// Creates a view whose getters cannot panic.
     ///
     /// # Errors
-    /// [`RecordError::Truncated`].
+    /// [`RecordError::Truncated`] if the buffer is shorter than the record.
     pub fn new_checked(buffer: T) -> Result<Self, RecordError> {
         let record = Self::new_unchecked(buffer);
         record.check_len()?;
         Ok(record)
     }
 
-    /// Whether header, content and padding are all there.
+    /// Checks that the buffer holds the header, the content and the padding.
     ///
     /// # Errors
-    /// [`RecordError::Truncated`].
+    /// [`RecordError::Truncated`] if it does not.
     pub fn check_len(&self) -> Result<(), RecordError> {
         let have = self.buffer_len();
         let need = if have < HEADER_LEN {
@@ -101,12 +101,12 @@ impl<T: AsRef<[u8]>> Record<T> {
         }
     }
 
-    /// Bytes of the buffer, which may be more than the record's.
+    /// Bytes of the buffer, possibly more than those of the record.
     pub fn buffer_len(&self) -> usize {
         self.buffer.as_ref().len()
     }
 
-    /// The buffer back.
+    /// Returns the buffer.
     pub fn into_inner(self) -> T {
         self.buffer
     }
@@ -136,7 +136,7 @@ impl<T: AsRef<[u8]>> Record<T> {
         usize::from(self.buffer.as_ref()[field::PADDING_LEN])
     }
 
-    /// The last byte of the header, which means nothing.
+    /// The reserved byte, the last one of the header.
     pub fn reserved(&self) -> u8 {
         self.buffer.as_ref()[field::RESERVED]
     }
@@ -153,12 +153,12 @@ impl<T: AsRef<[u8]>> Record<T> {
 }
 
 impl<'a, T: AsRef<[u8]> + ?Sized> Record<&'a T> {
-    /// The content, for as long as the buffer lives.
+    /// The content.
     pub fn content(&self) -> &'a [u8] {
         &self.buffer.as_ref()[HEADER_LEN..][..self.content_len()]
     }
 
-    /// The padding, which means nothing.
+    /// The padding.
     pub fn padding(&self) -> &'a [u8] {
         &self.buffer.as_ref()[HEADER_LEN + self.content_len()..self.total_len()]
     }
@@ -180,12 +180,12 @@ impl<T: AsRef<[u8]> + AsMut<[u8]>> Record<T> {
         self.buffer.as_mut()[field::ID].copy_from_slice(&id.to_be_bytes());
     }
 
-    /// Sets the content length; the content itself is not touched.
+    /// Sets the content length in the header.
     pub fn set_content_len(&mut self, len: u16) {
         self.buffer.as_mut()[field::CONTENT_LEN].copy_from_slice(&len.to_be_bytes());
     }
 
-    /// Sets the padding length; the padding itself is not touched.
+    /// Sets the padding length in the header.
     pub fn set_padding_len(&mut self, len: u8) {
         self.buffer.as_mut()[field::PADDING_LEN] = len;
     }
@@ -195,13 +195,13 @@ impl<T: AsRef<[u8]> + AsMut<[u8]>> Record<T> {
         self.buffer.as_mut()[field::RESERVED] = reserved;
     }
 
-    /// The content, to be written; its length must have been set.
+    /// The content for writing; its length must have been set.
     pub fn content_mut(&mut self) -> &mut [u8] {
         let len = self.content_len();
         &mut self.buffer.as_mut()[HEADER_LEN..][..len]
     }
 
-    /// The padding, to be written; both lengths must have been set.
+    /// The padding for writing; both lengths must have been set.
     pub fn padding_mut(&mut self) -> &mut [u8] {
         let range = HEADER_LEN + self.content_len()..self.total_len();
         &mut self.buffer.as_mut()[range]

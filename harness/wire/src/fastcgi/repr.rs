@@ -1,9 +1,8 @@
-//! What one record means.
+//! The parsed form of one record.
 //!
-//! `parse` is strict about what the specification fixes (version, sizes of the discrete bodies, which types
-//! carry the null id) and blind to what it leaves free (padding, reserved bytes, flag bits other than the
-//! first). A record that `parse` refuses is still shown in a transcript and can still be sent with
-//! `RawRecord`.
+//! `parse` checks what the specification fixes (version, sizes of the discrete bodies, which types have the null id)
+//! and ignores what it leaves open (padding, reserved bytes, flag bits other than the first). A transcript still
+//! shows a record that `parse` refuses, and `RawRecord` can still send it.
 
 use super::{
     CONTENT_LEN_MAX, HEADER_LEN, Kind, NULL_ID, ProtocolStatus, Record, RecordError, Role, Stream, VERSION,
@@ -11,42 +10,42 @@ use super::{
 
 /// Bytes of content in BEGIN_REQUEST, END_REQUEST and UNKNOWN_TYPE (§4.2, §5.1, §5.5).
 const BODY_LEN: usize = 8;
-/// The one flag of BEGIN_REQUEST (§5.1, FCGI_KEEP_CONN).
+/// The only defined flag of BEGIN_REQUEST (§5.1, FCGI_KEEP_CONN).
 const KEEP_CONN: u8 = 1;
 
-/// The meaning of one record; contents are borrowed.
+/// One parsed record, with borrowed content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Repr<'a> {
     /// A request starts (§5.1).
     Begin {
         /// Request id, never 0.
         id: u16,
-        /// Role asked for.
+        /// Requested role.
         role: Role,
         /// Whether the application leaves the connection open after this request.
         keep_conn: bool,
     },
-    /// The web server gives a request up (§5.4).
+    /// The web server aborts a request (§5.4).
     Abort {
         /// Request id, never 0.
         id: u16,
     },
-    /// The application is done with a request (§5.5).
+    /// The application has finished a request (§5.5).
     End {
         /// Request id, never 0.
         id: u16,
-        /// What a CGI program would have returned from `exit`.
+        /// The exit status that a CGI program would have returned.
         app_status: u32,
-        /// How the protocol sees it.
+        /// How the request ended, for the protocol.
         protocol_status: ProtocolStatus,
     },
-    /// A piece of a stream; an empty one ends it (§3.3).
+    /// A piece of a stream; an empty piece ends the stream (§3.3).
     Stream {
         /// Which stream.
         stream: Stream,
         /// Request id, never 0.
         id: u16,
-        /// The bytes; no piece of a stream has a boundary that means anything.
+        /// The bytes. The boundaries of pieces have no meaning.
         content: &'a [u8],
     },
     /// The web server asks for variables: pairs with empty values (§4.1).
@@ -61,26 +60,26 @@ pub enum Repr<'a> {
     },
     /// The application does not know the type of a management record (§4.2).
     UnknownType {
-        /// The type it does not know.
+        /// The unknown type.
         unknown: Kind,
     },
-    /// A type the specification does not define.
+    /// A type that the specification does not define.
     Other {
-        /// Its number.
+        /// The number of the type.
         number: u8,
-        /// Any id; the null id makes it a management record.
+        /// Any id; a record with the null id is a management record.
         id: u16,
-        /// Whatever it carries.
+        /// The content.
         content: &'a [u8],
     },
 }
 
 impl<'a> Repr<'a> {
-    /// The meaning of a record.
+    /// Parses a record.
     ///
     /// # Errors
-    /// [`RecordError`]: short, another version, a body of the wrong size, or a type with an id it cannot
-    /// have.
+    /// [`RecordError`] if the record is truncated, has another version, a body of the wrong size, or an id that its
+    /// type cannot have.
     pub fn parse<T: AsRef<[u8]> + ?Sized>(record: &Record<&'a T>) -> Result<Self, RecordError> {
         record.check_len()?;
         if record.version() != VERSION {
@@ -144,7 +143,7 @@ impl<'a> Repr<'a> {
         }
     }
 
-    /// Bytes of content that `emit` writes.
+    /// Number of content bytes that `emit` writes.
     pub const fn content_len(&self) -> usize {
         match *self {
             Self::Begin { .. } | Self::End { .. } | Self::UnknownType { .. } => BODY_LEN,
@@ -156,10 +155,10 @@ impl<'a> Repr<'a> {
         }
     }
 
-    /// Writes the record into the front of a buffer, with `padding_len` zero bytes after its content.
+    /// Writes the record to the front of a buffer, with `padding_len` zero bytes after its content.
     ///
     /// # Errors
-    /// [`RecordError::TooLong`] when the content exceeds 65535 bytes or the buffer is too short.
+    /// [`RecordError::TooLong`] if the content exceeds 65535 bytes or the buffer is too short.
     pub fn emit<T: AsRef<[u8]> + AsMut<[u8]>>(
         &self,
         record: &mut Record<T>,
@@ -184,7 +183,7 @@ impl<'a> Repr<'a> {
     /// Appends the record, padded with zeros to a multiple of eight bytes as §3.3 recommends.
     ///
     /// # Errors
-    /// [`RecordError::TooLong`] when the content exceeds 65535 bytes; nothing is appended then.
+    /// [`RecordError::TooLong`] if the content exceeds 65535 bytes; nothing is appended then.
     pub fn append_to(&self, bytes: &mut Vec<u8>) -> Result<(), RecordError> {
         let content = self.content_len();
         if content > CONTENT_LEN_MAX {
@@ -225,12 +224,12 @@ impl<'a> Repr<'a> {
     }
 }
 
-/// Padding that makes a record's length a multiple of eight.
+/// The padding that makes the length of a record a multiple of eight.
 fn alignment(content_len: usize) -> u8 {
-    u8::try_from(content_len.wrapping_neg() % 8).expect("a remainder of 8 fits")
+    u8::try_from(content_len.wrapping_neg() % 8).expect("a remainder of 8 fits a byte")
 }
 
-/// Which types carry the null id is a property of the type (Appendix A); undefined types may carry any.
+/// The type determines whether the id is the null id (Appendix A); undefined types may have any id.
 fn check_id(kind: Kind, id: u16) -> Result<(), RecordError> {
     let fits = match kind {
         Kind::GetValues | Kind::GetValuesResult | Kind::UnknownType => id == NULL_ID,

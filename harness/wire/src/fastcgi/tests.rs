@@ -1,10 +1,10 @@
-//! One annotated exchange each way, every cut of it, hostile lengths, and round trips.
+//! Tests: an annotated request and response, every truncation of them, hostile lengths, and round trips.
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// BEGIN_REQUEST, PARAMS with padding, end of PARAMS, end of STDIN: the smallest request there is.
+/// BEGIN_REQUEST, PARAMS with padding, end of PARAMS, end of STDIN: the smallest request.
 const REQUEST: &[u8] = &[
     1, 1, 0, 1, 0, 8, 0, 0, // version 1, BEGIN_REQUEST, id 1, 8 bytes, no padding
     0, 1, 1, 0, 0, 0, 0, 0, // responder, keep-conn, reserved
@@ -49,7 +49,7 @@ fn a_request_is_read_field_by_field() {
 }
 
 #[test]
-fn a_request_is_shown_as_a_transcript() {
+fn a_request_is_printed_as_a_transcript() {
     let lines = [
         "BEGIN id=1 responder keep-conn",
         "PARAMS id=1 TAG=ab",
@@ -94,7 +94,7 @@ fn a_response_is_written_byte_for_byte() {
 }
 
 #[test]
-fn every_truncation_waits_and_says_how_much_is_missing() {
+fn a_truncated_record_reports_its_missing_bytes() {
     for len in 0..16 {
         let error = Record::new_checked(&RESPONSE[..len]).unwrap_err();
         assert_eq!(
@@ -141,7 +141,7 @@ fn only_the_first_flag_bit_counts() {
 }
 
 #[test]
-fn what_has_no_meaning_is_refused_and_still_shown() {
+fn an_invalid_record_is_refused_and_still_printed() {
     let begin = |raw: &mut dyn FnMut(&mut RawRecord)| {
         let mut record = RawRecord::new(Kind::BeginRequest, 1, [0, 1, 0, 0, 0, 0, 0, 0]);
         raw(&mut record);
@@ -183,7 +183,7 @@ fn what_has_no_meaning_is_refused_and_still_shown() {
 }
 
 #[test]
-fn management_records_are_shown_without_an_id() {
+fn management_records_are_printed_without_an_id() {
     let mut content = Vec::new();
     for (name, value) in [("FCGI_MPXS_CONNS", "1"), ("SPACED", "a b"), ("EMPTY", "")] {
         append_pair(&mut content, name.as_bytes(), value.as_bytes());
@@ -200,7 +200,7 @@ fn management_records_are_shown_without_an_id() {
 }
 
 #[test]
-fn a_piece_of_a_pair_and_a_long_body_are_shown_as_bytes() {
+fn an_incomplete_pair_and_a_long_body_are_printed_as_bytes() {
     let params = Repr::Stream {
         stream: Stream::Params,
         id: 1,
@@ -253,7 +253,7 @@ fn content_over_65535_bytes_is_not_written() {
 }
 
 #[test]
-fn a_promised_length_reserves_nothing() {
+fn an_announced_length_allocates_nothing() {
     let mut decoder = Decoder::new();
     decoder.feed(&[1, 5, 0, 1, 0xff, 0xff, 0xff, 0]);
     assert!(decoder.next_record().is_none());
@@ -265,7 +265,7 @@ fn a_promised_length_reserves_nothing() {
 }
 
 #[test]
-fn taken_records_make_room_for_the_next() {
+fn returned_records_free_their_space() {
     let mut decoder = Decoder::new();
     for _ in 0..10_000 {
         decoder.feed(RESPONSE);
@@ -309,7 +309,7 @@ fn lengths_up_to_127_take_one_byte() {
 }
 
 #[test]
-fn a_hostile_pair_length_is_refused_when_it_is_read() {
+fn a_hostile_pair_length_is_refused_before_its_bytes_arrive() {
     let mut decoder = PairDecoder::new(1000);
     let error = decoder
         .feed(b"\xff\xff\xff\xff\xff\xff\xff\xff", |_, _| ())
@@ -324,7 +324,7 @@ fn a_hostile_pair_length_is_refused_when_it_is_read() {
 }
 
 #[test]
-fn a_stream_of_pairs_has_a_limit_as_a_whole() {
+fn the_limit_of_a_stream_covers_all_its_pairs() {
     let mut decoder = PairDecoder::new(10);
     for _ in 0..2 {
         decoder.feed(b"\x01\x01ab", |_, _| ()).unwrap();
@@ -336,7 +336,7 @@ fn a_stream_of_pairs_has_a_limit_as_a_whole() {
 }
 
 #[test]
-fn every_cut_pair_is_noticed_at_the_end_of_the_stream() {
+fn a_truncated_pair_is_an_error_at_the_end_of_the_stream() {
     let whole = b"\x03\x80\x00\x00\x02TAGab";
     for len in 1..whole.len() {
         let mut decoder = PairDecoder::new(100);
@@ -385,7 +385,7 @@ fn any_record() -> impl Strategy<Value = RawRecord> {
     )
 }
 
-/// Splits bytes at places derived from `cuts`.
+/// Splits bytes at positions derived from `cuts`.
 fn pieces<'a>(bytes: &'a [u8], cuts: &[prop::sample::Index]) -> Vec<&'a [u8]> {
     let mut at: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
     at.extend([0, bytes.len()]);
@@ -395,7 +395,7 @@ fn pieces<'a>(bytes: &'a [u8], cuts: &[prop::sample::Index]) -> Vec<&'a [u8]> {
 
 proptest! {
     #[test]
-    fn records_survive_any_cut(
+    fn records_are_read_as_written_for_any_pieces(
         records in prop::collection::vec(any_record(), 0..5),
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..20),
     ) {
@@ -419,20 +419,20 @@ proptest! {
     }
 
     #[test]
-    fn a_meaning_survives_being_written_and_read(record in any_record()) {
+    fn a_parsed_record_round_trips(record in any_record()) {
         let mut bytes = Vec::new();
         record.append_to(&mut bytes);
         let view = Record::new_checked(&bytes[..]).unwrap();
-        if let Ok(meaning) = Repr::parse(&view) {
+        if let Ok(parsed) = Repr::parse(&view) {
             let mut again = Vec::new();
-            meaning.append_to(&mut again).unwrap();
+            parsed.append_to(&mut again).unwrap();
             prop_assert_eq!(again.len() % 8, 0);
-            prop_assert_eq!(Repr::parse(&Record::new_checked(&again[..]).unwrap()), Ok(meaning));
+            prop_assert_eq!(Repr::parse(&Record::new_checked(&again[..]).unwrap()), Ok(parsed));
         }
     }
 
     #[test]
-    fn pairs_survive_any_cut(
+    fn pairs_are_read_as_written_for_any_pieces(
         pairs in prop::collection::vec((prop::collection::vec(any::<u8>(), 0..200),
                                         prop::collection::vec(any::<u8>(), 0..200)), 0..6),
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..20),
@@ -449,7 +449,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_at_all_are_shown_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+    fn any_bytes_are_printed_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         let shown = transcript(&bytes);
         prop_assert!(shown.iter().all(|line| !line.contains('\n')));
         let _ = (pairs(&bytes).is_ok(), Record::new_unchecked(&bytes[..]).check_len());

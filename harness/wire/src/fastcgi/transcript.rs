@@ -1,21 +1,20 @@
-//! Records as the lines of a transcript: `BEGIN id=1 responder keep-conn`, `STDOUT id=1 "ok\n"`.
+//! Prints records as lines of a transcript: `BEGIN id=1 responder keep-conn`, `STDOUT id=1 "ok\n"`.
 //!
-//! Used in snapshots and failure reports; only ever emitted, so there is no parser and the notation may
-//! favour the reader. A record without a meaning is shown all the same, with the reason. Long contents keep
-//! their first bytes and their length: two bodies that differ late look alike, which is why handlers answer
-//! with checksums.
+//! Snapshots and failure reports contain these lines; nothing parses them. An invalid record is printed with the
+//! reason. Long content is printed as its first bytes and its length. Two bodies that differ only later look equal,
+//! so handlers answer with checksums.
 
 use std::fmt;
 
 use super::{NULL_ID, Record, Repr, Stream, pairs};
 
-/// Content bytes shown before the rest becomes a number.
+/// Most content bytes that a line shows.
 const SHOWN_MAX: usize = 96;
 
-/// Bytes in double quotes, everything but printable ASCII escaped, long ones cut.
+/// Prints bytes in double quotes, with everything but printable ASCII escaped; long content is truncated.
 #[derive(Clone, Copy, Debug)]
 pub struct Quoted<'a>(
-    /// The bytes to show.
+    /// The bytes to print.
     pub &'a [u8],
 );
 
@@ -79,7 +78,7 @@ impl fmt::Display for Record<&[u8]> {
     }
 }
 
-/// Whole pairs as `NAME=value`, a piece of a stream that does not split into pairs as bytes.
+/// Prints complete pairs as `NAME=value`, and other content as bytes.
 fn write_pairs(f: &mut fmt::Formatter<'_>, content: &[u8]) -> fmt::Result {
     let Ok(pairs) = pairs(content) else {
         return write!(f, " {}", Quoted(content));
@@ -89,7 +88,7 @@ fn write_pairs(f: &mut fmt::Formatter<'_>, content: &[u8]) -> fmt::Result {
         f.write_str(" ")?;
         for (lead, part) in [("", &pair.name), ("=", &pair.value)] {
             match part.as_slice() {
-                // A query has names only; `NAME=` would suggest that an empty value was set.
+                // GET_VALUES has names only; `NAME=` would suggest that an empty value is set.
                 [] if lead == "=" => {}
                 part if plain(part) => write!(f, "{lead}{}", part.escape_ascii())?,
                 part => write!(f, "{lead}{}", Quoted(part))?,

@@ -1,9 +1,9 @@
-//! A reply's content: the first bytes, how many there were, and a hash over all of them.
+//! A reply's content: its first bytes, its length, and a hash over all bytes.
 //!
-//! A server under test may send a gigabyte; two of them can still be compared without being kept. The hash
-//! is FNV-1a, 64 bits: it tells replies apart, it does not withstand somebody who forges one.
+//! A server under test may send a gigabyte. The 64-bit FNV-1a hash compares such replies without keeping them; it
+//! does not resist forgery.
 
-/// The content of one reply after its transfer coding was taken off.
+/// The content of one reply, with its transfer coding removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Body {
     kept: Vec<u8>,
@@ -34,7 +34,7 @@ impl Body {
         &self.kept
     }
 
-    /// How many bytes arrived, kept or not.
+    /// Number of bytes that arrived, kept or not.
     pub fn total(&self) -> u64 {
         self.total
     }

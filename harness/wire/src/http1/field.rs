@@ -1,8 +1,7 @@
-//! Header field lines exactly as sent, and the elements of a list spread over several of them.
+//! Header field lines exactly as sent, and the elements of lists that span several lines.
 //!
-//! A line is one byte string and its name and value are views into it, so a capital letter, a space before
-//! the colon or a folded value is never lost. The price: values are bytes, and a reader asks by name each
-//! time instead of having a map (a map would have merged the very lines that are under test).
+//! A line is one byte string; name and value are slices of it. This preserves letter case, a space before the colon
+//! and folded values. There is no map by name, because a map would merge lines that are under test.
 
 /// One field line without its line end; a folded line (RFC 9112 §5.2) keeps its inner line ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,17 +20,17 @@ impl FieldLine {
         &self.raw
     }
 
-    /// What stands before the first colon, spaces included; the whole line where there is no colon.
+    /// The bytes before the first colon, spaces included; the whole line if it has no colon.
     pub fn name(&self) -> &[u8] {
         self.split().0
     }
 
-    /// What stands behind the first colon without the optional white space around it (RFC 9110 §5.5).
+    /// The bytes after the first colon, without surrounding white space (RFC 9110 §5.5).
     pub fn value(&self) -> &[u8] {
         trim(self.split().1)
     }
 
-    /// Whether this line has that name, without regard to case (RFC 9110 §5.1) or to a space before the colon.
+    /// Whether the line has this name. Ignores case (RFC 9110 §5.1) and a space before the colon.
     pub fn is(&self, name: &str) -> bool {
         trim(self.name()).eq_ignore_ascii_case(name.as_bytes())
     }
@@ -49,8 +48,8 @@ impl FieldLine {
     }
 }
 
-/// The elements of a comma-separated list over all lines of that name, in order, empty ones left out
-/// (RFC 9110 §5.3 and §5.6.1). A comma in a quoted string splits too: `Connection` holds tokens only.
+/// The nonempty elements of a comma-separated list over all lines of this name, in order (RFC 9110 §5.3 and
+/// §5.6.1). A comma in a quoted string also separates: `Connection` and the framing fields contain tokens only.
 pub fn elements<'a>(fields: &'a [FieldLine], name: &'a str) -> impl Iterator<Item = &'a [u8]> {
     fields
         .iter()
@@ -60,7 +59,7 @@ pub fn elements<'a>(fields: &'a [FieldLine], name: &'a str) -> impl Iterator<Ite
         .filter(|element| !element.is_empty())
 }
 
-/// Whether the list has that element, without regard to case: `has_element(fields, "connection", "close")`.
+/// Whether the list contains this element, ignoring case: `has_element(fields, "connection", "close")`.
 pub fn has_element(fields: &[FieldLine], name: &str, element: &str) -> bool {
     elements(fields, name).any(|found| found.eq_ignore_ascii_case(element.as_bytes()))
 }

@@ -1,32 +1,32 @@
-//! HTTP/1 as it was on the wire: requests to send, replies as they arrived, how the connection ended.
+//! HTTP/1 messages from a client's side: requests to send, replies as they arrived, the end of the connection.
 //!
-//! Made for judging a server, so nothing is repaired: a field line keeps its case, its place and its odd
-//! spaces, a reply that breaks a rule is still handed over where its end can be told, and what cannot be
-//! read is said with a reason. The price is a reader of our own beside `httparse`, which the reference
-//! server uses: the two sides of a test share no parser, so they share no mistake.
+//! The types serve to judge a server, so nothing is repaired. A field line keeps its case, position and spaces.
+//! A reply that breaks a rule is still returned if its end can be determined; otherwise the reader reports why it
+//! stopped. The reference server parses with `httparse`, this module does not: two sides of a test that share a
+//! parser would share its bugs.
 //!
-//! Neighbours: the agent moves the bytes and fills [`Ended`]; the reference server is on the other side.
+//! The agent moves the bytes and fills in [`ConnectionEnd`].
 
 mod body;
-mod cut;
-mod ended;
+mod connection_end;
 mod field;
 mod outcome;
 mod reader;
 mod request;
 mod response;
 mod rules;
+mod split;
 mod transcript;
 
 pub use body::Body;
-pub use cut::{Cut, CutError, CutPoint};
-pub use ended::{Closing, Ended, ReplyPoint, RequestPoint};
+pub use connection_end::{Closing, ConnectionEnd, ReplyPoint, RequestPoint};
 pub use field::{FieldLine, elements, has_element};
 pub use outcome::{Limits, ReadError, Tail};
 pub use reader::Reader;
 pub use request::{Chunk, Request, RequestBody};
 pub use response::{Framing, Head, Response, StatusLine};
-pub use rules::Asked;
+pub use rules::RequestKind;
+pub use split::{Split, SplitError, SplitPoint};
 pub use transcript::Transcript;
 
 #[cfg(test)]

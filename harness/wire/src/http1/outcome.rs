@@ -1,25 +1,23 @@
-//! How much a reader takes in, and what it says when there is no further reply.
-//!
-//! Everything here is a value the caller chooses or shows; the reader itself is in `reader`.
+//! Limits of a reader, and its results when there is no further reply.
 
 use thiserror::Error;
 
 use super::response::Response;
 
-/// How much of a hostile server's output is taken in.
+/// How much output of a hostile server the reader accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of one head, of one trailer section, of one chunk-size line.
     pub head_bytes_max: usize,
     /// Bytes of one reply's content that are kept; the rest is counted and hashed.
     pub body_kept_max: usize,
-    /// Bytes of one reply's content at which reading stops.
+    /// Most bytes of one reply's content; reading stops beyond it.
     pub body_bytes_max: u64,
     /// Interim replies before one final reply.
     pub interim_max: usize,
-    /// Finished replies that wait to be taken.
+    /// Complete replies that the caller has not taken.
     pub responses_max: usize,
-    /// Bytes kept of what is no reply.
+    /// Bytes kept of input that is not a reply.
     pub leftover_kept_max: usize,
 }
 
@@ -39,62 +37,62 @@ impl Default for Limits {
 /// Why reading stopped.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ReadError {
-    /// The bytes at the place of a status line are something else.
+    /// The bytes where a status line should be are something else.
     #[error("no status line")]
     StatusLine,
-    /// A head, a trailer section or a chunk-size line without end.
+    /// A head, a trailer section or a chunk-size line is too long.
     #[error("a head of more than {max} bytes")]
     HeadTooLong {
-        /// The limit that was passed.
+        /// The exceeded limit.
         max: usize,
     },
-    /// `Content-Length` is no number, or several that differ (RFC 9112 §6.3).
+    /// `Content-Length` is not a number, or has several different values (RFC 9112 §6.3).
     #[error("no usable content length")]
     ContentLength,
-    /// A chunk-size line without a hexadecimal number (RFC 9112 §7.1).
+    /// A chunk-size line has no hexadecimal number (RFC 9112 §7.1).
     #[error("no chunk size")]
     ChunkSize,
-    /// A chunk's data is not followed by a line end.
+    /// No line end follows the data of a chunk.
     #[error("no line end after a chunk")]
     ChunkEnd,
-    /// More content than the caller wants to wait for.
+    /// The content is longer than the limit.
     #[error("a body of more than {max} bytes")]
     BodyTooLong {
-        /// The limit that was passed.
+        /// The exceeded limit.
         max: u64,
     },
-    /// Interim replies without a final one.
+    /// Too many interim replies without a final one.
     #[error("more than {max} interim replies")]
     TooManyInterim {
-        /// The limit that was passed.
+        /// The exceeded limit.
         max: usize,
     },
-    /// Replies that nobody asked for, without end.
+    /// Too many complete replies that the caller has not taken.
     #[error("more than {max} replies at once")]
     TooManyResponses {
-        /// The limit that was passed.
+        /// The exceeded limit.
         max: usize,
     },
 }
 
-/// What was on the wire behind the last complete reply when the connection ended.
+/// The bytes after the last complete reply when the connection ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Tail {
-    /// Nothing: the connection ended between two replies.
+    /// None: the connection ended between two replies.
     Nothing,
-    /// A head that was not finished; at most `leftover_kept_max` of its bytes.
+    /// An incomplete head; at most `leftover_kept_max` of its bytes.
     Head(Vec<u8>),
-    /// A reply whose content was cut.
+    /// A reply with incomplete content.
     Body(Box<Response>),
-    /// Bytes behind a 101 or a 2xx to CONNECT.
+    /// Bytes after a 101 or a 2xx to CONNECT.
     Tunnel(Vec<u8>),
-    /// Bytes that are no reply, from the one that could not be read on.
+    /// Bytes that are not a reply, from the first unreadable one.
     Malformed {
-        /// What is wrong with them.
+        /// Why they are unreadable.
         error: ReadError,
-        /// The first of them.
+        /// The first bytes, at most `leftover_kept_max`.
         kept: Vec<u8>,
-        /// How many there were.
+        /// Number of bytes.
         total: u64,
     },
 }

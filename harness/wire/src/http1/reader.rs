@@ -1,19 +1,18 @@
-//! Bytes in any pieces → replies, one at a time, with what was left when the connection ended.
+//! Reads replies from bytes that arrive in any pieces.
 //!
-//! Never panics and never grows past its limits, whatever arrives. The reader works line by line and holds
-//! no input buffer, so its answer cannot depend on how the bytes were cut. It is lenient where the end of a
-//! reply can still be told (bare LF, folded lines, chunked in HTTP/1.0) and stops where it cannot: from then
-//! on every byte is a leftover. The price is that a reply after a broken one is not looked for; guessing
-//! where it starts would be judging the server by our guess.
+//! The reader never panics and never exceeds its limits, whatever arrives. It works line by line and has no input
+//! buffer, so its result cannot depend on how the bytes were split. It accepts violations that leave the end of a
+//! reply clear (bare LF, folded lines, chunked in HTTP/1.0). It stops at the others, and all further bytes are
+//! leftovers. It does not search for a reply after a malformed one, because it would have to guess where that starts.
 
 use std::collections::VecDeque;
 
 use super::body::Body;
-use super::ended::ReplyPoint;
+use super::connection_end::ReplyPoint;
 use super::field::FieldLine;
 use super::outcome::{Limits, ReadError, Tail};
 use super::response::{Framing, Head, Response, StatusLine};
-use super::rules::{Asked, chunk_size, framing};
+use super::rules::{RequestKind, chunk_size, framing};
 
 enum State {
     StatusLine,
@@ -32,10 +31,11 @@ enum State {
 pub struct Reader {
     limits: Limits,
     state: State,
-    asked: VecDeque<Asked>,
-    /// The line under way, without a byte behind its LF.
+    /// Requests without a reply so far.
+    expected: VecDeque<RequestKind>,
+    /// The incomplete line.
     line: Vec<u8>,
-    /// Bytes of the head, trailer section or chunk-size line under way.
+    /// Bytes so far of the current head, trailer section or chunk-size line.
     head_bytes: usize,
     head: Option<Head>,
     interim: Vec<Head>,
@@ -51,7 +51,7 @@ impl Reader {
         Self {
             limits,
             state: State::StatusLine,
-            asked: VecDeque::new(),
+            expected: VecDeque::new(),
             line: Vec::new(),
             head_bytes: 0,
             head: None,
@@ -63,12 +63,12 @@ impl Reader {
         }
     }
 
-    /// Notes a request before its reply can arrive; a reply without one is read like the reply to a GET.
-    pub fn asked(&mut self, asked: Asked) {
-        self.asked.push_back(asked);
+    /// Registers a request before its reply can arrive. A reply without a request is read like the reply to a GET.
+    pub fn expect_reply(&mut self, request: RequestKind) {
+        self.expected.push_back(request);
     }
 
-    /// Takes bytes in. Replies that became complete are then in [`Self::next_response`].
+    /// Reads bytes. [`Self::next_response`] then returns the replies that became complete.
     pub fn feed(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             let used = self.step(bytes);
@@ -76,12 +76,12 @@ impl Reader {
         }
     }
 
-    /// The next complete reply, in the order of the wire.
+    /// Removes and returns the next complete reply.
     pub fn next_response(&mut self) -> Option<Response> {
         self.done.pop_front()
     }
 
-    /// Why reading stopped, where it did.
+    /// Why reading stopped; `None` while it continues.
     pub fn error(&self) -> Option<&ReadError> {
         match &self.state {
             State::Failed(error) => Some(error),
@@ -89,7 +89,7 @@ impl Reader {
         }
     }
 
-    /// Where in the replies the wire is now, for [`super::Ended`].
+    /// The current position in the replies, for [`super::ConnectionEnd`].
     pub fn point(&self) -> ReplyPoint {
         match self.state {
             State::StatusLine if self.line.is_empty() && self.interim.is_empty() => ReplyPoint::Between,
@@ -100,8 +100,10 @@ impl Reader {
         }
     }
 
-    /// The connection has ended. A reply that lasts until the end is complete now and is handed over by
-    /// [`Self::next_response`]; the rest says what was left. Calling it again gives [`Tail::Nothing`].
+    /// Handles the end of the connection and returns the bytes after the last complete reply.
+    ///
+    /// A reply that lasts until the end is complete now, and [`Self::next_response`] returns it. A second call
+    /// returns [`Tail::Nothing`].
     pub fn finish(&mut self) -> Tail {
         let state = std::mem::replace(&mut self.state, State::StatusLine);
         let kept = std::mem::replace(&mut self.leftover, Body::new());
@@ -119,7 +121,11 @@ impl Reader {
                 kept: kept.kept().to_vec(),
                 total: kept.total(),
             },
-            _ => Tail::Body(self.response.take().expect("a body state has a reply under way")),
+            _ => Tail::Body(
+                self.response
+                    .take()
+                    .expect("a body state has an incomplete reply"),
+            ),
         }
     }
 
@@ -140,7 +146,7 @@ impl Reader {
         Tail::Head(kept)
     }
 
-    /// Consumes at least one byte of `bytes`, which is not empty, and says how many.
+    /// Consumes at least one byte of `bytes`, which is not empty, and returns the number of consumed bytes.
     fn step(&mut self, bytes: &[u8]) -> usize {
         match self.state {
             State::StatusLine | State::Fields | State::ChunkSize | State::ChunkEnd | State::Trailers => {
@@ -170,13 +176,13 @@ impl Reader {
         used
     }
 
-    /// Takes exactly as many bytes as the limit allows, so that the cut of the input does not show.
+    /// Takes exactly as many bytes as the limit allows, so that the result does not depend on the pieces.
     fn push_content(&mut self, bytes: &[u8]) -> usize {
         let max = self.limits.body_bytes_max;
         let response = self
             .response
             .as_mut()
-            .expect("a body state has a reply under way");
+            .expect("a body state has an incomplete reply");
         let room = usize::try_from(max - response.body.total()).unwrap_or(usize::MAX);
         let used = room.min(bytes.len());
         response.body.push(&bytes[..used], self.limits.body_kept_max);
@@ -212,35 +218,35 @@ impl Reader {
         used
     }
 
-    fn on_line(&mut self, ended: &[u8]) {
-        let line = &ended[..ended.len() - 1];
+    fn on_line(&mut self, terminated: &[u8]) {
+        let line = &terminated[..terminated.len() - 1];
         let (line, bare_lf) = line
             .strip_suffix(b"\r")
             .map_or((line, true), |line| (line, false));
         match self.state {
-            State::StatusLine => self.on_status_line(line, bare_lf, ended),
-            State::Fields if line.is_empty() => self.on_head_end(bare_lf, ended),
+            State::StatusLine => self.on_status_line(line, bare_lf, terminated),
+            State::Fields if line.is_empty() => self.on_head_end(bare_lf, terminated),
             State::Fields => {
                 let head = self.head.as_mut().expect("fields follow a status line");
                 head.bare_lf |= bare_lf;
                 push_field(&mut head.fields, line);
             }
-            State::ChunkSize => self.on_chunk_size(line, ended),
+            State::ChunkSize => self.on_chunk_size(line, terminated),
             State::ChunkEnd if line.is_empty() => self.enter(State::ChunkSize),
-            State::ChunkEnd => self.fail(ReadError::ChunkEnd, ended),
+            State::ChunkEnd => self.fail(ReadError::ChunkEnd, terminated),
             State::Trailers if line.is_empty() => self.complete(),
             State::Trailers => {
                 let response = self
                     .response
                     .as_mut()
-                    .expect("a body state has a reply under way");
+                    .expect("a body state has an incomplete reply");
                 push_field(&mut response.trailers, line);
             }
-            _ => unreachable!("only line states collect lines"),
+            _ => unreachable!("only the states above read lines"),
         }
     }
 
-    fn on_status_line(&mut self, line: &[u8], bare_lf: bool, ended: &[u8]) {
+    fn on_status_line(&mut self, line: &[u8], bare_lf: bool, terminated: &[u8]) {
         if line.is_empty() {
             self.stray_line_ends += 1;
             return;
@@ -254,11 +260,11 @@ impl Reader {
                 });
                 self.state = State::Fields;
             }
-            None => self.fail(ReadError::StatusLine, ended),
+            None => self.fail(ReadError::StatusLine, terminated),
         }
     }
 
-    fn on_head_end(&mut self, bare_lf: bool, ended: &[u8]) {
+    fn on_head_end(&mut self, bare_lf: bool, terminated: &[u8]) {
         let mut head = self.head.take().expect("the end of a head follows a status line");
         head.bare_lf |= bare_lf;
         if (100..200).contains(&head.status.code) && head.status.code != 101 {
@@ -274,10 +280,10 @@ impl Reader {
             }
             return;
         }
-        let asked = self.asked.pop_front();
-        let framing = match framing(&head, asked.unwrap_or(Asked::Other)) {
+        let request = self.expected.pop_front();
+        let framing = match framing(&head, request.unwrap_or(RequestKind::Other)) {
             Ok(framing) => framing,
-            Err(error) => return self.fail(error, ended),
+            Err(error) => return self.fail(error, terminated),
         };
         self.response = Some(Box::new(Response {
             interim: std::mem::take(&mut self.interim),
@@ -286,7 +292,7 @@ impl Reader {
             body: Body::new(),
             trailers: Vec::new(),
             stray_line_ends: std::mem::take(&mut self.stray_line_ends),
-            solicited: asked.is_some(),
+            solicited: request.is_some(),
         }));
         match framing {
             Framing::None | Framing::ContentLength(0) => self.complete(),
@@ -295,7 +301,7 @@ impl Reader {
             Framing::UntilClose => self.state = State::UntilClose,
             Framing::Tunnel => {
                 self.complete();
-                // A failure for too many replies stays a failure.
+                // `complete` fails if there are too many replies; that failure stays.
                 if self.error().is_none() {
                     self.state = State::Tunnel;
                 }
@@ -303,11 +309,11 @@ impl Reader {
         }
     }
 
-    fn on_chunk_size(&mut self, line: &[u8], ended: &[u8]) {
+    fn on_chunk_size(&mut self, line: &[u8], terminated: &[u8]) {
         match chunk_size(line) {
             Some(0) => self.enter(State::Trailers),
             Some(left) => self.state = State::ChunkData { left },
-            None => self.fail(ReadError::ChunkSize, ended),
+            None => self.fail(ReadError::ChunkSize, terminated),
         }
     }
 
@@ -318,7 +324,10 @@ impl Reader {
 
     fn complete(&mut self) {
         self.enter(State::StatusLine);
-        let response = self.response.take().expect("only a reply under way is completed");
+        let response = self
+            .response
+            .take()
+            .expect("`complete` follows an incomplete reply");
         if self.done.len() < self.limits.responses_max {
             self.done.push_back(*response);
         } else {
@@ -331,7 +340,7 @@ impl Reader {
         }
     }
 
-    /// Stops reading; `unread` are the bytes of the current line that belong to the leftovers.
+    /// Stops reading; `unread`, the bytes of the current line, becomes the first leftover.
     fn fail(&mut self, error: ReadError, unread: &[u8]) {
         self.state = State::Failed(error);
         self.leftover.push(unread, self.limits.leftover_kept_max);

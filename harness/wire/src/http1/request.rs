@@ -1,19 +1,18 @@
-//! Requests from typed parts, right or wrong on purpose.
+//! Requests built from typed parts, valid or deliberately invalid.
 //!
-//! The parts are written as given: nothing is added but the framing fields of the body, nothing is checked.
-//! A request that no typed part can express is raw bytes and needs no type. The price is that a typo in a
-//! scenario goes out on the wire; it shows in the transcript.
+//! The parts are written as given. Only the framing fields of the body are added, and nothing is checked, so a typo
+//! in a scenario goes out on the wire; the transcript shows it. Other malformed requests are sent as raw bytes.
 
 /// One chunk of a chunked body (RFC 9112 §7.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chunk {
-    /// Its data; empty data would be the last chunk and is written as such.
+    /// Its data. Empty data produces the last chunk, which ends the body early.
     pub data: Vec<u8>,
-    /// What follows the size behind a semicolon.
+    /// The text after the size and a semicolon.
     pub extension: Option<String>,
 }
 
-/// A request's content and how its length is told.
+/// A request's content and the framing fields that announce it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RequestBody {
     /// No content and no framing field.
@@ -22,17 +21,17 @@ pub enum RequestBody {
     ContentLength {
         /// The number in the field.
         declared: u64,
-        /// What is written behind the head.
+        /// The bytes written after the head.
         sent: Vec<u8>,
     },
-    /// `Transfer-Encoding: chunked`, the chunks, the last chunk, the trailer fields.
+    /// `Transfer-Encoding: chunked`, followed by the chunks, the last chunk and the trailer fields.
     Chunked {
         /// The chunks before the last one.
         chunks: Vec<Chunk>,
         /// Names and values of the trailer section.
         trailers: Vec<(String, String)>,
     },
-    /// Both fields, and a chunked body (RFC 9112 §6.1 calls for the end of the connection).
+    /// Both fields and a chunked body (RFC 9112 §6.1: the server should close the connection).
     Both {
         /// The number in `Content-Length`.
         declared: u64,
@@ -42,7 +41,7 @@ pub enum RequestBody {
 }
 
 impl RequestBody {
-    /// Content with a true `Content-Length`.
+    /// Content with the correct `Content-Length`.
     pub fn length(content: impl Into<Vec<u8>>) -> Self {
         let sent = content.into();
         Self::ContentLength {
@@ -74,16 +73,16 @@ impl RequestBody {
     }
 }
 
-/// A request; every part is sent as it stands here.
+/// A request; every part is sent as given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// `GET`.
+    /// Such as `GET`.
     pub method: String,
-    /// `/echo`, `http://host/echo`, `*`.
+    /// Such as `/echo`, `http://host/echo` or `*`.
     pub target: String,
-    /// `HTTP/1.1`.
+    /// Such as `HTTP/1.1`.
     pub version: String,
-    /// Field names and values in order; the body's framing fields follow them.
+    /// Field names and values, in order; the framing fields of the body follow them.
     pub fields: Vec<(String, String)>,
     /// The content.
     pub body: RequestBody,
@@ -101,21 +100,21 @@ impl Request {
         }
     }
 
-    /// The same with one more field at the end.
+    /// Appends a field.
     #[must_use]
     pub fn field(mut self, name: &str, value: &str) -> Self {
         self.fields.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// The same with that content.
+    /// Sets the content.
     #[must_use]
     pub fn body(mut self, body: RequestBody) -> Self {
         self.body = body;
         self
     }
 
-    /// The request line, the fields and the empty line.
+    /// Encodes the request line, the fields and the empty line.
     pub fn encode_head(&self) -> Vec<u8> {
         let mut head = format!("{} {} {}\r\n", self.method, self.target, self.version).into_bytes();
         let framing = self.body.framing_fields();
@@ -127,7 +126,7 @@ impl Request {
         head
     }
 
-    /// Every byte of the request.
+    /// Encodes the whole request.
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = self.encode_head();
         match &self.body {

@@ -1,7 +1,7 @@
-//! What a reply consists of.
+//! The parts of a reply.
 //!
-//! The framing says how the reader found the end of the content, not what the fields promised: a reply with
-//! both `Transfer-Encoding` and `Content-Length` is `Chunked` and the offending line is still in `fields`.
+//! [`Framing`] states how the reader found the end of the content, not what the fields announced: a reply with both
+//! `Transfer-Encoding` and `Content-Length` is `Chunked`, and the offending line is still in `fields`.
 
 use super::body::Body;
 use super::field::{FieldLine, has_element};
@@ -9,7 +9,7 @@ use super::field::{FieldLine, has_element};
 /// The first line of a reply (RFC 9112 §4).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StatusLine {
-    /// As sent, `HTTP/1.1`; any two digits are taken.
+    /// As sent, such as `HTTP/1.1`; the reader accepts any two digits.
     pub version: String,
     /// Three digits, 100 to 999.
     pub code: u16,
@@ -18,7 +18,7 @@ pub struct StatusLine {
 }
 
 impl StatusLine {
-    /// Reads a line without its line end; `None` where it is not `HTTP/d.d ddd[ reason]`.
+    /// Parses a line without its line end; `None` unless it is `HTTP/d.d ddd[ reason]`.
     pub fn parse(line: &[u8]) -> Option<Self> {
         let (version, rest) = line.split_at_checked(8)?;
         let well_formed = version.starts_with(b"HTTP/")
@@ -49,7 +49,7 @@ impl StatusLine {
 /// A status line and its fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
-    /// The first line.
+    /// The status line.
     pub status: StatusLine,
     /// The field lines in the order and spelling they were sent.
     pub fields: Vec<FieldLine>,
@@ -58,7 +58,7 @@ pub struct Head {
 }
 
 impl Head {
-    /// Whether `Connection` has that option in any of its lines (RFC 9110 §7.6.1).
+    /// Whether `Connection` has this option in any of its lines (RFC 9110 §7.6.1).
     pub fn has_connection_option(&self, option: &str) -> bool {
         has_element(&self.fields, "connection", option)
     }
@@ -67,19 +67,19 @@ impl Head {
 /// How the end of the content was found (RFC 9112 §6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
-    /// No content by rule: reply to HEAD, 204, 304.
+    /// The reply has no content by definition: to HEAD, 204, 304.
     None,
-    /// That many bytes.
+    /// This many bytes.
     ContentLength(u64),
-    /// The chunk of size zero and the trailer section.
+    /// A chunk of size zero and the trailer section.
     Chunked,
-    /// Neither was given: everything until the connection ends.
+    /// Neither field was present: all bytes until the connection ends.
     UntilClose,
-    /// 101, or a 2xx to CONNECT: what follows is no HTTP any more.
+    /// 101, or 2xx to CONNECT: the following bytes are not HTTP.
     Tunnel,
 }
 
-/// One final reply and the interim ones before it.
+/// A final reply and the interim replies before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
     /// Interim replies, 1xx other than 101, in order.
@@ -92,9 +92,9 @@ pub struct Response {
     pub body: Body,
     /// The trailer fields of a chunked reply.
     pub trailers: Vec<FieldLine>,
-    /// Empty lines that stood before the status line, where none belong.
+    /// Number of empty lines before the status line, where none is allowed.
     pub stray_line_ends: usize,
-    /// Whether a request was waiting for it: a 408 on an idle connection answers nothing.
+    /// Whether a request was waiting for it. A 408 on an idle connection answers no request.
     pub solicited: bool,
 }
 
@@ -109,7 +109,7 @@ impl Response {
         self.head.has_connection_option("close")
     }
 
-    /// Whether the final reply grants an HTTP/1.0 client persistence (RFC 9112 appendix C.2.2).
+    /// Whether the final reply grants persistence to an HTTP/1.0 client (RFC 9112 appendix C.2.2).
     pub fn says_keep_alive(&self) -> bool {
         self.head.has_connection_option("keep-alive")
     }

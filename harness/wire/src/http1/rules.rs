@@ -1,24 +1,24 @@
-//! Where a reply ends (RFC 9112 §6.3), from a client's side.
+//! Finds the end of a reply (RFC 9112 §6.3), from a client's side.
 //!
-//! Lenient on purpose: a coding the server should not have used still frames its reply, and the field that
-//! shows the breach stays in the head for the judge.
+//! The rules are lenient on purpose: a coding that the server should not have used still frames its reply, and the
+//! field that shows the violation stays in the head for the claims.
 
 use super::field::elements;
 use super::outcome::ReadError;
 use super::response::{Framing, Head};
 
-/// What a request's method means for its reply's framing (RFC 9112 §6.3).
+/// What the method of a request implies for the framing of its reply (RFC 9112 §6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked {
-    /// The reply has no content, whatever its fields say.
+pub enum RequestKind {
+    /// HEAD: the reply has no content, whatever its fields say.
     Head,
-    /// A 2xx turns the connection into a tunnel.
+    /// CONNECT: a 2xx turns the connection into a tunnel.
     Connect,
-    /// Every other method.
+    /// Any other method.
     Other,
 }
 
-impl Asked {
+impl RequestKind {
     /// Methods are case-sensitive (RFC 9110 §9.1).
     pub fn of_method(method: &str) -> Self {
         match method {
@@ -29,13 +29,13 @@ impl Asked {
     }
 }
 
-/// The eight rules of RFC 9112 §6.3 from a client's side, in their order.
-pub(super) fn framing(head: &Head, asked: Asked) -> Result<Framing, ReadError> {
+/// Applies the eight rules of RFC 9112 §6.3, in their order.
+pub(super) fn framing(head: &Head, request: RequestKind) -> Result<Framing, ReadError> {
     let code = head.status.code;
-    if code == 101 || (asked == Asked::Connect && (200..300).contains(&code)) {
+    if code == 101 || (request == RequestKind::Connect && (200..300).contains(&code)) {
         return Ok(Framing::Tunnel);
     }
-    if asked == Asked::Head || code == 204 || code == 304 {
+    if request == RequestKind::Head || code == 204 || code == 304 {
         return Ok(Framing::None);
     }
     if let Some(last) = elements(&head.fields, "transfer-encoding").last() {
@@ -65,7 +65,7 @@ fn decimal(digits: &[u8]) -> Option<u64> {
     })
 }
 
-/// The size before an extension; spaces around it are tolerated, some servers pad it.
+/// Parses the size before an extension. Spaces around it are allowed, because some servers pad it.
 pub(super) fn chunk_size(line: &[u8]) -> Option<u64> {
     let size = line.split(|&byte| byte == b';').next()?.trim_ascii();
     let size = std::str::from_utf8(size).ok()?;

@@ -1,28 +1,27 @@
-//! One exchange as text: `>` is what we did, `<` what came back.
+//! One exchange as text: `>` marks what the client did, `<` what it received.
 //!
-//! Only ever written, never read back, so it may say less than the wire did: of the fields it shows those
-//! that decide about the connection. What varies from run to run (`Date`, `Server`, ports) stays out, which
-//! is what lets a transcript stand in a snapshot; the price is that a change in another field is not seen.
+//! A transcript is part of a snapshot. It therefore omits values that differ from run to run (`Date`, `Server`,
+//! ports) and shows only the fields that decide about the connection; changes in other fields do not appear.
 
 use std::fmt::{self, Write};
 
-use super::ended::Ended;
+use super::connection_end::ConnectionEnd;
 use super::field::{FieldLine, elements};
 use super::outcome::Tail;
 use super::request::{Request, RequestBody};
 use super::response::{Framing, Head, Response};
 
-/// Bytes of content, raw input or leftovers that a line shows.
+/// Most bytes of content, raw input or leftovers that a line shows.
 const SHOWN_MAX: usize = 64;
 
-/// The lines of one connection's exchange in the order things happened.
+/// The lines of one connection's exchange, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Transcript {
     lines: Vec<String>,
 }
 
 impl Transcript {
-    /// A request: `> POST /echo HTTP/1.1 connection="close" content-length=5 "hello"`.
+    /// Adds a request: `> POST /echo HTTP/1.1 connection="close" content-length=5 "hello"`.
     pub fn sent(&mut self, request: &Request) {
         let mut line = format!("> {} {} {}", request.method, request.target, request.version);
         let host = |name: &str| name.eq_ignore_ascii_case("host");
@@ -48,44 +47,44 @@ impl Transcript {
         self.lines.push(line);
     }
 
-    /// Bytes of no typed request: `> raw "GET / HT"`.
+    /// Adds bytes that were sent as they are: `> raw "GET / HT"`.
     pub fn sent_raw(&mut self, bytes: &[u8]) {
         self.lines
             .push(format!("> raw{}", content(bytes, bytes.len() as u64)));
     }
 
-    /// Something else we did, by its name in the scenario: `> half-close`, `> control disable-keep-alives`.
-    pub fn did(&mut self, what: &str) {
-        self.lines.push(format!("> {what}"));
+    /// Adds another action, by its name in the scenario: `> half-close`, `> control disable-keep-alives`.
+    pub fn performed(&mut self, action: &str) {
+        self.lines.push(format!("> {action}"));
     }
 
-    /// A complete reply, its interim replies before it.
+    /// Adds a complete reply, after its interim replies.
     pub fn received(&mut self, response: &Response) {
         for interim in &response.interim {
-            self.lines.push(format!("< {}", Shown(interim)));
+            self.lines.push(format!("< {}", HeadLine(interim)));
         }
-        self.lines.push(format!("< {}", reply(response, Told::WithCount)));
+        self.lines.push(format!("< {}", reply(response, Content::Whole)));
     }
 
-    /// What was left on the wire behind the last complete reply; nothing leaves no line.
-    pub fn left(&mut self, tail: &Tail) {
+    /// Adds the bytes after the last complete reply; [`Tail::Nothing`] adds no line.
+    pub fn remaining(&mut self, tail: &Tail) {
         let line = match tail {
             Tail::Nothing => return,
             Tail::Head(bytes) => format!("< head cut{}", content(bytes, bytes.len() as u64)),
-            Tail::Body(response) => format!("< {} cut", reply(response, Told::WithoutCount)),
+            Tail::Body(response) => format!("< {} cut", reply(response, Content::Truncated)),
             Tail::Tunnel(bytes) => format!("< tunnel{}", content(bytes, bytes.len() as u64)),
             Tail::Malformed { error, kept, total } => format!("< {error}{}", content(kept, *total)),
         };
         self.lines.push(line);
     }
 
-    /// How it ended: `< FIN`.
-    pub fn ended(&mut self, ended: &Ended) {
+    /// Adds the end of the connection: `< FIN`.
+    pub fn ended(&mut self, ended: &ConnectionEnd) {
         self.lines.push(format!("< {ended}"));
     }
 }
 
-/// One line each, without a line end behind the last.
+/// The lines, without a line end after the last.
 impl fmt::Display for Transcript {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.lines.join("\n"))
@@ -93,9 +92,9 @@ impl fmt::Display for Transcript {
 }
 
 /// `200 HTTP/1.1 close`: the code, the version, and each connection option as sent.
-struct Shown<'a>(&'a Head);
+struct HeadLine<'a>(&'a Head);
 
-impl fmt::Display for Shown<'_> {
+impl fmt::Display for HeadLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Head { status, fields, .. } = self.0;
         write!(f, "{} {}", status.code, status.version)?;
@@ -103,45 +102,46 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-/// Whether long content is told with its true count: where it was cut, the count is chance.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Told {
-    WithCount,
-    WithoutCount,
+enum Content {
+    Whole,
+    /// The connection ended within the content. The number of bytes that arrived differs from run to run.
+    Truncated,
 }
 
-fn reply(response: &Response, told: Told) -> String {
-    let mut line = Shown(&response.head).to_string();
+fn reply(response: &Response, state: Content) -> String {
+    let mut line = HeadLine(&response.head).to_string();
     line.push_str(&match response.framing {
-        Framing::None => format!(" no-body{}", promised(&response.head.fields)),
+        Framing::None => format!(" no-body{}", unused_lengths(&response.head.fields)),
         Framing::ContentLength(length) => format!(" content-length={length}"),
-        Framing::Chunked => format!(" chunked{}", promised(&response.head.fields)),
+        Framing::Chunked => format!(" chunked{}", unused_lengths(&response.head.fields)),
         Framing::UntilClose => " until-close".to_owned(),
         Framing::Tunnel => " tunnel".to_owned(),
     });
     if response.framing != Framing::None {
         let all = content(response.body.kept(), response.body.total());
-        let counted = all.rsplit_once("… ").filter(|_| told == Told::WithoutCount);
+        let counted = all.rsplit_once("… ").filter(|_| state == Content::Truncated);
         line.push_str(&counted.map_or_else(|| all.clone(), |(shown, _)| format!("{shown}…")));
     }
     for trailer in &response.trailers {
-        write!(line, " trailer=\"{}\"", trailer.raw().escape_ascii()).expect("a string takes everything");
+        write!(line, " trailer=\"{}\"", trailer.raw().escape_ascii())
+            .expect("writing to a String does not fail");
     }
     line.push_str(if response.solicited { "" } else { " unasked" });
     line
 }
 
-/// Framing fields that did not frame: a length beside chunked, a length or a coding on a reply without content.
-fn promised(fields: &[FieldLine]) -> String {
+/// Lengths that did not frame the reply: next to a chunked coding, or on a reply without content.
+fn unused_lengths(fields: &[FieldLine]) -> String {
     let length =
         elements(fields, "content-length").map(|value| format!(" (length {})", value.escape_ascii()));
     length.collect()
 }
 
-/// ` "text"`, cut after [`SHOWN_MAX`] bytes with the true count; nothing where there is nothing.
+/// ` "text"`, or the first [`SHOWN_MAX`] bytes and the total; empty for no bytes.
 fn content(kept: &[u8], total: u64) -> String {
     let is_whole = kept.len() as u64 == total;
-    let kept = undated(kept);
+    let kept = without_dates(kept);
     let shown = &kept[..kept.len().min(SHOWN_MAX)];
     match total {
         0 => String::new(),
@@ -150,8 +150,8 @@ fn content(kept: &[u8], total: u64) -> String {
     }
 }
 
-/// The bytes without the values of `Date` fields: what is no reply may have a head in it, and the time is chance.
-fn undated(bytes: &[u8]) -> Vec<u8> {
+/// Replaces the values of `Date` fields by `*`. Leftovers may contain a head, and its time differs from run to run.
+fn without_dates(bytes: &[u8]) -> Vec<u8> {
     const NAME: &[u8] = b"Date: ";
     let mut undated = Vec::with_capacity(bytes.len());
     let mut rest = bytes;

@@ -1,15 +1,15 @@
-//! One connection as the peer sees it: what it has sent, what it expects, what it replies.
+//! One TCP connection of the peer: its sequence numbers and its replies.
 //!
-//! `peer` decides whether a segment is looked at and answered at all. Nothing is ever sent twice on the
-//! peer's own account: a veth pair and a tun device lose nothing, and a retransmission would be activity the
-//! scenario did not ask for. The price is that a segment the kernel drops is a connection that hangs.
+//! `peer` decides whether the connection receives a segment at all. The peer never retransmits: veth pairs and tun
+//! devices lose nothing, and a retransmission would be activity that the scenario did not ask for. If the kernel
+//! drops a segment nevertheless, the connection hangs.
 
 use super::recording::Pair;
 use super::{Flags, Segment, relative};
 
-/// What the peer offers in its SYN: an Ethernet frame of IPv6.
+/// Maximum segment size in the peer's SYN: an Ethernet frame without the IPv6 and TCP headers.
 const MSS: u16 = 1440;
-/// Octets the peer is always willing to take.
+/// The peer's receive window in octets while it is open.
 const WINDOW: u16 = u16::MAX;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,15 +19,15 @@ enum Phase {
     Open,
 }
 
-/// How much of an arriving segment the peer takes.
+/// Which segments the peer accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Intake {
-    /// Takes data and FIN and acknowledges them.
+pub(super) enum Receive {
+    /// Accepts and acknowledges data and FIN.
     All,
-    /// Acts as if segments with data or FIN were lost.
-    Nothing,
-    /// Has no room: acknowledges, with a window of 0, only what it had.
-    Shut,
+    /// Ignores segments with data or FIN.
+    ControlOnly,
+    /// Acknowledges with a window of 0 only what it received before.
+    WindowClosed,
 }
 
 #[derive(Debug)]
@@ -67,22 +67,22 @@ impl Connection {
         (connection, segment)
     }
 
-    /// The connection has its handshake behind it and has not been closed by the peer.
+    /// Whether the handshake is complete and the peer has not closed the connection.
     pub(super) fn is_open(&self) -> bool {
         self.phase == Phase::Open && !self.fin_sent
     }
 
-    /// Both sides have closed: a new SYN may take the pair over.
+    /// Whether both sides have closed, so that a new SYN may reuse the pair.
     pub(super) fn is_over(&self) -> bool {
         self.fin_sent && self.fin_received
     }
 
-    /// A segment with nothing but an ACK of what the kernel has sent and seen acknowledged already.
+    /// Whether the segment is a keepalive probe: an ACK without data, one octet before the expected sequence number.
     pub(super) fn is_probe(&self, segment: &Segment) -> bool {
         segment.flags == Flags::ACK && segment.payload.is_empty() && relative(segment.seq, self.rcv_nxt) == -1
     }
 
-    pub(super) fn receive(&mut self, segment: &Segment, intake: Intake) -> Option<Segment> {
+    pub(super) fn receive(&mut self, segment: &Segment, policy: Receive) -> Option<Segment> {
         match self.phase {
             Phase::SynSent => self.receive_syn_ack(segment),
             Phase::SynReceived if segment.flags.contains(Flags::SYN) => {
@@ -92,7 +92,7 @@ impl Connection {
             }
             Phase::SynReceived | Phase::Open => {
                 self.phase = Phase::Open;
-                self.receive_open(segment, intake)
+                self.receive_open(segment, policy)
             }
         }
     }
@@ -106,31 +106,35 @@ impl Connection {
         Some(self.ack(WINDOW))
     }
 
-    fn receive_open(&mut self, segment: &Segment, intake: Intake) -> Option<Segment> {
-        let window = if intake == Intake::Shut { 0 } else { WINDOW };
+    fn receive_open(&mut self, segment: &Segment, policy: Receive) -> Option<Segment> {
+        let window = if policy == Receive::WindowClosed {
+            0
+        } else {
+            WINDOW
+        };
         if segment.span() == 0 {
-            // In order it only tells us something; out of order it asks where we are (RFC 9293 §3.10.7.4).
+            // An ACK in order needs no reply; one out of order gets the current numbers (RFC 9293 §3.10.7.4).
             return (segment.seq != self.rcv_nxt).then(|| self.ack(window));
         }
-        match intake {
-            Intake::Nothing => return None,
-            Intake::All if !segment.flags.contains(Flags::SYN) => self.take(segment),
-            // No room, or a SYN in an open connection: say again where we are (RFC 9293 §3.10.7.4).
-            Intake::Shut | Intake::All => {}
+        match policy {
+            Receive::ControlOnly => return None,
+            Receive::All if !segment.flags.contains(Flags::SYN) => self.accept_data(segment),
+            // A closed window, or a SYN in an open connection: repeat the current numbers (RFC 9293 §3.10.7.4).
+            Receive::WindowClosed | Receive::All => {}
         }
         Some(self.ack(window))
     }
 
-    /// Takes what is new in the segment, unless it leaves a gap.
-    fn take(&mut self, segment: &Segment) {
-        let starts_in_time = relative(segment.seq, self.rcv_nxt) <= 0;
-        if starts_in_time && relative(segment.end(), self.rcv_nxt) > 0 {
+    /// Accepts the new part of the segment, unless there is a gap before it.
+    fn accept_data(&mut self, segment: &Segment) {
+        let is_contiguous = relative(segment.seq, self.rcv_nxt) <= 0;
+        if is_contiguous && relative(segment.end(), self.rcv_nxt) > 0 {
             self.rcv_nxt = segment.end();
             self.fin_received |= segment.flags.contains(Flags::FIN);
         }
     }
 
-    /// Data of the peer's own.
+    /// Sends data.
     pub(super) fn data(&mut self, payload: &[u8]) -> Segment {
         let segment = Segment {
             payload: payload.to_vec(),
@@ -140,7 +144,7 @@ impl Connection {
         segment
     }
 
-    /// The end of the peer's data.
+    /// Closes the peer's side.
     pub(super) fn fin(&mut self) -> Segment {
         let segment = self.segment(Flags::FIN | Flags::ACK, WINDOW);
         self.snd_nxt = segment.end();
@@ -148,7 +152,7 @@ impl Connection {
         segment
     }
 
-    /// What the peer last said, said again with a window of its choice.
+    /// Repeats the last acknowledgement with an open or a closed window.
     pub(super) fn window(&self, open: bool) -> Segment {
         self.ack(if open { WINDOW } else { 0 })
     }
@@ -178,7 +182,7 @@ impl Connection {
     }
 }
 
-/// The RST a host sends that knows nothing of the connection (RFC 9293 §3.10.7.1).
+/// The RST of a host that has no such connection (RFC 9293 §3.10.7.1).
 pub(super) fn reset(to: &Segment) -> Segment {
     let has_ack = to.flags.contains(Flags::ACK);
     Segment {

@@ -1,18 +1,33 @@
 //! The control bits of a segment, as a set that prints like a capture: `A`, `SA`, `PA`, `RA`.
 //!
-//! Only the six bits of RFC 793 are kept. The congestion bits say nothing about the life of a connection, and
-//! a kernel that negotiates them on its own would change every snapshot.
+//! Only the six bits of RFC 793 are kept. The congestion bits do not affect the life of a connection, and a kernel
+//! that negotiates them by default would change every snapshot.
 
 use std::fmt;
-use std::ops::BitOr;
 
+use bitflags::bitflags;
 use etherparse::{PacketBuilderStep, TcpHeader, TcpSlice};
 
-/// A set of control bits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Flags(u8);
+bitflags! {
+    /// A set of control bits, as in octet 13 of the TCP header.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+    pub struct Flags: u8 {
+        /// The sender has no more data.
+        const FIN = 0x01;
+        /// Opens a connection.
+        const SYN = 0x02;
+        /// Aborts the connection.
+        const RST = 0x04;
+        /// Asks the receiver to deliver the data at once.
+        const PSH = 0x08;
+        /// The acknowledgement number is valid.
+        const ACK = 0x10;
+        /// The segment has urgent data.
+        const URG = 0x20;
+    }
+}
 
-/// Each bit with its letter, in the order they are printed.
+/// The letter of each bit, in the order of printing.
 const LETTERS: [(Flags, char); 6] = [
     (Flags::SYN, 'S'),
     (Flags::FIN, 'F'),
@@ -23,39 +38,11 @@ const LETTERS: [(Flags, char); 6] = [
 ];
 
 impl Flags {
-    /// No more data from the sender.
-    pub const FIN: Self = Self(0x01);
-    /// Opens a connection.
-    pub const SYN: Self = Self(0x02);
-    /// The connection is gone.
-    pub const RST: Self = Self(0x04);
-    /// Deliver now.
-    pub const PSH: Self = Self(0x08);
-    /// The acknowledgement number counts.
-    pub const ACK: Self = Self(0x10);
-    /// Urgent data.
-    pub const URG: Self = Self(0x20);
-
-    /// Whether all bits of `other` are set.
-    #[must_use]
-    pub const fn contains(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
-    }
-
     pub(super) fn of(tcp: &TcpSlice<'_>) -> Self {
-        let bits = [
-            (tcp.fin(), Self::FIN),
-            (tcp.syn(), Self::SYN),
-            (tcp.rst(), Self::RST),
-            (tcp.psh(), Self::PSH),
-            (tcp.ack(), Self::ACK),
-            (tcp.urg(), Self::URG),
-        ];
-        bits.into_iter()
-            .filter(|(set, _)| *set)
-            .fold(Self::default(), |flags, (_, flag)| flags | flag)
+        Self::from_bits_truncate(tcp.header_slice()[13])
     }
 
+    /// Sets the bits in a header; `ack` is the acknowledgement number.
     pub(super) fn put(self, tcp: PacketBuilderStep<TcpHeader>, ack: u32) -> PacketBuilderStep<TcpHeader> {
         let tcp = if self.contains(Self::FIN) { tcp.fin() } else { tcp };
         let tcp = if self.contains(Self::SYN) { tcp.syn() } else { tcp };
@@ -67,14 +54,6 @@ impl Flags {
             tcp
         };
         if self.contains(Self::URG) { tcp.urg(0) } else { tcp }
-    }
-}
-
-impl BitOr for Flags {
-    type Output = Self;
-
-    fn bitor(self, other: Self) -> Self {
-        Self(self.0 | other.0)
     }
 }
 

@@ -1,21 +1,21 @@
-//! A recording as a pcapng file (draft-ietf-opsawg-pcapng), which Wireshark and tcpdump open.
+//! Writes a recording as a pcapng file (draft-ietf-opsawg-pcapng), which Wireshark and tcpdump open.
 //!
-//! Three kinds of block are all a recording needs, written here: the crate for the format was at a release
-//! candidate that asks for a newer compiler than this workspace. Probes carry a packet comment, so that the
-//! file says in Wireshark what the timeline says in a report.
+//! A recording needs three kinds of block, which this module writes itself: the crate for the format was a release
+//! candidate that required a newer compiler than this workspace. Keepalive probes have a packet comment, so that
+//! Wireshark shows the same numbers as the timeline of a report.
 
 use std::time::Duration;
 
 use super::Recording;
 
-/// `LINKTYPE_RAW`: each packet begins with its IP header, so that a tun device and a veth pair look alike.
+/// Packets begin with the IP header, so that captures of a tun device and of a veth pair have one form.
 const LINKTYPE_RAW: u16 = 101;
-/// `opt_comment`.
+/// The option `opt_comment`.
 const COMMENT: u16 = 1;
-/// `if_tsresol`: time stamps count 10^-9 s.
+/// The option `if_tsresol`; its value 9 means nanoseconds.
 const TIME_RESOLUTION: u16 = 9;
 
-/// The whole file.
+/// Returns the contents of the file.
 #[must_use]
 pub fn encode(recording: &Recording) -> Vec<u8> {
     let mut file = Vec::new();
@@ -43,7 +43,7 @@ pub fn encode(recording: &Recording) -> Vec<u8> {
 fn section_header() -> Vec<u8> {
     let mut body = 0x1A2B_3C4D_u32.to_le_bytes().to_vec();
     body.extend([1, 0, 0, 0]);
-    // Length of the section: not given.
+    // Length of the section: unspecified.
     body.extend(u64::MAX.to_le_bytes());
     body
 }
@@ -59,7 +59,7 @@ fn interface() -> Vec<u8> {
 }
 
 fn packet(at: Duration, datagram: &[u8], comment: Option<&str>) -> Vec<u8> {
-    // 64 bits of nanoseconds last until the year 2554.
+    // 64 bits of nanoseconds overflow in the year 2554.
     let nanos = u64::try_from(at.as_nanos()).unwrap_or(u64::MAX);
     let (high, low) = ((nanos >> 32) as u32, nanos as u32);
     let len = u32::try_from(datagram.len()).expect("a datagram is shorter than 64 KiB");
@@ -77,7 +77,7 @@ fn packet(at: Duration, datagram: &[u8], comment: Option<&str>) -> Vec<u8> {
 }
 
 fn option(body: &mut Vec<u8>, code: u16, value: &[u8]) {
-    let len = u16::try_from(value.len()).expect("options are a few words of this module's own");
+    let len = u16::try_from(value.len()).expect("options are short texts of this module");
     body.extend(code.to_le_bytes());
     body.extend(len.to_le_bytes());
     body.extend(value);
@@ -92,7 +92,7 @@ fn block(file: &mut Vec<u8>, kind: u32, body: &[u8]) {
     file.extend(total.to_le_bytes());
 }
 
-/// Everything in the format is aligned to 32 bits.
+/// Pads to 32 bits, the alignment of the format.
 fn pad(body: &mut Vec<u8>) {
     body.resize(body.len().next_multiple_of(4), 0);
 }
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn blocks_are_aligned_and_say_their_length_at_both_ends() {
+    fn blocks_are_aligned_and_have_their_length_at_both_ends() {
         let recording = answered_probe();
         let file = encode(&recording);
         let (mut at, mut kinds) = (0, Vec::new());

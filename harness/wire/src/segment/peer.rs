@@ -1,33 +1,33 @@
-//! The host at the other end of the wire: whom it talks to, and how it behaves.
+//! The host at the other end of the wire: its connections and its behaviour.
 //!
-//! A state machine without clock and without I/O: segments in, segments out. It owns every address that is
-//! not the kernel's and listens on every port, so a scenario needs no set-up to be accepted; the price is that
-//! a refused connection has to be asked for with [`Behaviour::Rebooted`].
+//! [`Peer`] is a state machine without clock and I/O: it maps received segments to segments to send. It accepts
+//! connections on every address that is not the kernel's and on every port, so a scenario needs no set-up. To refuse
+//! a connection, a scenario uses [`Behaviour::Rebooted`].
 
-use super::connection::{Connection, Intake, reset};
+use super::connection::{Connection, Receive, reset};
 use super::recording::Pair;
 use super::{Flags, Segment};
 
-/// How the host treats what it receives.
+/// How the host reacts to segments.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Behaviour {
     /// Accepts connections; acknowledges data, probes and FIN.
     #[default]
     Answering,
-    /// Sends nothing and takes nothing, as if the cable were cut.
+    /// Sends nothing and ignores all segments, as if the cable were cut.
     Silent,
-    /// Has forgotten every connection: an RST to anything.
+    /// Has lost all connections and answers every segment with RST.
     Rebooted,
-    /// Closes its side of every open connection at once, then answers.
+    /// Sends FIN on every open connection at once, then answers.
     Closing,
-    /// Answers, but of the keepalive probes only those the pattern says; it starts over at its end.
-    /// An empty pattern answers none.
+    /// Answers, except for the keepalive probes whose entry in the pattern is false. The pattern repeats. An empty
+    /// pattern answers no probe.
     AnsweringSome(Vec<bool>),
-    /// Answers probes, but acts as if segments with data or FIN were lost.
+    /// Answers probes, but ignores segments with data or FIN.
     HoldingData,
-    /// Closes its window at once and keeps it closed; acknowledges only what it had.
+    /// Closes its window at once and keeps it closed; acknowledges only data received before.
     WindowShut,
-    /// Is gone, and a router on the way says so of every segment ([`unreachable`](super::unreachable())).
+    /// Ignores all segments, and a router answers each one with [`unreachable`](super::unreachable()).
     Unreachable,
 }
 
@@ -38,13 +38,13 @@ pub struct Peer {
     /// Initial sequence number of the next connection.
     next_iss: u32,
     connections: Vec<Connection>,
-    /// Probes seen since the behaviour was chosen; the place in an [`Behaviour::AnsweringSome`] pattern.
+    /// Probes since the last change of behaviour: the index into the pattern of [`Behaviour::AnsweringSome`].
     probes: usize,
 }
 
 impl Peer {
-    /// A host without connections. `first_iss` is the initial sequence number of its first one; each further
-    /// one starts 2^20 later.
+    /// Creates a host without connections. `first_iss` is the initial sequence number of its first connection; that
+    /// of each further one is 2^20 higher.
     #[must_use]
     pub fn new(behaviour: Behaviour, first_iss: u32) -> Self {
         Self {
@@ -55,7 +55,7 @@ impl Peer {
         }
     }
 
-    /// Changes the behaviour; the segments are what the change itself sends.
+    /// Changes the behaviour and returns the segments that the change itself sends.
     pub fn behave(&mut self, behaviour: Behaviour) -> Vec<Segment> {
         let had_window = self.behaviour != Behaviour::WindowShut;
         self.behaviour = behaviour;
@@ -73,7 +73,7 @@ impl Peer {
         }
     }
 
-    /// Opens a connection to the kernel; the segment is its SYN.
+    /// Opens a connection to the kernel and returns its SYN.
     #[must_use]
     pub fn connect(&mut self, pair: Pair) -> Segment {
         let iss = self.take_iss();
@@ -82,13 +82,13 @@ impl Peer {
         syn
     }
 
-    /// Sends data on every open connection, whatever the behaviour.
+    /// Returns segments with data for every open connection, regardless of the behaviour.
     #[must_use]
     pub fn send(&mut self, payload: &[u8]) -> Vec<Segment> {
         self.each_open(|connection| connection.data(payload))
     }
 
-    /// Whether the pair's handshake is complete and the peer has not closed it.
+    /// Whether the handshake of the pair is complete and the peer has not closed the connection.
     #[must_use]
     pub fn is_open(&self, pair: Pair) -> bool {
         self.connections
@@ -96,13 +96,13 @@ impl Peer {
             .any(|connection| connection.pair == pair && connection.is_open())
     }
 
-    /// Whether a router answers in the host's place.
+    /// Whether a router answers instead of the host.
     #[must_use]
     pub fn is_unreachable(&self) -> bool {
         self.behaviour == Behaviour::Unreachable
     }
 
-    /// Takes a segment from the kernel and gives the replies to it, in order.
+    /// Processes a segment of the kernel and returns the replies, in order.
     pub fn receive(&mut self, segment: &Segment) -> Vec<Segment> {
         if matches!(self.behaviour, Behaviour::Silent | Behaviour::Unreachable) {
             return Vec::new();
@@ -146,24 +146,24 @@ impl Peer {
                 return None;
             }
         }
-        let intake = match self.behaviour {
-            Behaviour::HoldingData => Intake::Nothing,
-            Behaviour::WindowShut => Intake::Shut,
-            _ => Intake::All,
+        let policy = match self.behaviour {
+            Behaviour::HoldingData => Receive::ControlOnly,
+            Behaviour::WindowShut => Receive::WindowClosed,
+            _ => Receive::All,
         };
-        connection.receive(segment, intake)
+        connection.receive(segment, policy)
     }
 
-    fn each_open(&mut self, mut say: impl FnMut(&mut Connection) -> Segment) -> Vec<Segment> {
+    fn each_open(&mut self, mut segment_of: impl FnMut(&mut Connection) -> Segment) -> Vec<Segment> {
         self.connections
             .iter_mut()
             .filter(|connection| connection.is_open())
-            .map(&mut say)
+            .map(&mut segment_of)
             .collect()
     }
 
     fn take_iss(&mut self) -> u32 {
-        /// More than any case sends on one connection.
+        /// More octets than any case sends on one connection.
         const STEP: u32 = 1 << 20;
         let iss = self.next_iss;
         self.next_iss = iss.wrapping_add(STEP);

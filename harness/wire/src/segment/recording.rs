@@ -1,12 +1,10 @@
-//! What went over the wire, with numbers a reader can compare: relative to each connection's first octet.
+//! The segments on the wire, with sequence numbers relative to the first octet of each connection.
 //!
-//! A [`Recorder`] is fed every segment as the peer meets it; the [`Recording`] it yields is in the order of
-//! time, answers questions, prints a timeline and becomes a capture (`pcapng`). Whoever moves the bytes gives
-//! the times.
+//! A [`Recorder`] receives every segment that the peer processes or sends. Its [`Recording`] is ordered by time,
+//! prints a timeline, and can be written as a capture (`pcapng`). The caller supplies the times.
 //!
-//! Whether a segment is a keepalive probe depends on what the peer had acknowledged by then. That is kept with
-//! each entry (`una`, `next`), so that a claim about the form of a probe needs no second reading; the price
-//! is two numbers an entry.
+//! Whether a segment is a keepalive probe depends on what the peer had acknowledged before it. Each entry stores this
+//! state (`una`, `next`), so that a claim about a probe need not replay the recording.
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -17,13 +15,13 @@ use super::{Flags, Segment, relative};
 /// The two ends of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Pair {
-    /// The end in user space.
+    /// The address of the peer in user space.
     pub peer: SocketAddr,
-    /// The end under test.
+    /// The address of the kernel under test.
     pub kernel: SocketAddr,
 }
 
-/// Who sent a segment.
+/// The sender of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
     /// From the kernel under test to the peer; `>` in a timeline.
@@ -32,14 +30,14 @@ pub enum Direction {
     FromPeer,
 }
 
-/// One segment on the wire. Sequence numbers count from the first octet of data: the SYN has -1.
+/// One segment on the wire. Sequence numbers are relative to the first octet of data, so the SYN has -1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recorded {
-    /// When, since the recording began.
+    /// Time since the recording began.
     pub at: Duration,
-    /// Who sent it.
+    /// The sender.
     pub direction: Direction,
-    /// On which connection.
+    /// The connection.
     pub pair: Pair,
     /// Sequence number, relative to the sender's first octet.
     pub seq: i32,
@@ -49,19 +47,19 @@ pub struct Recorded {
     pub flags: Flags,
     /// Octets of data.
     pub len: usize,
-    /// Window in octets as written in the header.
+    /// Window in octets, as in the header.
     pub window: u16,
-    /// The kernel's oldest octet that the peer had not acknowledged before this segment (SND.UNA of the kernel).
+    /// The oldest octet of the kernel that the peer had not acknowledged before this segment (SND.UNA of the kernel).
     pub una: i32,
-    /// The octet the kernel had to expect from the peer before this segment (RCV.NXT of the kernel).
+    /// The next octet that the kernel expected from the peer before this segment (RCV.NXT of the kernel).
     pub next: i32,
-    /// The IP datagram as it was on the wire.
+    /// The IP datagram.
     pub datagram: Vec<u8>,
 }
 
 impl Recorded {
-    /// A keepalive probe: the sequence number just before what is awaited, no data, nothing but ACK
-    /// (RFC 9293 §3.8.4). A probe of a closed window has the same form.
+    /// Whether the segment is a keepalive probe: sequence number SND.NXT - 1, no data, only ACK (RFC 9293 §3.8.4).
+    /// A probe of a closed window has the same form.
     #[must_use]
     pub fn is_keepalive_probe(&self) -> bool {
         self.direction == Direction::FromKernel
@@ -71,7 +69,7 @@ impl Recorded {
     }
 }
 
-/// All segments of one case in the order of time.
+/// All segments of one case, ordered by time.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Recording {
     /// When the recording began, since the Unix epoch.
@@ -88,7 +86,7 @@ impl Recording {
             .filter(|segment| segment.is_keepalive_probe())
     }
 
-    /// Only the segments of one connection.
+    /// The segments of one connection.
     #[must_use]
     pub fn of(&self, pair: Pair) -> Self {
         let segments = self
@@ -103,7 +101,7 @@ impl Recording {
         }
     }
 
-    /// Only what came at or after `origin`, with times counted from there.
+    /// The segments at or after `origin`, with times relative to it.
     #[must_use]
     pub fn since(&self, origin: Duration) -> Self {
         let segments = self.segments.iter().filter_map(|segment| {
@@ -119,8 +117,8 @@ impl Recording {
         }
     }
 
-    /// One line a segment: seconds, direction, flags, numbers; `probe N` counts per connection. A second
-    /// connection and further ones are marked `#2`, `#3` in the order of their first segments.
+    /// Prints one line per segment: seconds, direction, flags, numbers. `probe N` counts per connection. Connections
+    /// after the first are marked `#2`, `#3`, in the order of their first segments.
     #[must_use]
     pub fn timeline(&self) -> String {
         let mut pairs: Vec<(Pair, usize)> = Vec::new();
@@ -165,11 +163,13 @@ fn line(segment: &Recorded, connection: usize, probe: usize) -> String {
     line
 }
 
-/// Where each side of a connection started and how far it has come, in raw sequence numbers.
+/// The first and the current sequence numbers of a connection, as on the wire.
 #[derive(Debug)]
 struct Track {
     pair: Pair,
+    /// First octet of the kernel's data.
     kernel_first: Option<u32>,
+    /// First octet of the peer's data.
     peer_first: Option<u32>,
     una: Option<u32>,
     next: Option<u32>,
@@ -183,7 +183,7 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Nothing recorded yet; `began` is the time since the Unix epoch that `at` counts from.
+    /// Starts an empty recording; `began` is the time of its start since the Unix epoch.
     #[must_use]
     pub fn new(began: Duration) -> Self {
         Self {
@@ -195,14 +195,14 @@ impl Recorder {
         }
     }
 
-    /// What has been recorded so far.
+    /// The recording so far.
     #[must_use]
     pub fn recording(&self) -> &Recording {
         &self.recording
     }
 
-    /// Adds one segment; `datagram` is the segment as it was on the wire. One that was on the wire before
-    /// those the peer has already met or sent takes its place among them.
+    /// Adds one segment; `datagram` holds its bytes. The segment is inserted by its time, which may be earlier than
+    /// that of segments recorded before.
     pub fn record(&mut self, at: Duration, direction: Direction, segment: &Segment, datagram: Vec<u8>) {
         let pair = match direction {
             Direction::FromKernel => Pair {
@@ -255,14 +255,14 @@ impl Recorder {
         segments.insert(place, recorded);
     }
 
-    /// The track of the pair; a new one if a connection is opened on it, even where an older one was.
+    /// The track of the pair. A segment that opens a connection starts a new track, also on a pair used before.
     fn track(&mut self, pair: Pair, opens: bool) -> &mut Track {
         let known = self
             .tracks
             .iter()
             .rposition(|track| track.pair == pair)
             .filter(|&found| {
-                // A SYN sent again belongs to the track it opened: nothing has been acknowledged there.
+                // A retransmitted SYN belongs to the track that it opened: nothing has been acknowledged there.
                 !opens || (self.tracks[found].una.is_none() && self.tracks[found].next.is_none())
             });
         let place = known.unwrap_or_else(|| {

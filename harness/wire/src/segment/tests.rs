@@ -1,4 +1,4 @@
-//! Segments round-trip and reject every cut; the peer and the recording are told text to text.
+//! Tests: segments round-trip, truncated ones are refused, and the peer's replies match expected timelines.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -21,7 +21,7 @@ fn pair() -> Pair {
     }
 }
 
-/// A segment of the kernel's, numbered from the first octet of each side.
+/// A segment of the kernel; `seq` and `ack` are relative to the first octet of each side.
 fn kernel(flags: Flags, seq: u32, ack: u32, payload: &[u8]) -> Segment {
     Segment {
         source: pair().kernel,
@@ -45,7 +45,7 @@ fn probe() -> Segment {
     kernel(Flags::ACK, BEFORE, 0, b"")
 }
 
-/// A peer and what it says, in the order of the wire.
+/// A peer and the recording of its exchange with the kernel.
 struct Wire {
     peer: Peer,
     recorder: Recorder,
@@ -53,7 +53,7 @@ struct Wire {
 }
 
 impl Wire {
-    /// The kernel has connected to a peer that answers.
+    /// A connection that the kernel has opened to an answering peer.
     fn connected() -> Self {
         let peer = Peer::new(Behaviour::Answering, ISS);
         let mut wire = Self {
@@ -61,8 +61,8 @@ impl Wire {
             recorder: Recorder::default(),
             seconds: 0,
         };
-        wire.kernel_says(&kernel(Flags::SYN, BEFORE, 0, b""));
-        wire.kernel_says(&kernel(Flags::ACK, 0, 0, b""));
+        wire.kernel_sends(&kernel(Flags::SYN, BEFORE, 0, b""));
+        wire.kernel_sends(&kernel(Flags::ACK, 0, 0, b""));
         wire
     }
 
@@ -72,14 +72,14 @@ impl Wire {
             .record(at, direction, segment, segment.emit().unwrap());
     }
 
-    fn kernel_says(&mut self, segment: &Segment) {
+    fn kernel_sends(&mut self, segment: &Segment) {
         self.record(Direction::FromKernel, segment);
         let replies = self.peer.receive(segment);
-        self.peer_says(&replies);
+        self.peer_sends(&replies);
         self.seconds += 1;
     }
 
-    fn peer_says(&mut self, segments: &[Segment]) {
+    fn peer_sends(&mut self, segments: &[Segment]) {
         for segment in segments {
             self.record(Direction::FromPeer, segment);
         }
@@ -87,11 +87,11 @@ impl Wire {
 
     fn behaves(&mut self, behaviour: Behaviour) {
         let segments = self.peer.behave(behaviour);
-        self.peer_says(&segments);
+        self.peer_sends(&segments);
     }
 
     /// The timeline after the handshake.
-    fn tells(&self, expected: &[&str]) {
+    fn assert_timeline(&self, expected: &[&str]) {
         let timeline = self.recorder.recording().timeline();
         let lines: Vec<_> = timeline.lines().skip(3).map(str::trim_start).collect();
         assert_eq!(lines, expected, "\n{timeline}");
@@ -100,7 +100,7 @@ impl Wire {
 
 pub(super) fn answered_probe() -> Recording {
     let mut wire = Wire::connected();
-    wire.kernel_says(&probe());
+    wire.kernel_sends(&probe());
     wire.recorder.recording().clone()
 }
 
@@ -131,11 +131,11 @@ fn the_peer_opens_a_connection_itself() {
 #[test]
 fn an_answering_peer_acknowledges_probes_data_and_fin() {
     let mut wire = Wire::connected();
-    wire.kernel_says(&probe());
-    wire.kernel_says(&kernel(Flags::PSH | Flags::ACK, 0, 0, b"hello"));
-    wire.kernel_says(&kernel(Flags::ACK, 4, 0, b""));
-    wire.kernel_says(&kernel(Flags::FIN | Flags::ACK, 5, 0, b""));
-    wire.tells(&[
+    wire.kernel_sends(&probe());
+    wire.kernel_sends(&kernel(Flags::PSH | Flags::ACK, 0, 0, b"hello"));
+    wire.kernel_sends(&kernel(Flags::ACK, 4, 0, b""));
+    wire.kernel_sends(&kernel(Flags::FIN | Flags::ACK, 5, 0, b""));
+    wire.assert_timeline(&[
         "2.000 > A seq=-1 ack=0 len=0  probe 1",
         "2.000 < A seq=0 ack=0 len=0",
         "3.000 > PA seq=0 ack=0 len=5",
@@ -148,13 +148,13 @@ fn an_answering_peer_acknowledges_probes_data_and_fin() {
 }
 
 #[test]
-fn a_silent_peer_is_probed_and_says_nothing() {
+fn a_silent_peer_answers_no_probe() {
     let mut wire = Wire::connected();
     wire.behaves(Behaviour::Silent);
-    wire.kernel_says(&probe());
-    wire.kernel_says(&probe());
-    wire.kernel_says(&kernel(Flags::RST | Flags::ACK, 0, 0, b""));
-    wire.tells(&[
+    wire.kernel_sends(&probe());
+    wire.kernel_sends(&probe());
+    wire.kernel_sends(&kernel(Flags::RST | Flags::ACK, 0, 0, b""));
+    wire.assert_timeline(&[
         "2.000 > A seq=-1 ack=0 len=0  probe 1",
         "3.000 > A seq=-1 ack=0 len=0  probe 2",
         "4.000 > RA seq=0 ack=0 len=0",
@@ -162,13 +162,13 @@ fn a_silent_peer_is_probed_and_says_nothing() {
 }
 
 #[test]
-fn what_a_silent_peer_missed_it_takes_when_it_answers_again() {
+fn a_silent_peer_accepts_retransmissions_once_it_answers_again() {
     let mut wire = Wire::connected();
     wire.behaves(Behaviour::Silent);
-    wire.kernel_says(&kernel(Flags::ACK, 0, 0, b"lost"));
+    wire.kernel_sends(&kernel(Flags::ACK, 0, 0, b"lost"));
     wire.behaves(Behaviour::Answering);
-    wire.kernel_says(&kernel(Flags::ACK, 0, 0, b"lost"));
-    wire.tells(&[
+    wire.kernel_sends(&kernel(Flags::ACK, 0, 0, b"lost"));
+    wire.assert_timeline(&[
         "2.000 > A seq=0 ack=0 len=4",
         "3.000 > A seq=0 ack=0 len=4",
         "3.000 < A seq=0 ack=4 len=0",
@@ -176,12 +176,12 @@ fn what_a_silent_peer_missed_it_takes_when_it_answers_again() {
 }
 
 #[test]
-fn a_rebooted_peer_resets_at_the_number_the_kernel_awaits() {
+fn a_rebooted_peer_sends_a_reset_with_the_expected_number() {
     let mut wire = Wire::connected();
     wire.behaves(Behaviour::Rebooted);
-    wire.kernel_says(&probe());
-    wire.kernel_says(&kernel(Flags::SYN, BEFORE, 0, b""));
-    wire.tells(&[
+    wire.kernel_sends(&probe());
+    wire.kernel_sends(&kernel(Flags::SYN, BEFORE, 0, b""));
+    wire.assert_timeline(&[
         "2.000 > A seq=-1 ack=0 len=0  probe 1",
         "2.000 < R seq=0 ack=- len=0",
         "3.000 > S seq=-1 ack=- len=0",
@@ -193,10 +193,10 @@ fn a_rebooted_peer_resets_at_the_number_the_kernel_awaits() {
 fn a_closing_peer_sends_one_fin_and_still_answers() {
     let mut wire = Wire::connected();
     wire.behaves(Behaviour::Closing);
-    wire.kernel_says(&kernel(Flags::ACK, 0, 1, b""));
-    wire.kernel_says(&kernel(Flags::ACK, BEFORE, 1, b""));
-    wire.kernel_says(&kernel(Flags::FIN | Flags::ACK, 0, 1, b""));
-    wire.tells(&[
+    wire.kernel_sends(&kernel(Flags::ACK, 0, 1, b""));
+    wire.kernel_sends(&kernel(Flags::ACK, BEFORE, 1, b""));
+    wire.kernel_sends(&kernel(Flags::FIN | Flags::ACK, 0, 1, b""));
+    wire.assert_timeline(&[
         "2.000 < FA seq=0 ack=0 len=0",
         "2.000 > A seq=0 ack=1 len=0",
         "3.000 > A seq=-1 ack=1 len=0  probe 1",
@@ -208,14 +208,14 @@ fn a_closing_peer_sends_one_fin_and_still_answers() {
 }
 
 #[test]
-fn a_pattern_chooses_the_probes_that_are_answered() {
+fn a_pattern_selects_the_answered_probes() {
     let mut wire = Wire::connected();
     wire.behaves(Behaviour::AnsweringSome(vec![false, true]));
     for _ in 0..3 {
-        wire.kernel_says(&probe());
+        wire.kernel_sends(&probe());
     }
-    wire.kernel_says(&kernel(Flags::ACK, 0, 0, b"data"));
-    wire.tells(&[
+    wire.kernel_sends(&kernel(Flags::ACK, 0, 0, b"data"));
+    wire.assert_timeline(&[
         "2.000 > A seq=-1 ack=0 len=0  probe 1",
         "3.000 > A seq=-1 ack=0 len=0  probe 2",
         "3.000 < A seq=0 ack=0 len=0",
@@ -229,9 +229,9 @@ fn a_pattern_chooses_the_probes_that_are_answered() {
 fn held_data_is_never_acknowledged_but_probes_are() {
     let mut wire = Wire::connected();
     wire.behaves(Behaviour::HoldingData);
-    wire.kernel_says(&kernel(Flags::ACK, 0, 0, b"data"));
-    wire.kernel_says(&probe());
-    wire.tells(&[
+    wire.kernel_sends(&kernel(Flags::ACK, 0, 0, b"data"));
+    wire.kernel_sends(&probe());
+    wire.assert_timeline(&[
         "2.000 > A seq=0 ack=0 len=4",
         "3.000 > A seq=-1 ack=0 len=0  probe 1",
         "3.000 < A seq=0 ack=0 len=0",
@@ -239,15 +239,15 @@ fn held_data_is_never_acknowledged_but_probes_are() {
 }
 
 #[test]
-fn a_router_quotes_what_it_cannot_deliver_and_the_host_says_nothing() {
+fn a_router_quotes_the_datagram_of_an_unreachable_peer() {
     let mut wire = Wire::connected();
     wire.behaves(Behaviour::Unreachable);
     assert!(wire.peer.is_unreachable() && wire.peer.receive(&probe()).is_empty());
     let datagram = probe().emit().unwrap();
     let message = unreachable(&datagram).unwrap();
-    let told = etherparse::SlicedPacket::from_ip(&message).unwrap();
-    let Some(etherparse::TransportSlice::Icmpv4(icmp)) = told.transport else {
-        panic!("{told:?}")
+    let packet = etherparse::SlicedPacket::from_ip(&message).unwrap();
+    let Some(etherparse::TransportSlice::Icmpv4(icmp)) = packet.transport else {
+        panic!("{packet:?}")
     };
     assert_eq!((icmp.type_u8(), icmp.code_u8()), (3, 1));
     assert_eq!(icmp.payload(), datagram);
@@ -255,10 +255,10 @@ fn a_router_quotes_what_it_cannot_deliver_and_the_host_says_nothing() {
 }
 
 #[test]
-fn a_shut_window_is_announced_and_opened_again() {
+fn a_closed_window_is_announced_and_opened_again() {
     let mut wire = Wire::connected();
     wire.behaves(Behaviour::WindowShut);
-    wire.kernel_says(&kernel(Flags::ACK, 0, 0, b"x"));
+    wire.kernel_sends(&kernel(Flags::ACK, 0, 0, b"x"));
     wire.behaves(Behaviour::Answering);
     let windows: Vec<_> = wire.recorder.recording().segments[3..]
         .iter()
@@ -272,30 +272,30 @@ fn a_shut_window_is_announced_and_opened_again() {
 }
 
 #[test]
-fn data_of_the_peer_moves_what_the_kernel_must_expect() {
+fn data_of_the_peer_advances_the_number_the_kernel_expects() {
     let mut wire = Wire::connected();
     let data = wire.peer.send(b"abc");
-    wire.peer_says(&data);
-    wire.kernel_says(&kernel(Flags::ACK, BEFORE, 3, b""));
+    wire.peer_sends(&data);
+    wire.kernel_sends(&kernel(Flags::ACK, BEFORE, 3, b""));
     let last = wire.recorder.recording().probes().last().unwrap();
     assert_eq!((last.ack, last.next, last.una), (Some(3), 3, 0));
 }
 
 #[test]
-fn a_segment_that_leaves_a_gap_is_not_taken() {
+fn a_segment_after_a_gap_is_not_accepted() {
     let mut wire = Wire::connected();
-    wire.kernel_says(&kernel(Flags::ACK, 3, 0, b"late"));
-    wire.tells(&["2.000 > A seq=3 ack=0 len=4", "2.000 < A seq=0 ack=0 len=0"]);
+    wire.kernel_sends(&kernel(Flags::ACK, 3, 0, b"late"));
+    wire.assert_timeline(&["2.000 > A seq=3 ack=0 len=4", "2.000 < A seq=0 ack=0 len=0"]);
 }
 
 #[test]
-fn a_new_connection_on_the_same_ports_counts_anew() {
+fn a_new_connection_on_the_same_ports_counts_from_its_own_syn() {
     let mut wire = Wire::connected();
-    wire.kernel_says(&kernel(Flags::RST | Flags::ACK, 0, 0, b""));
+    wire.kernel_sends(&kernel(Flags::RST | Flags::ACK, 0, 0, b""));
     let mut syn = kernel(Flags::SYN, BEFORE, 0, b"");
     syn.seq = 99;
-    wire.kernel_says(&syn);
-    wire.tells(&[
+    wire.kernel_sends(&syn);
+    wire.assert_timeline(&[
         "2.000 > RA seq=0 ack=0 len=0",
         "3.000 > S seq=-1 ack=- len=0",
         "3.000 < SA seq=-1 ack=0 len=0",
@@ -303,9 +303,9 @@ fn a_new_connection_on_the_same_ports_counts_anew() {
 }
 
 #[test]
-fn a_segment_met_late_is_recorded_at_its_time() {
+fn a_segment_that_arrives_late_is_recorded_at_its_time() {
     let mut wire = Wire::connected();
-    wire.kernel_says(&probe());
+    wire.kernel_sends(&probe());
     wire.recorder.record(
         Duration::from_millis(1500),
         Direction::FromKernel,
@@ -324,7 +324,7 @@ fn a_segment_met_late_is_recorded_at_its_time() {
 }
 
 #[test]
-fn a_recording_can_be_cut_at_an_origin() {
+fn a_recording_can_start_at_an_origin() {
     let recording = answered_probe().since(Duration::from_secs(2));
     assert_eq!(
         recording.timeline().lines().next(),
@@ -337,7 +337,7 @@ fn a_recording_can_be_cut_at_an_origin() {
 }
 
 #[test]
-fn other_protocols_fragments_and_wrong_sums_are_refused() {
+fn other_protocols_fragments_and_wrong_checksums_are_refused() {
     let sound = probe().emit().unwrap();
     let with = |at: usize, byte: u8| {
         let mut bytes = sound.clone();
@@ -352,7 +352,7 @@ fn other_protocols_fragments_and_wrong_sums_are_refused() {
 }
 
 #[test]
-fn families_do_not_mix() {
+fn mixed_families_and_long_payloads_are_refused() {
     let mixed = Segment {
         source: "[::1]:1".parse().unwrap(),
         ..probe()
@@ -414,7 +414,7 @@ proptest! {
     }
 
     #[test]
-    fn every_cut_of_a_datagram_is_refused(segment in segments()) {
+    fn every_truncation_of_a_datagram_is_refused(segment in segments()) {
         let datagram = segment.emit().unwrap();
         for cut in 0..datagram.len() {
             prop_assert!(Segment::parse(&datagram[..cut]).is_err(), "cut at {}", cut);
@@ -426,7 +426,7 @@ proptest! {
         let _ = Segment::parse(&bytes);
     }
 
-    /// Whatever arrives, a host answers with one segment at most, and a reset is never answered.
+    /// A host answers any segment with at most one segment, and never answers a reset.
     #[test]
     fn a_peer_never_answers_a_reset(
         arriving in vec((flags(), 0..4_u32, 0..4_u32, vec(any::<u8>(), 0..3)), 0..20),

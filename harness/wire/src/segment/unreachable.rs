@@ -1,7 +1,7 @@
-//! What a router says of a segment that it cannot deliver.
+//! The ICMP message of a router about a segment that it cannot deliver.
 //!
-//! RFC 9293 §3.9.2.2 calls it a soft error: it tells nothing about the connection and must not end it. No
-//! connection of the peer sends it, so it is made from the datagram alone.
+//! RFC 9293 §3.9.2.2 calls it a soft error, which must not end the connection. A router has no connections, so the
+//! message depends on the datagram alone.
 
 use std::net::IpAddr;
 
@@ -10,11 +10,11 @@ use etherparse::icmpv6::DestUnreachableCode;
 use etherparse::{Icmpv4Type, Icmpv6Type, IpSlice, PacketBuilder};
 
 const HOPS: u8 = 64;
-/// RFC 4443 §2.4 (c): with its headers the message fits the smallest MTU, 1280 octets.
+/// With its headers the message fits the minimum MTU of 1280 octets (RFC 4443 §2.4 (c)).
 const MOST_QUOTED: usize = 1280 - 48;
 
-/// ICMP "host unreachable" or ICMPv6 "address unreachable" about a datagram, from where that was going to; `None`
-/// where it is no IP datagram.
+/// ICMP "host unreachable" or ICMPv6 "address unreachable" about a datagram, sent from the datagram's destination;
+/// `None` if the bytes are not an IP datagram.
 #[must_use]
 pub fn unreachable(datagram: &[u8]) -> Option<Vec<u8>> {
     let ip = IpSlice::from_slice(datagram).ok()?;

@@ -8,7 +8,8 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use reusespec_wire::http1::{
-    Asked, Closing, CutError, Ended, Limits, Reader, ReplyPoint, Request, RequestPoint, Tail, Transcript,
+    Closing, ConnectionEnd, Limits, Reader, ReplyPoint, Request, RequestKind, RequestPoint, SplitError, Tail,
+    Transcript,
 };
 use socket2::SockRef;
 
@@ -47,13 +48,13 @@ impl Connection {
         })
     }
 
-    pub(super) fn send(&mut self, outgoing: &Outgoing) -> Result<(), CutError> {
+    pub(super) fn send(&mut self, outgoing: &Outgoing) -> Result<(), SplitError> {
         self.ask(&outgoing.requests);
         if !outgoing.raw.is_empty() {
             self.lines
                 .feed(&outgoing.raw)
                 .into_iter()
-                .for_each(|asked| self.reader.asked(asked));
+                .for_each(|request| self.reader.expect_reply(request));
             self.transcript.sent_raw(&outgoing.raw);
         }
         self.ask(&outgoing.behind);
@@ -69,7 +70,7 @@ impl Connection {
 
     fn ask(&mut self, requests: &[Request]) {
         for request in requests {
-            self.reader.asked(Asked::of_method(&request.method));
+            self.reader.expect_reply(RequestKind::of_method(&request.method));
             self.transcript.sent(request);
         }
     }
@@ -166,7 +167,7 @@ impl Connection {
     }
 
     pub(super) fn half_close(&mut self) {
-        self.transcript.did("half-close");
+        self.transcript.performed("half-close");
         // Refused only where the connection has ended already, and that is told with the end.
         let _ = self.stream.shutdown(Shutdown::Write);
     }
@@ -178,7 +179,7 @@ impl Connection {
 
     /// Notes something that was done to the server.
     pub(super) fn did(&mut self, what: &str) {
-        self.transcript.did(what);
+        self.transcript.performed(what);
     }
 
     /// Whether the peer has ended the connection.
@@ -195,10 +196,10 @@ impl Connection {
             let tail = self.reader.finish();
             self.take();
             if tail != Tail::Nothing {
-                self.transcript.left(&tail);
+                self.transcript.remaining(&tail);
             }
         }
-        self.transcript.ended(&Ended {
+        self.transcript.ended(&ConnectionEnd {
             closing: self.closing.unwrap_or(Closing::Open),
             reply: point,
             request: self.request,

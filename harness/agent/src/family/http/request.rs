@@ -1,14 +1,14 @@
 //! Steps' requests → bytes and lines of the transcript.
 
 use reusespec_core::step::http::{self as step, Send};
-use reusespec_wire::http1::{Asked, Chunk, Cut, CutError, CutPoint, Request, RequestBody};
+use reusespec_wire::http1::{Chunk, Request, RequestBody, RequestKind, Split, SplitError, SplitPoint};
 
 /// What is written, and what it asks for.
 pub(super) struct Outgoing {
     pub(super) requests: Vec<Request>,
     pub(super) raw: Vec<u8>,
     pub(super) behind: Vec<Request>,
-    cut: Cut,
+    split: Split,
 }
 
 impl Outgoing {
@@ -24,7 +24,7 @@ impl Outgoing {
                 .collect(),
             raw: raw.as_bytes().to_vec(),
             behind: send.behind.iter().map(request).collect(),
-            cut: cut(&send.cut),
+            split: split(&send.cut),
         }
     }
 
@@ -35,8 +35,8 @@ impl Outgoing {
         bytes
     }
 
-    pub(super) fn pieces<'b>(&self, bytes: &'b [u8]) -> Result<Vec<&'b [u8]>, CutError> {
-        self.cut.segments(bytes)
+    pub(super) fn pieces<'b>(&self, bytes: &'b [u8]) -> Result<Vec<&'b [u8]>, SplitError> {
+        self.split.pieces(bytes)
     }
 }
 
@@ -47,7 +47,7 @@ pub(super) struct RequestLines {
 }
 
 impl RequestLines {
-    pub(super) fn feed(&mut self, bytes: &[u8]) -> Vec<Asked> {
+    pub(super) fn feed(&mut self, bytes: &[u8]) -> Vec<RequestKind> {
         let mut asked = Vec::new();
         for &byte in bytes {
             if byte != b'\n' {
@@ -56,7 +56,7 @@ impl RequestLines {
             }
             let line = String::from_utf8_lossy(&std::mem::take(&mut self.line)).into_owned();
             if line.contains(" HTTP/") {
-                asked.push(Asked::of_method(line.split(' ').next().unwrap_or_default()));
+                asked.push(RequestKind::of_method(line.split(' ').next().unwrap_or_default()));
             }
         }
         asked
@@ -109,13 +109,13 @@ fn body(step: &step::Request) -> RequestBody {
     }
 }
 
-fn cut(step: &step::Cut) -> Cut {
+fn split(step: &step::Cut) -> Split {
     match step {
-        step::Cut::Whole => Cut::Whole,
-        step::Cut::ByteByByte => Cut::ByteByByte,
+        step::Cut::Whole => Split::Whole,
+        step::Cut::ByteByByte => Split::ByteByByte,
         step::Cut::After(marks) => {
-            let place = |mark: &String| CutPoint::After(mark.clone().into_bytes());
-            Cut::At(marks.iter().map(place).collect())
+            let place = |mark: &String| SplitPoint::After(mark.clone().into_bytes());
+            Split::At(marks.iter().map(place).collect())
         }
     }
 }

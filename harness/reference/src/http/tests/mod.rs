@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use reusespec_wire::http1::{
-    Asked, Closing, Ended, Limits, Reader, ReplyPoint, RequestPoint, Tail, Transcript,
+    Closing, ConnectionEnd, Limits, Reader, ReplyPoint, RequestKind, RequestPoint, Tail, Transcript,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -85,7 +85,7 @@ impl Client {
         let lines: String = self.line.drain(..rest).collect();
         for line in lines.lines().filter(|line| line.contains(" HTTP/")) {
             let method = line.split(' ').next().unwrap_or_default();
-            self.reader.asked(Asked::of_method(method));
+            self.reader.expect_reply(RequestKind::of_method(method));
         }
         let _ = self.stream.write_all(text.as_bytes()).await;
     }
@@ -131,13 +131,13 @@ impl Client {
         };
         let tail = self.reader.finish();
         self.take();
-        self.transcript.left(&tail);
+        self.transcript.remaining(&tail);
         let reply = if tail == Tail::Nothing {
             ReplyPoint::Between
         } else {
             ReplyPoint::Unknown
         };
-        self.transcript.ended(&Ended {
+        self.transcript.ended(&ConnectionEnd {
             closing,
             reply,
             request: RequestPoint::AfterLastByte,

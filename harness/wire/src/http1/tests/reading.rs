@@ -1,4 +1,4 @@
-//! What the reader makes of replies, good, odd and hostile.
+//! The reader's results for valid, unusual and hostile replies.
 
 use super::super::*;
 use super::{read, transcript};
@@ -10,16 +10,16 @@ HTTP/1.1 204 \r\n\r\n\
 HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n0\r\nDigest: z\r\n\r\n\
 HTTP/1.1 200\r\nConnection: close\r\n\r\nthe rest";
 
-const ASKED: [Asked; 4] = [Asked::Other; 4];
+const REQUESTS: [RequestKind; 4] = [RequestKind::Other; 4];
 
-fn lines(bytes: &[u8], asked: &[Asked]) -> String {
-    transcript(Limits::default(), asked, bytes)
+fn lines(bytes: &[u8], requests: &[RequestKind]) -> String {
+    transcript(Limits::default(), requests, bytes)
 }
 
 #[test]
 fn the_exchange_reads_as_five_messages() {
     assert_eq!(
-        lines(EXCHANGE, &ASKED),
+        lines(EXCHANGE, &REQUESTS),
         "< 100 HTTP/1.1\n\
          < 200 HTTP/1.1 foo Keep-Alive content-length=5 \"hello\"\n\
          < 204 HTTP/1.1 no-body\n\
@@ -30,33 +30,33 @@ fn the_exchange_reads_as_five_messages() {
 
 #[test]
 fn field_lines_keep_case_order_and_spaces() {
-    let (responses, _) = read(Limits::default(), &ASKED, &[EXCHANGE]);
+    let (responses, _) = read(Limits::default(), &REQUESTS, &[EXCHANGE]);
     let raw: Vec<_> = responses[0].head.fields.iter().map(FieldLine::raw).collect();
     assert_eq!(raw, [&b"content-LENGTH:  5"[..], b"Connection: foo,, Keep-Alive"]);
     assert!(responses[0].says_keep_alive() && !responses[0].says_close());
 }
 
 #[test]
-fn no_cut_changes_the_answer() {
-    let whole = read(Limits::default(), &ASKED, &[EXCHANGE]);
+fn the_result_does_not_depend_on_the_pieces() {
+    let whole = read(Limits::default(), &REQUESTS, &[EXCHANGE]);
     for at in 0..=EXCHANGE.len() {
         let (before, after) = EXCHANGE.split_at(at);
         assert_eq!(
-            read(Limits::default(), &ASKED, &[before, after]),
+            read(Limits::default(), &REQUESTS, &[before, after]),
             whole,
             "cut at {at}"
         );
     }
     let bytes: Vec<_> = EXCHANGE.chunks(1).collect();
-    assert_eq!(read(Limits::default(), &ASKED, &bytes), whole);
+    assert_eq!(read(Limits::default(), &REQUESTS, &bytes), whole);
 }
 
 #[test]
-fn every_truncation_gives_a_prefix_of_the_replies_and_says_what_is_cut() {
-    let (whole, _) = read(Limits::default(), &ASKED, &[EXCHANGE]);
+fn a_truncated_exchange_gives_its_complete_replies_and_a_tail() {
+    let (whole, _) = read(Limits::default(), &REQUESTS, &[EXCHANGE]);
     let until_close = EXCHANGE.len() - b"the rest".len();
     for at in 0..until_close {
-        let (responses, tail) = read(Limits::default(), &ASKED, &[&EXCHANGE[..at]]);
+        let (responses, tail) = read(Limits::default(), &REQUESTS, &[&EXCHANGE[..at]]);
         assert_eq!(responses, whole[..responses.len()], "cut at {at}");
         let ends = [b"hello".as_slice(), b"204 \r\n\r\n", b"z\r\n\r\n"];
         let between = at == 0 || ends.iter().any(|end| EXCHANGE[..at].ends_with(end));
@@ -69,48 +69,54 @@ fn every_truncation_gives_a_prefix_of_the_replies_and_says_what_is_cut() {
 }
 
 #[test]
-fn replies_without_content_by_rule_leave_the_next_one_in_step() {
+fn a_reply_without_content_does_not_consume_the_next_reply() {
     // RFC 9112 §6.3, rules 1 and 2.
     let bytes =
         b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nHTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n\
                   HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
     assert_eq!(
-        lines(bytes, &[Asked::Head, Asked::Other, Asked::Other]),
+        lines(
+            bytes,
+            &[RequestKind::Head, RequestKind::Other, RequestKind::Other]
+        ),
         "< 200 HTTP/1.1 no-body (length 9)\n< 304 HTTP/1.1 no-body (length 9)\n< 200 HTTP/1.1 content-length=0"
     );
 }
 
 #[test]
-fn chunked_wins_over_a_length_and_both_are_shown() {
+fn chunked_overrides_a_length_and_both_are_shown() {
     // RFC 9112 §6.3, rule 3.
     let bytes =
         b"HTTP/1.0 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: gzip, Chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n";
-    assert_eq!(lines(bytes, &ASKED), "< 200 HTTP/1.0 chunked (length 3) \"ab\"");
+    assert_eq!(
+        lines(bytes, &REQUESTS),
+        "< 200 HTTP/1.0 chunked (length 3) \"ab\""
+    );
 }
 
 #[test]
-fn a_reply_nobody_asked_for_is_marked() {
+fn an_unsolicited_reply_is_marked() {
     let bytes = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
     assert_eq!(lines(bytes, &[]), "< 408 HTTP/1.1 close content-length=0 unasked");
 }
 
 #[test]
-fn what_follows_a_switch_of_protocols_is_no_reply() {
+fn bytes_after_a_protocol_switch_are_a_tunnel() {
     // RFC 9110 §15.2.2 and §9.3.6.
     let bytes = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n\0\x01";
     assert_eq!(
-        lines(bytes, &ASKED),
+        lines(bytes, &REQUESTS),
         "< 101 HTTP/1.1 tunnel\n< tunnel \"\\x00\\x01\""
     );
     let bytes = b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK\r\n\r\n";
-    assert!(lines(bytes, &[Asked::Connect]).starts_with("< 200 HTTP/1.1 tunnel\n< tunnel \"HTTP"));
+    assert!(lines(bytes, &[RequestKind::Connect]).starts_with("< 200 HTTP/1.1 tunnel\n< tunnel \"HTTP"));
 }
 
 #[test]
-fn odd_but_readable_replies_are_read() {
+fn malformed_replies_with_a_clear_end_are_read() {
     let bytes =
         b"\r\nHTTP/1.1 200 OK\nConnection: close\n\tfolded\nX : y\ngarbage\nContent-Length: 1, 1\n\na";
-    let (responses, tail) = read(Limits::default(), &ASKED, &[bytes]);
+    let (responses, tail) = read(Limits::default(), &REQUESTS, &[bytes]);
     let [response] = responses.as_slice() else {
         panic!("one reply, not {responses:?}")
     };
@@ -123,10 +129,10 @@ fn odd_but_readable_replies_are_read() {
 }
 
 #[test]
-fn unreadable_bytes_end_the_reading_with_a_reason() {
+fn unreadable_bytes_stop_the_reader_with_a_reason() {
     for (bytes, reason) in [
         (&b"SSH-2.0-x\r\n"[..], "< no status line \"SSH-2.0-x\\r\\n\""),
-        // A time would be another one in the next run.
+        // The time differs from run to run.
         (
             b"1 200 OK\r\nDate: Thu, 26 Nov 2026 10:25:53 GMT\r\nA: b\r\n",
             "< no status line \"1 200 OK\\r\\nDate: *\\r\\nA: b\\r\\n\"",
@@ -157,15 +163,15 @@ fn unreadable_bytes_end_the_reading_with_a_reason() {
         ),
     ] {
         assert!(
-            lines(bytes, &ASKED).starts_with(reason),
+            lines(bytes, &REQUESTS).starts_with(reason),
             "{}",
-            lines(bytes, &ASKED)
+            lines(bytes, &REQUESTS)
         );
     }
 }
 
 #[test]
-fn hostile_input_stops_at_the_limits() {
+fn hostile_input_stops_the_reader_at_its_limits() {
     let limits = Limits {
         head_bytes_max: 100,
         body_kept_max: 4,
@@ -197,13 +203,13 @@ fn hostile_input_stops_at_the_limits() {
         assert_eq!(
             read(limits, &[], &bytes).1,
             read(limits, &[], &[&bytes.concat()]).1,
-            "at every cut"
+            "for one-byte pieces"
         );
     }
 }
 
 #[test]
-fn a_long_body_is_counted_and_told_apart_without_being_kept() {
+fn a_long_body_is_counted_and_hashed_but_not_kept() {
     let limits = Limits {
         body_kept_max: 3,
         ..Limits::default()
@@ -225,7 +231,7 @@ fn a_long_body_is_counted_and_told_apart_without_being_kept() {
 }
 
 #[test]
-fn the_point_on_the_wire_is_known_at_any_time() {
+fn the_position_in_the_replies_is_known_at_any_time() {
     let mut reader = Reader::new(Limits::default());
     let mut seen = vec![reader.point()];
     for piece in [

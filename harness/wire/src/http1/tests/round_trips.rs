@@ -1,4 +1,4 @@
-//! Generated messages: written, cut anywhere, read back.
+//! Generated messages are written, split anywhere and read back.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -45,13 +45,13 @@ fn encode(code: u16, fields: &[(String, String)], content: &Content) -> Vec<u8> 
 
 proptest! {
     #[test]
-    fn replies_come_back_as_written_at_every_cut(
+    fn replies_are_read_as_written_for_any_pieces(
         messages in vec((205u16..300, vec(("[a-z]{1,8}", "[!-~]{0,12}"), 0..4), content()), 0..4),
         places in vec(any::<prop::sample::Index>(), 0..6),
     ) {
         let bytes: Vec<u8> = messages.iter().flat_map(|(code, fields, content)| encode(*code, fields, content)).collect();
-        let places = places.iter().map(|place| CutPoint::Offset(place.index(bytes.len() + 1))).collect();
-        let (responses, tail) = read(Limits::default(), &[], &Cut::At(places).segments(&bytes).unwrap());
+        let places = places.iter().map(|place| SplitPoint::Offset(place.index(bytes.len() + 1))).collect();
+        let (responses, tail) = read(Limits::default(), &[], &Split::At(places).pieces(&bytes).unwrap());
         prop_assert_eq!(tail, Tail::Nothing);
         prop_assert_eq!(responses.len(), messages.len());
         for (response, (code, fields, content)) in responses.iter().zip(&messages) {
@@ -69,7 +69,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_at_any_cut_give_the_same_answer_within_the_limits(
+    fn any_bytes_in_any_pieces_give_one_result_within_the_limits(
         bytes in vec(prop_oneof![any::<u8>(), prop::sample::select(b"HTTP/1. 20\r\n:;,0a".to_vec())], 0..300),
         opening in prop::sample::select(vec!["", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"]),
         size in 1usize..20,
@@ -85,7 +85,7 @@ proptest! {
     }
 
     #[test]
-    fn another_parser_reads_the_requests_we_write(
+    fn httparse_reads_the_requests_as_written(
         method in "[A-Z]{1,8}",
         target in "/[a-z0-9/?=]{0,20}",
         fields in vec(("[A-Za-z][A-Za-z-]{0,10}", "[!-~]{1,12}"), 0..6),

@@ -1,9 +1,9 @@
-//! Requests, cuts and the words for an ending.
+//! Tests of requests, splits and the text of a connection's end.
 
 use super::super::*;
 
 #[test]
-fn a_request_is_written_as_its_parts_stand() {
+fn a_request_is_written_as_its_parts_are_given() {
     let request = Request {
         version: "HTTP/1.0".to_owned(),
         ..Request::new("POST", "/echo")
@@ -31,7 +31,7 @@ fn chunks_extensions_and_trailers_follow_rfc_9112_section_7_1() {
 }
 
 #[test]
-fn both_framings_and_a_false_length_can_be_sent() {
+fn both_framings_and_a_wrong_length_can_be_sent() {
     let chunks = vec![Chunk {
         data: b"a".to_vec(),
         extension: None,
@@ -53,52 +53,52 @@ fn both_framings_and_a_false_length_can_be_sent() {
 }
 
 #[test]
-fn cuts_fall_where_they_are_asked_for() {
+fn a_message_is_split_at_the_given_points() {
     let bytes = b"GET / HTTP/1.1\r\n\r\nrest";
-    let after_head = Cut::At(vec![
-        CutPoint::After(b"\r\n\r\n".to_vec()),
-        CutPoint::Before(b"HTTP".to_vec()),
+    let after_head = Split::At(vec![
+        SplitPoint::After(b"\r\n\r\n".to_vec()),
+        SplitPoint::Before(b"HTTP".to_vec()),
     ]);
     assert_eq!(
-        after_head.segments(bytes).unwrap(),
+        after_head.pieces(bytes).unwrap(),
         [&b"GET / "[..], b"HTTP/1.1\r\n\r\n", b"rest"]
     );
-    let ends = Cut::At(vec![
-        CutPoint::Offset(0),
-        CutPoint::FromEnd(1),
-        CutPoint::FromEnd(1),
+    let ends = Split::At(vec![
+        SplitPoint::Offset(0),
+        SplitPoint::FromEnd(1),
+        SplitPoint::FromEnd(1),
     ]);
-    assert_eq!(ends.segments(bytes).unwrap(), [&bytes[..21], b"t"]);
-    assert_eq!(Cut::Whole.segments(bytes).unwrap(), [bytes]);
-    assert_eq!(Cut::ByteByByte.segments(bytes).unwrap().len(), bytes.len());
-    assert!(Cut::Whole.segments(b"").unwrap().is_empty());
+    assert_eq!(ends.pieces(bytes).unwrap(), [&bytes[..21], b"t"]);
+    assert_eq!(Split::Whole.pieces(bytes).unwrap(), [bytes]);
+    assert_eq!(Split::ByteByByte.pieces(bytes).unwrap().len(), bytes.len());
+    assert!(Split::Whole.pieces(b"").unwrap().is_empty());
 }
 
 #[test]
-fn a_place_the_message_does_not_have_is_an_error() {
-    let cut = |place| Cut::At(vec![place]).segments(b"abc").unwrap_err().to_string();
+fn a_split_point_outside_the_message_is_an_error() {
+    let error = |point| Split::At(vec![point]).pieces(b"abc").unwrap_err().to_string();
     assert_eq!(
-        cut(CutPoint::Offset(4)),
-        "cannot cut at 4 from one end: the message has 3 bytes"
+        error(SplitPoint::Offset(4)),
+        "cannot split at byte 4: the message has 3 bytes"
     );
     assert_eq!(
-        cut(CutPoint::FromEnd(4)),
-        "cannot cut at 4 from one end: the message has 3 bytes"
+        error(SplitPoint::FromEnd(4)),
+        "cannot split at byte 4: the message has 3 bytes"
     );
     assert_eq!(
-        cut(CutPoint::After(b"\r\n".to_vec())),
-        "cannot cut at `\\r\\n`: it is not in the message"
+        error(SplitPoint::After(b"\r\n".to_vec())),
+        "cannot split at `\\r\\n`: it is not in the message"
     );
     assert_eq!(
-        cut(CutPoint::Before(Vec::new())),
-        "cannot cut at ``: it is not in the message"
+        error(SplitPoint::Before(Vec::new())),
+        "cannot split at ``: it is not in the message"
     );
 }
 
 #[test]
-fn an_ending_says_what_and_where() {
-    let ended = |closing, reply, request| {
-        Ended {
+fn a_connection_end_prints_what_happened_and_where() {
+    let text = |closing, reply, request| {
+        ConnectionEnd {
             closing,
             reply,
             request,
@@ -106,24 +106,24 @@ fn an_ending_says_what_and_where() {
         .to_string()
     };
     use RequestPoint::{AfterLastByte, BeforeLastByte};
-    assert_eq!(ended(Closing::Fin, ReplyPoint::Between, AfterLastByte), "FIN");
+    assert_eq!(text(Closing::Fin, ReplyPoint::Between, AfterLastByte), "FIN");
     assert_eq!(
-        ended(Closing::Fin, ReplyPoint::InUnboundedBody, AfterLastByte),
+        text(Closing::Fin, ReplyPoint::InUnboundedBody, AfterLastByte),
         "FIN"
     );
     assert_eq!(
-        ended(Closing::Reset, ReplyPoint::InUnboundedBody, AfterLastByte),
+        text(Closing::Reset, ReplyPoint::InUnboundedBody, AfterLastByte),
         "RST in-body"
     );
     assert_eq!(
-        ended(Closing::Reset, ReplyPoint::InHead, BeforeLastByte),
+        text(Closing::Reset, ReplyPoint::InHead, BeforeLastByte),
         "RST in-head before-last-byte-sent"
     );
     assert_eq!(
-        ended(Closing::FinThenReset, ReplyPoint::Between, AfterLastByte),
+        text(Closing::FinThenReset, ReplyPoint::Between, AfterLastByte),
         "FIN then RST"
     );
-    assert_eq!(ended(Closing::Open, ReplyPoint::Between, BeforeLastByte), "open");
+    assert_eq!(text(Closing::Open, ReplyPoint::Between, BeforeLastByte), "open");
 }
 
 #[test]
@@ -135,8 +135,8 @@ fn a_transcript_shows_both_sides() {
             .body(RequestBody::length("hello")),
     );
     transcript.sent_raw(b"GET / HT");
-    transcript.did("control disable-keep-alives");
-    transcript.ended(&Ended {
+    transcript.performed("control disable-keep-alives");
+    transcript.ended(&ConnectionEnd {
         closing: Closing::Fin,
         reply: ReplyPoint::Between,
         request: RequestPoint::AfterLastByte,

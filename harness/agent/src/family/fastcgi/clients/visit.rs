@@ -6,7 +6,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::time::{Duration, Instant};
 
 use reusespec_core::step::fastcgi::Visit;
-use reusespec_wire::http1::{Asked, Limits, Reader, ReplyPoint, Response, Tail};
+use reusespec_wire::http1::{Limits, Reader, ReplyPoint, RequestKind, Response, Tail};
 use socket2::Socket;
 
 use super::answer::BODY;
@@ -62,7 +62,7 @@ fn answer(socket: &mut Socket) -> String {
         body_kept_max: BODY_KEPT_MAX,
         ..Limits::default()
     });
-    reader.asked(Asked::Other);
+    reader.expect_reply(RequestKind::Other);
     let deadline = Instant::now() + WITHIN;
     let mut buffer = [0; 8 << 10];
     let mut anything = false;
