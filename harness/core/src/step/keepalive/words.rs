@@ -24,7 +24,7 @@ impl TryFrom<String> for Time {
 
 impl From<Time> for String {
     fn from(time: Time) -> Self {
-        format!("{}ms", time.0.as_secs_f64() * 1000.0)
+        humantime::format_duration(time.0).to_string()
     }
 }
 
