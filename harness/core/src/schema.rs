@@ -1,12 +1,14 @@
-//! The JSON Schema of scenario files, for editors. Generated from the same types that read the files.
+//! The JSON Schema of scenario files, for editors and `reusespec explain`. Generated from the types that read the files.
 //!
-//! Two things are added to what the types say. `$name` may stand wherever a value may, so every value that is
-//! not text also admits a string with a `$` in front; and every step also has `label`, `when` and `on`, which
-//! are taken off before its own keys are read.
+//! Two things are added to the types. Every value that is not text may also be a string that begins with `$`, because
+//! `$name` may stand for it. Every step also has the keys `label`, `when` and `on`, which are read before its own keys.
+
+use std::borrow::Cow;
 
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
+use crate::family::Family;
 use crate::scenario::Exchange;
 use crate::scenario::Head;
 use crate::scenario::claim::ClaimHead;
@@ -79,6 +81,16 @@ pub fn scenario_schema() -> String {
     let mut text = serde_json::to_string_pretty(&schema).expect("a JSON value can be written");
     text.push('\n');
     text
+}
+
+/// The definition in the schema (below `$defs`) that has the steps of a family.
+pub fn vocabulary(family: Family) -> Cow<'static, str> {
+    match family {
+        Family::PortReuse => SocketStep::schema_name(),
+        Family::Keepalive => KeepaliveStep::schema_name(),
+        Family::Fastcgi => FastcgiStep::schema_name(),
+        Family::Http => HttpStep::schema_name(),
+    }
 }
 
 fn step_schema<A: JsonSchema>(generator: &mut SchemaGenerator) -> Value {
