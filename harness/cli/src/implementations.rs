@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -321,23 +322,27 @@ impl Implementation {
             return Ok(());
         }
         let failed = |error: io::Error| format!("building {} failed: {error}", self.name);
-        let fresh = cache.with_extension(format!("new.{}", std::process::id()));
-        fs::create_dir_all(&fresh).map_err(failed)?;
+        let root = cache.parent().unwrap_or(cache);
+        fs::create_dir_all(root).map_err(failed)?;
+        // A server may run as another user, who must be able to read the build.
+        let fresh = tempfile::Builder::new()
+            .permissions(fs::Permissions::from_mode(0o755))
+            .tempdir_in(root)
+            .map_err(failed)?;
         for words in &self.profile.build {
-            let output = self.run(words, &fresh).map_err(failed)?;
+            let output = self.run(words, fresh.path()).map_err(failed)?;
             if !output.status.success() {
                 let text = String::from_utf8_lossy(&output.stderr).trim().to_owned();
                 let first: String = text.lines().take(3).collect::<Vec<_>>().join(" ");
-                let _ = fs::remove_dir_all(&fresh);
                 return Err(format!(
                     "building {} failed: {first}; {}",
                     self.name, self.profile.install
                 ));
             }
         }
-        // This fails if another run has put the same build there in the meantime.
-        if fs::rename(&fresh, cache).is_err() {
-            let _ = fs::remove_dir_all(&fresh);
+        // This fails if another run has put the same build there in the meantime; then `fresh` is removed.
+        if fs::rename(fresh.path(), cache).is_ok() {
+            let _ = fresh.keep();
         }
         Ok(())
     }

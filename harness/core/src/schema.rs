@@ -35,7 +35,7 @@ pub fn scenario_schema() -> String {
             "when": { "$ref": "#/$defs/When" },
             "on": { "$ref": "#/$defs/On" },
             "expect": {
-                "description": "What is expected under which label; any of several values is right.",
+                "description": "The expected result by label. If there are several values, each of them is right.",
                 "type": "object",
                 "minProperties": 1,
                 "additionalProperties": { "$ref": "#/$defs/Expectation" },
@@ -48,7 +48,7 @@ pub fn scenario_schema() -> String {
         "properties",
         json!({
             "matrix": {
-                "description": "Axes, the first varying slowest. A value is a scalar, or a row with a `name`.",
+                "description": "Axes; the first one varies slowest. A value is a scalar, or a row with a `name`.",
                 "type": "object",
                 "additionalProperties": { "type": "array", "minItems": 1 },
             },
@@ -64,11 +64,13 @@ pub fn scenario_schema() -> String {
             finish_step(definition);
         }
     }
-    let texts =
-        json!({ "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }] });
-    definitions.insert("On".to_owned(), texts);
+    let on = json!({
+        "description": "Systems to which it applies, such as `linux < 6.8`; a list means any of them.",
+        "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }],
+    });
+    definitions.insert("On".to_owned(), on);
     definitions.insert("Expectation".to_owned(), expectation(exchange, timed_expectation));
-    let when = json!({ "description": "Axis values it is for; a list means any of them.", "type": "object" });
+    let when = json!({ "description": "Axis values to which it applies; a list means any of them.", "type": "object" });
     definitions.insert("When".to_owned(), when);
     if let Value::Object(root) = &mut schema {
         root.insert(
@@ -118,7 +120,7 @@ fn finish_step(definition: &mut Value) {
     let common: Map<String, Value> = Map::from_iter([
         (
             "label".to_owned(),
-            json!({ "type": "string", "description": "Observe the result under this name." }),
+            json!({ "type": "string", "description": "Record the result under this name." }),
         ),
         ("when".to_owned(), json!({ "$ref": "#/$defs/When" })),
         ("on".to_owned(), json!({ "$ref": "#/$defs/On" })),

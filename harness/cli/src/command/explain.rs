@@ -12,6 +12,9 @@ use crate::exit;
 use crate::library::Library;
 use crate::plan::own_implementation;
 
+/// Keys of every step, printed once for a family.
+const COMMON_KEYS: [&str; 3] = ["label", "when", "on"];
+
 pub(super) fn explain(library: &Library, topic: &str) -> io::Result<i32> {
     let mut stdout = anstream::stdout();
     let schema: Value = serde_json::from_str(&scenario_schema())?;
@@ -27,7 +30,7 @@ pub(super) fn explain(library: &Library, topic: &str) -> io::Result<i32> {
     let found: Vec<_> = Family::ALL.into_iter().filter_map(of_topic).collect();
     for (family, step) in &found {
         writeln!(stdout, "{topic} ({family}): {}", step.description)?;
-        print_keys(step, &mut stdout)?;
+        print_keys(&step.keys, &mut stdout)?;
         writeln!(stdout)?;
     }
     if !found.is_empty() {
@@ -51,10 +54,16 @@ pub(super) fn explain(library: &Library, topic: &str) -> io::Result<i32> {
 
 fn print_family(family: Family, library: &Library, schema: &Value, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "{family}: {}\n\nsteps:", family.what())?;
+    let mut common_keys = Vec::new();
     for step in steps(schema, family) {
         writeln!(out, "  {:22} {}", step.keyword, step.description)?;
-        print_keys(&step, out)?;
+        let is_common = |(key, _): &(String, String)| COMMON_KEYS.contains(&key.as_str());
+        let (common, own): (Vec<_>, Vec<_>) = step.keys.into_iter().partition(is_common);
+        print_keys(&own, out)?;
+        common_keys = common;
     }
+    writeln!(out, "\nkeys of every step:")?;
+    print_keys(&common_keys, out)?;
     writeln!(out, "\nscenarios:")?;
     let of_family = |scenario: &&Scenario| scenario.family == family;
     for scenario in library.scenarios.iter().filter(of_family) {
@@ -63,8 +72,8 @@ fn print_family(family: Family, library: &Library, schema: &Value, out: &mut imp
     Ok(())
 }
 
-fn print_keys(step: &Step, out: &mut impl Write) -> io::Result<()> {
-    for (key, description) in &step.keys {
+fn print_keys(keys: &[(String, String)], out: &mut impl Write) -> io::Result<()> {
+    for (key, description) in keys {
         writeln!(out, "      {key:18} {description}")?;
     }
     Ok(())
@@ -157,7 +166,7 @@ fn steps(schema: &Value, family: Family) -> Vec<Step> {
         let name = reference.get("$ref")?.as_str()?.rsplit('/').next()?;
         definitions.get(name)
     };
-    let description = |value: &Value| Some(value.get("description")?.as_str()?.to_owned());
+    let description = |value: &Value| Some(value.get("description")?.as_str()?.replace('\n', " "));
     let variants = definitions[&*vocabulary(family)]["oneOf"].as_array();
     let step = |variant: &Value| {
         let (keyword, arguments) = variant["properties"].as_object()?.iter().next()?;

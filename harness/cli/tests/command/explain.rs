@@ -25,7 +25,7 @@ fn a_scenario_is_explained_with_sources_and_the_command_to_repeat_it() {
 #[rstest]
 #[case::port_reuse("port-reuse", "connect-many", "await-probes")]
 #[case::keepalive("keepalive", "await-probes", "connect-many")]
-#[case::fastcgi("fastcgi", "forward", "bind")]
+#[case::fastcgi("fastcgi", "begin-many", "bind")]
 #[case::http("http", "control", "bind")]
 fn a_family_is_explained_with_its_own_steps_only(
     #[case] family: &str,

@@ -1,14 +1,15 @@
 //! Where profiles of implementations are found, and where their builds are kept.
 
 use std::fs;
-use std::path::PathBuf;
+
+use tempfile::TempDir;
 
 use crate::fixture::{Fixture, Output, REQUEST};
 
-/// Writes the profile of an implementation that builds one file, and returns the folder of profiles.
-fn profiles(fixture: &Fixture) -> PathBuf {
-    let folder = fixture.path().join("profiles");
-    fs::create_dir_all(folder.join("built")).unwrap();
+/// A folder of profiles with an implementation whose build writes one file.
+fn profiles() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("built")).unwrap();
     let profile = r#"
 title = "An implementation with a build"
 families = ["fastcgi"]
@@ -18,7 +19,7 @@ build = [["sh", "-c", "echo done >@cache@/done"]]
 start = ["false"]
 version = ["echo", "1.0"]
 "#;
-    fs::write(folder.join("built/profile.toml"), profile).unwrap();
+    fs::write(folder.path().join("built/profile.toml"), profile).unwrap();
     folder
 }
 
@@ -27,11 +28,11 @@ fn builds_are_kept_in_the_cache_that_the_environment_names() {
     let fixture = Fixture::with(&[]);
     fs::create_dir(fixture.path().join("fastcgi")).unwrap();
     fs::write(fixture.path().join("fastcgi/request.toml"), REQUEST).unwrap();
-    let cache = fixture.path().join("cache");
+    let (cache, profiles) = (fixture.path().join("cache"), profiles());
     let mut command = fixture.command();
     command
         .args(["run", "fastcgi", "--implementation", "built"])
-        .env("REUSESPEC_IMPLEMENTATIONS", profiles(&fixture))
+        .env("REUSESPEC_IMPLEMENTATIONS", profiles.path())
         .env("REUSESPEC_CACHE", &cache);
     let output = Output::of(command.output().unwrap());
     let builds: Vec<_> = fs::read_dir(&cache)
@@ -57,8 +58,12 @@ fn scenarios_elsewhere_still_have_the_implementations_of_the_checkout() {
 #[test]
 fn a_named_folder_of_profiles_replaces_the_others() {
     let fixture = Fixture::with(&[]);
-    let folder = profiles(&fixture).display().to_string();
-    let output = fixture.run(&["implementations", "--implementations", &folder]);
+    let folder = profiles();
+    let output = fixture.run(&[
+        "implementations",
+        "--implementations",
+        &folder.path().to_string_lossy(),
+    ]);
     assert_eq!(output.status, 0, "{output:?}");
     let mut names = output.stdout.lines().filter(|line| !line.starts_with(' '));
     assert!(names.any(|line| line.starts_with("built ")), "{output:?}");

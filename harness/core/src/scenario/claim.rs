@@ -33,11 +33,11 @@ use crate::system::SystemRange;
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
 pub enum Level {
-    /// Breaking it is a failure.
+    /// If it does not hold, the case fails.
     Must,
-    /// Breaking it is reported, never a failure.
+    /// If it does not hold, the report says so, but the case passes.
     Should,
-    /// Both are right; the report says which it was.
+    /// Both outcomes are permitted; the report says which one was observed.
     May,
 }
 
@@ -152,7 +152,7 @@ pub(crate) struct ClaimHead {
     id: String,
     /// How binding it is.
     level: Level,
-    /// Where it is written, if the scenario's sources are too wide.
+    /// Where the rule is written, if not in all of the scenario's sources.
     #[serde(default)]
     source: Vec<String>,
 }

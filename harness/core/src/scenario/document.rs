@@ -34,17 +34,17 @@ pub(crate) const HEAD_KEYS: [&str; 9] = [
 pub(crate) struct Head {
     /// One sentence: what is done.
     pub(crate) title: String,
-    /// Who is hurt if the behaviour is wrong.
+    /// Which users are affected if the behaviour is wrong.
     pub(crate) why: String,
     /// Where the rule is written: manual page, RFC section, `file:line`, issue.
     pub(crate) source: Vec<String>,
-    /// Reports of it having been wrong, e.g. `golang/go#2830`.
+    /// Reports of bugs in this behaviour, e.g. `golang/go#2830`.
     #[serde(default)]
     pub(crate) regression: Vec<String>,
-    /// Capabilities the platform must have.
+    /// Capabilities that the platform must have.
     #[serde(default)]
     pub(crate) requires: Vec<String>,
-    /// Longest time one case may take, e.g. `15s` or `500ms`; 20 s if left out.
+    /// Longest time that one case may take, e.g. `15s`, `1.5s` or `500ms`; 20 s if omitted.
     #[serde(default)]
     pub(crate) budget: Option<Seconds>,
 }

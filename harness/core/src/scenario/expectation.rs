@@ -33,19 +33,18 @@ pub enum Wanted {
     Exchange(Vec<Exchange>),
 }
 
-/// Conditions on what came back in a transcript; all of them must hold. Lines of ours (`> …`) are there for the
-/// reader and not looked at. A line *has* a text that stands somewhere in it; a text that begins with `<`
-/// stands at the start of a line.
+/// Conditions on the received lines of a transcript; all of them must hold. Sent lines (`> …`) are ignored. A line *has* a
+/// text if it contains the text; a text that begins with `<` must be at the start of the line.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Exchange {
-    /// The lines, each to the letter.
+    /// The exact lines.
     pub is: Option<Vec<String>>,
-    /// Texts that lines have, in this order; one line may have several, but only one that begins with `<`.
+    /// Texts that the lines have, in this order. One line may have several of them, but only one that begins with `<`.
     pub has: Vec<String>,
     /// Texts that no line has.
     pub lacks: Vec<String>,
-    /// Texts of which the last line has one.
+    /// Texts of which the last line must have at least one.
     pub last: Vec<String>,
 }
 

@@ -54,11 +54,11 @@ pub struct Scenario {
     pub family: Family,
     /// One sentence: what is done.
     pub title: String,
-    /// Who is hurt if the behaviour is wrong.
+    /// Which users are affected if the behaviour is wrong.
     pub why: String,
     /// Where the rule is written.
     pub source: Vec<String>,
-    /// Reports of the behaviour having been wrong, e.g. `golang/go#2830`.
+    /// Reports of bugs in this behaviour, e.g. `golang/go#2830`.
     pub regression: Vec<String>,
     /// The matrix, in the file's order.
     pub axes: Vec<Axis>,
