@@ -33,7 +33,7 @@ pub fn scenario_schema() -> String {
         "properties",
         json!({
             "when": { "$ref": "#/$defs/When" },
-            "on": { "$ref": "#/$defs/On" },
+            "on": { "$ref": "#/$defs/Systems" },
             "expect": {
                 "description": "The expected result by label. If there are several values, each of them is right.",
                 "type": "object",
@@ -64,11 +64,11 @@ pub fn scenario_schema() -> String {
             finish_step(definition);
         }
     }
-    let on = json!({
+    let systems = json!({
         "description": "Systems to which it applies, such as `linux < 6.8`; a list means any of them.",
         "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }],
     });
-    definitions.insert("On".to_owned(), on);
+    definitions.insert("Systems".to_owned(), systems);
     definitions.insert("Expectation".to_owned(), expectation(exchange, timed_expectation));
     let when = json!({ "description": "Axis values to which it applies; a list means any of them.", "type": "object" });
     definitions.insert("When".to_owned(), when);
@@ -123,7 +123,7 @@ fn finish_step(definition: &mut Value) {
             json!({ "type": "string", "description": "Record the result under this name." }),
         ),
         ("when".to_owned(), json!({ "$ref": "#/$defs/When" })),
-        ("on".to_owned(), json!({ "$ref": "#/$defs/On" })),
+        ("on".to_owned(), json!({ "$ref": "#/$defs/Systems" })),
     ]);
     properties.extend(common);
 }

@@ -58,4 +58,9 @@ fn a_step_is_explained_for_each_family_that_has_it(#[case] step: &str, #[case] f
     let heads = text.lines().filter(|line| line.starts_with(&format!("{step} (")));
     let found: Vec<_> = heads.map(|line| line.split(['(', ')']).nth(1).unwrap()).collect();
     assert_eq!(found, families, "{text}");
+    let mut blocks = text.trim_end().split("\n\n");
+    assert!(
+        blocks.all(|block| block.lines().any(|line| line.starts_with("      "))),
+        "a step has no keys: {text}"
+    );
 }
