@@ -1,4 +1,4 @@
-//! What can be typed. `--help` is written here and nowhere else.
+//! The command-line arguments and their help texts.
 
 use std::path::PathBuf;
 
@@ -7,13 +7,13 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::platforms::OwnKernel;
 
 const EXAMPLES: &str = "Examples:
-  reusespec run                                    everything, on this machine
-  reusespec run port-reuse/time-wait               scenarios whose id contains this
-  reusespec run port-reuse --case old=plain        only cases with this axis value
+  reusespec run                                    run all scenarios on this machine
+  reusespec run port-reuse/restart-over            run the scenarios whose id contains this text
+  reusespec run port-reuse --case old=plain        run the cases with this axis value
   reusespec run --implementation reference --fault no-reuse-addr
-  reusespec run keepalive --platform linux-6.12    in a guest with this kernel
-  reusespec diff linux-5.10 linux-6.12             where two kernels differ, and why
-  reusespec explain port-reuse/time-wait           a scenario, its sources, how to repeat it
+  reusespec run keepalive --platform linux-6.12    run in a guest with this kernel
+  reusespec diff linux-5.10 linux-6.12             print the rows in which two kernels differ
+  reusespec explain port-reuse/restart-over-time-wait
 
 Exit status:
   0   everything is as expected
@@ -26,17 +26,27 @@ const EXEC_EXAMPLES: &str = "Examples:
   export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_RUNNER='reusespec exec linux-arm64 --'
   cargo test --target aarch64-unknown-linux-musl
 
-Exit status: the program's own; 124 at its time limit, 126 if it cannot be started, 128 and the number of the signal
-that ended it; 69 if the guest was broken.";
+Exit status: that of the program; 124 if it reached its time limit, 126 if it could not be started, 128 plus the number
+of the signal that ended it, 69 if the guest was broken.";
 
 /// Conformance and regression tests for the reuse and lifetime of network endpoints.
 #[derive(Debug, Parser)]
 #[command(name = "reusespec", version, after_help = EXAMPLES, max_term_width = 100)]
 pub struct Arguments {
-    /// The folder of scenarios; `scenarios` here or in a folder above if left out.
+    /// The folder of scenarios; by default `scenarios` in this folder or in one above it.
     #[arg(long, global = true, value_name = "DIR", env = "REUSESPEC_SCENARIOS")]
     pub scenarios: Option<PathBuf>,
-    /// What to do.
+    /// The folder of implementation profiles; by default that of the checkout with the scenarios, or of the checkout
+    /// from which this program was built.
+    #[arg(
+        id = "profiles",
+        long = "implementations",
+        global = true,
+        value_name = "DIR",
+        env = "REUSESPEC_IMPLEMENTATIONS"
+    )]
+    pub implementations: Option<PathBuf>,
+    /// The command.
     #[command(subcommand)]
     pub command: Command,
 }
@@ -44,53 +54,53 @@ pub struct Arguments {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run scenarios and compare what is seen with claims and snapshots.
+    /// Run scenarios and compare the observations with claims and snapshots.
     Run(Box<Run>),
     /// Print scenarios, cases and claims without running anything.
     List(List),
     /// Parse and check scenario files.
     Check {
-        /// Files to check; every scenario if left out.
+        /// Files to check; all scenarios if omitted.
         files: Vec<PathBuf>,
     },
-    /// Print the vocabulary of a step or family, or a scenario with its sources and how to repeat it.
+    /// Print the steps of a family, the keys of a step, or a scenario with its sources and the command to repeat it.
     Explain {
         /// A step, a family or a scenario.
         topic: String,
     },
-    /// Print where two kernels or implementations differ, by their reviewed tables, row by row.
+    /// Print the rows in which the snapshots of two kernels or implementations differ.
     Diff(Diff),
-    /// Download what guests are booted from, into the cache.
+    /// Download kernels and disk images of guests into the cache.
     Fetch {
         /// The platforms, such as `freebsd-14`.
         #[arg(required = true, value_name = "P")]
         platforms: Vec<String>,
     },
-    /// Write the root file system of a guest to a file, for a machine that is booted by somebody else.
+    /// Write the root file system of a guest to a file, for a machine that this program does not boot.
     Image(Image),
-    /// Write snapshots from a run made elsewhere, for review.
+    /// Write snapshots for review from the results of a run on another machine.
     Accept(Accept),
-    /// Print the platforms and what is missing for them; with a name, start it and print what it can do.
+    /// Print the platforms and what each of them needs; with a name, start that platform and print its capabilities.
     Platforms {
         /// The platform to start.
         platform: Option<String>,
     },
-    /// Print what this machine has for guests and implementations, and how to get the rest.
+    /// Print which programs for guests and implementations this machine has, and how to install the missing ones.
     Doctor,
-    /// Run a program in a guest: what it prints appears here, and this command ends as the program did.
+    /// Run a program in a guest, with its output and exit status as if it ran here.
     #[command(after_help = EXEC_EXAMPLES)]
     Exec(Exec),
-    /// Print the known bugs that the reference can be started with.
+    /// Print the known bugs that can be switched on in the reference.
     Faults,
-    /// Print the implementations that can be tested, and what is missing.
+    /// Print the implementations that can be tested, with their versions or what is missing.
     Implementations {
-        /// Print where they are known to differ from a claim, as a page.
+        /// Print their known deviations from claims, as Markdown.
         #[arg(long)]
         deviations: bool,
     },
     /// Print completions for a shell, e.g. `reusespec completions bash > …/bash-completion/completions/reusespec`.
     Completions {
-        /// Which shell.
+        /// The shell.
         shell: clap_complete::Shell,
     },
     /// Print the manual page: `reusespec manual | man -l -`.
@@ -100,106 +110,106 @@ pub enum Command {
     Agent,
 }
 
-/// What `image` takes.
+/// Arguments of `image`.
 #[derive(Debug, Args)]
 pub struct Image {
     /// The Rust target of the agent, such as `x86_64-unknown-dragonfly`.
     pub target: String,
-    /// The unpacked system whose run-time linker and libraries the agent needs.
+    /// The unpacked system with the run-time linker and libraries that the agent needs.
     #[arg(long, value_name = "DIR")]
     pub tree: PathBuf,
     /// The ISO 9660 file to write.
     pub file: PathBuf,
 }
 
-/// What `accept` takes.
+/// Arguments of `accept`.
 #[derive(Debug, Args)]
 pub struct Accept {
-    /// What `run --format json` printed there.
+    /// Output of `run --format json` on the other machine.
     #[arg(required = true, value_name = "RESULTS")]
     pub results: Vec<PathBuf>,
-    /// Write the snapshots themselves: they have been reviewed.
+    /// Overwrite the snapshots instead of writing `.snap.new` files for review.
     #[arg(long)]
     pub yes: bool,
 }
 
-/// What `run` takes.
+/// Arguments of `run`.
 #[derive(Debug, Args)]
 pub struct Run {
-    /// Scenarios whose id contains one of these; all if left out.
+    /// Select the scenarios whose id contains one of these texts; all if omitted.
     pub filters: Vec<String>,
-    /// Where to run: `host`, a guest such as `linux-6.12`, or the path of a platform's .toml file.
+    /// Run on this platform: `host`, a guest such as `linux-6.12`, or the path of a platform's .toml file.
     #[arg(long = "platform", value_name = "P", default_value = "host")]
     pub platforms: Vec<String>,
-    /// A kernel of one's own.
+    /// The kernel to boot instead of the platform's.
     #[command(flatten)]
     pub own: OwnKernel,
-    /// What to test: `kernel`, `reference`, `go`, …; each scenario's own if left out.
+    /// Test this implementation: `kernel`, `reference`, `go`, …; by default the one each scenario is written for.
     #[arg(long = "implementation", value_name = "I")]
     pub implementations: Vec<String>,
-    /// Only cases with these axis values, e.g. `old=plain,new=reuse-addr`.
+    /// Select the cases with these axis values, e.g. `old=plain,new=reuse-addr`.
     #[arg(long = "case", value_name = "K=V,…", value_delimiter = ',', value_parser = axis_value)]
     pub points: Vec<(String, String)>,
-    /// How many cases may be busy at once; the number of processors if left out.
+    /// Maximum number of cases that use a processor at the same time; the number of processors if omitted.
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     pub jobs: usize,
-    /// What to print on standard output.
+    /// The format of standard output.
     #[arg(long, value_enum, default_value_t = Format::Terminal)]
     pub format: Format,
-    /// Also write a JUnit report.
+    /// Also write a JUnit report to this file.
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
-    /// Also write pages for a browser.
+    /// Also write HTML pages to this folder.
     #[arg(long, value_name = "DIR")]
     pub html: Option<PathBuf>,
-    /// Test a FastCGI application or HTTP server that runs already: `127.0.0.1:9000` or `unix:/run/app.sock`.
+    /// Test a running FastCGI application or HTTP server: `127.0.0.1:9000` or `unix:/run/app.sock`.
     #[arg(long, value_name = "HOST:PORT|unix:PATH", conflicts_with_all = ["implementations", "fault"])]
     pub target: Option<String>,
     /// SCRIPT_FILENAME of every request to the target.
     #[arg(long, value_name = "PATH", requires = "target")]
     pub script_filename: Option<String>,
-    /// Keep what was on the wire of each case, a pcapng file a case.
+    /// Write a pcapng file with the packets of each case to this folder.
     #[arg(long, value_name = "DIR")]
     pub capture: Option<PathBuf>,
-    /// Start the reference with a known bug; see `reusespec faults`.
+    /// Switch on a known bug in the reference; see `reusespec faults`.
     #[arg(long, value_name = "NAME")]
     pub fault: Option<String>,
 }
 
-/// What `diff` takes.
+/// Arguments of `diff`.
 #[derive(Debug, Args)]
 pub struct Diff {
     /// A platform or kernel (`linux-6.12`, `linux-6.1-s390x`), an implementation, or both (`host+go`).
     pub a: String,
-    /// The other.
+    /// What to compare it with, in the same form.
     pub b: String,
-    /// Scenarios whose id contains one of these; all if left out.
+    /// Select the scenarios whose id contains one of these texts; all if omitted.
     pub filters: Vec<String>,
 }
 
-/// What `exec` takes.
+/// Arguments of `exec`.
 #[derive(Debug, Args)]
 pub struct Exec {
     /// The guest.
     pub platform: String,
-    /// The program, static or with --sysroot.
+    /// The program; a dynamically linked one needs --sysroot.
     pub program: PathBuf,
     /// Its arguments.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub arguments: Vec<String>,
-    /// Pass this variable on, or set it; what begins with RUST_ is passed on by itself.
+    /// Pass on this variable, or set it. Variables whose names begin with RUST_ are always passed on.
     #[arg(long = "env", value_name = "NAME[=VALUE]", value_parser = variable)]
     pub environment: Vec<(String, Option<String>)>,
-    /// Copy a file or folder into the guest: beside the program, or to TO.
+    /// Copy a file or folder into the guest: into the program's folder, or to TO.
     #[arg(long = "copy", value_name = "FROM[:TO]", value_parser = copy)]
     pub copies: Vec<Copy>,
-    /// Copy everything in this folder to the guest's root: the libraries of a dynamic program.
+    /// Copy the content of this folder, such as the libraries of a dynamically linked program, to the guest's root.
     #[arg(long, value_name = "DIR")]
     pub sysroot: Option<PathBuf>,
     /// Kill the program after this many seconds.
     #[arg(long = "limit", value_name = "SECS", default_value_t = 600)]
     pub limit_secs: u64,
-    /// A kernel of one's own.
+    /// The kernel to boot instead of the platform's.
     #[command(flatten)]
     pub own: OwnKernel,
 }
@@ -207,14 +217,14 @@ pub struct Exec {
 /// A file or folder to copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Copy {
-    /// Here.
+    /// Path on this machine.
     pub from: PathBuf,
-    /// In the guest; beside the program if left out.
+    /// Path in the guest, or a name in the program's folder; the name of `from` if omitted.
     pub to: Option<String>,
 }
 
 impl Copy {
-    /// Where it goes, if the program goes into `folder`.
+    /// The path in the guest, if the program's folder is `folder`.
     pub fn to(&self, folder: &str) -> String {
         let name = self.from.file_name().unwrap_or_default().to_string_lossy();
         match &self.to {
@@ -225,10 +235,10 @@ impl Copy {
     }
 }
 
-/// What `list` takes.
+/// Arguments of `list`.
 #[derive(Debug, Args)]
 pub struct List {
-    /// Scenarios whose id contains one of these; all if left out.
+    /// Select the scenarios whose id contains one of these texts; all if omitted.
     pub filters: Vec<String>,
     /// What to print.
     #[arg(long, value_enum, default_value_t = Format::Terminal)]
@@ -238,9 +248,9 @@ pub struct List {
 /// Formats of standard output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// For people.
+    /// Tables, and messages about failures.
     Terminal,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 

@@ -1,7 +1,8 @@
-//! What was on the wire of a case, as a file that Wireshark opens.
+//! Writes the packets of a case as a pcapng file, which Wireshark opens.
 //!
-//! A file a case, named after it: `DIR/keepalive/silent-peer/family=ipv4,idle=1.pcapng`. Agents send files in
-//! hexadecimal, because what crosses into a guest is lines; twice the size is little for a few dozen segments.
+//! Each case has its own file, such as `DIR/keepalive/silent-peer/family=ipv4,idle=1.pcapng`. Agents send captures in
+//! hexadecimal, because the channel carries lines of text. A capture has a few dozen segments, so doubling its size does
+//! no harm.
 
 use std::fs;
 use std::io;
@@ -13,7 +14,7 @@ use reusespec_core::protocol::from_hexadecimal;
 /// Writes the capture of a case below `folder`.
 ///
 /// # Errors
-/// When it is not hexadecimal, or cannot be written.
+/// The capture is not hexadecimal, or the file cannot be written.
 pub fn write(folder: &Path, key: &CaseKey, hexadecimal: &str) -> io::Result<()> {
     let octets = from_hexadecimal(hexadecimal).ok_or_else(|| io::Error::other("it is not hexadecimal"))?;
     let folder = folder.join(&key.scenario);

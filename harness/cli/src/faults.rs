@@ -1,4 +1,4 @@
-//! The known bugs the reference can be started with, of all families in one list.
+//! The faults of the reference, of all families in one list.
 
 use reusespec_core::Family;
 use reusespec_reference::fastcgi::FastCgiFault;
@@ -7,16 +7,16 @@ use reusespec_reference::http::HttpFault;
 use reusespec_reference::keepalive::KeepaliveFault;
 use reusespec_reference::sockets::SocketFault;
 
-/// A fault and the family whose scenarios can show it.
+/// A fault and the family whose scenarios detect it.
 #[derive(Clone, Copy, Debug)]
 pub struct Fault {
     /// The family.
     pub family: Family,
-    /// Name, report and sentence.
+    /// Name, report and description.
     pub note: FaultNote,
 }
 
-/// Every fault, family by family.
+/// Every fault, ordered by family.
 pub fn all() -> Vec<Fault> {
     let of =
         |family: Family, notes: Vec<FaultNote>| notes.into_iter().map(move |note| Fault { family, note });
@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fault_can_be_looked_up_or_says_that_it_is_hypothetical_and_what_rule_it_breaks() {
+    fn a_fault_names_a_report_or_the_rule_it_breaks() {
         for Fault { note, .. } in all() {
             let known = note.reported_in.contains('/') || note.reported_in.starts_with("CVE-");
             let rule = ["RFC ", "FastCGI 1.0 §", " documents "]

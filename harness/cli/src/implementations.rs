@@ -1,19 +1,21 @@
-//! Implementations under test on disk: profiles read, programs found, what has to be built built once.
+//! The implementations under test: reads their profiles, finds their programs, and builds their adapters.
 //!
-//! What is built is kept in a cache named by what it is built from, so that a changed source is built anew and
-//! an unchanged one never. Building happens here and not where cases run: it needs compilers, and time that is
-//! no case's.
+//! A build is cached under a name that contains a hash of its sources, so only changed sources are built again. Builds
+//! run on the host before any case: they need compilers, and their time must not count against a case's budget.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 use reusespec_core::profile::{Control, External, ImplementationProfile, ProfileError, fill};
+use reusespec_platforms::cache::{Cache, CacheError};
 
-/// Folders where servers live that an ordinary user's PATH may not have.
+/// Folders with server programs that the PATH of an ordinary user may lack.
 const MORE_FOLDERS: [&str; 3] = ["/usr/sbin", "/usr/local/sbin", "/sbin"];
 
 /// An implementation that has a profile.
@@ -23,11 +25,11 @@ pub struct Implementation {
     pub name: String,
     /// The folder.
     pub folder: PathBuf,
-    /// What `profile.toml` says.
+    /// The content of `profile.toml`.
     pub profile: ImplementationProfile,
 }
 
-/// Why implementations cannot be used.
+/// Reasons why implementations cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ImplementationError {
     /// A file cannot be read.
@@ -38,7 +40,7 @@ pub enum ImplementationError {
         /// Why.
         source: io::Error,
     },
-    /// A profile is wrong.
+    /// A profile has a mistake.
     #[error("{path}")]
     ImplementationProfile {
         /// Which.
@@ -46,7 +48,7 @@ pub enum ImplementationError {
         /// Why.
         source: ProfileError,
     },
-    /// A profile is like one that there is not, or that is like a third itself.
+    /// The profile that `like` names does not exist, or has a `like` itself.
     #[error("{path}: `like = \"{like}\"` names no implementation with a profile of its own")]
     Unlike {
         /// Which.
@@ -54,18 +56,55 @@ pub enum ImplementationError {
         /// What it names.
         like: String,
     },
+    /// There is no cache folder for builds.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
 }
 
-/// Every implementation with a profile, by name. `scenarios` is the folder of scenarios.
+/// The folder of `--implementations`, set once when the program starts: every command that reads a profile needs it.
+static NAMED_FOLDER: OnceLock<PathBuf> = OnceLock::new();
+
+/// The implementations of the checkout from which this program was built.
+const BUILT_FROM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../implementations");
+
+/// Makes `folder` the only place where profiles are looked for. Later calls have no effect.
+pub fn use_folder(folder: &Path) {
+    NAMED_FOLDER.get_or_init(|| folder.to_owned());
+}
+
+/// The folder with the profiles: the named one; else the one beside the scenarios; else that of the checkout from which
+/// this program was built.
 ///
 /// # Errors
-/// When a profile cannot be read or is wrong.
+/// A note for the user, if no such folder exists. The kernel and the reference can be tested without it.
+pub fn find_folder(scenarios: &Path) -> Result<PathBuf, String> {
+    match NAMED_FOLDER.get() {
+        Some(folder) => Ok(folder.clone()),
+        None => first_folder([scenarios.join("../harness/implementations"), BUILT_FROM.into()]),
+    }
+}
+
+fn first_folder(candidates: [PathBuf; 2]) -> Result<PathBuf, String> {
+    let found = candidates.iter().find(|folder| folder.is_dir()).cloned();
+    found.ok_or_else(|| {
+        format!(
+            "no implementations are known: neither {} nor {} exists; name their folder with --implementations",
+            candidates[0].display(),
+            candidates[1].display()
+        )
+    })
+}
+
+/// Every implementation with a profile, ordered by name; none if [`find_folder`] finds no folder.
+///
+/// # Errors
+/// A profile cannot be read or has a mistake.
 pub fn load(scenarios: &Path) -> Result<Vec<Implementation>, ImplementationError> {
-    let root = scenarios.join("../harness/implementations");
-    let Ok(entries) = fs::read_dir(&root) else {
-        // The command works without the project's folders, too: there is only ours then.
+    let Ok(root) = find_folder(scenarios) else {
         return Ok(Vec::new());
     };
+    let entries =
+        fs::read_dir(&root).map_err(|source| ImplementationError::Unreadable { path: root, source })?;
     let mut folders: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
     folders.sort();
     let mut implementations = Vec::new();
@@ -96,16 +135,16 @@ pub fn load(scenarios: &Path) -> Result<Vec<Implementation>, ImplementationError
     Ok(implementations)
 }
 
-/// Completes the profiles that are like another one.
+/// Completes each profile that has `like` with the values of the profile it names.
 fn take_over(implementations: &mut [Implementation]) -> Result<(), ImplementationError> {
-    let whole: Vec<_> = implementations
+    let complete: Vec<_> = implementations
         .iter()
         .filter(|each| each.profile.like.is_none())
         .cloned()
         .collect();
     for each in implementations {
         let Some(like) = &each.profile.like else { continue };
-        let Some(other) = whole.iter().find(|other| other.name == *like) else {
+        let Some(other) = complete.iter().find(|other| other.name == *like) else {
             let path = each.folder.join("profile.toml");
             let like = like.clone();
             return Err(ImplementationError::Unlike { path, like });
@@ -118,19 +157,19 @@ fn take_over(implementations: &mut [Implementation]) -> Result<(), Implementatio
 /// The implementation of this name, if it has a profile.
 ///
 /// # Errors
-/// When any profile cannot be read or is wrong: it may be the one that is meant.
+/// Any profile cannot be read or has a mistake.
 pub fn find(scenarios: &Path, name: &str) -> Result<Option<Implementation>, ImplementationError> {
     let all = load(scenarios)?;
     Ok(all.into_iter().find(|each| each.name == name))
 }
 
-/// Under whose names tables of an implementation may be kept, its own first; `name` need not have a profile.
+/// The names under which an implementation's snapshots may be kept, its own first. `name` need not have a profile.
 pub fn names(profiles: &[Implementation], name: &str) -> Vec<String> {
     let found = profiles.iter().find(|each| each.name == name);
     found.map_or_else(|| vec![name.to_owned()], Implementation::names)
 }
 
-/// Whether a profile says that the rows of an implementation in this scenario are the outcome of a race.
+/// Whether the implementation's profile says that its rows in this scenario depend on a race.
 pub fn vary(profiles: &[Implementation], name: &str, scenario: &str) -> bool {
     let named = |each: &&Implementation| each.name == name;
     profiles
@@ -140,7 +179,7 @@ pub fn vary(profiles: &[Implementation], name: &str, scenario: &str) -> bool {
 }
 
 impl Implementation {
-    /// Its name, and that of the implementation it is like.
+    /// Its name, then that of the implementation its profile names with `like`.
     pub fn names(&self) -> Vec<String> {
         [&self.name]
             .into_iter()
@@ -149,10 +188,10 @@ impl Implementation {
             .collect()
     }
 
-    /// What the agent needs to start it; builds what has to be built.
+    /// What the agent needs to start it. Builds it first if its profile has `build`.
     ///
     /// # Errors
-    /// When one of its own files cannot be read. Something that is not installed is no error but the reason
+    /// One of its files cannot be read, or there is no cache folder. A missing program is no error: it is the reason why
     /// its cases are `unsupported`.
     pub fn external(&self) -> Result<External, ImplementationError> {
         let mut missing = self.missing();
@@ -164,8 +203,8 @@ impl Implementation {
         let fill_all = |texts: &[String]| texts.iter().map(fill).collect::<Vec<_>>();
         let mut files = BTreeMap::new();
         let reverse_proxy = self.profile.reverse_proxy.as_ref();
-        let front_file = reverse_proxy.map(|reverse_proxy| &reverse_proxy.file);
-        for file in self.profile.files.iter().chain(front_file) {
+        let proxy_file = reverse_proxy.map(|reverse_proxy| &reverse_proxy.file);
+        for file in self.profile.files.iter().chain(proxy_file) {
             let path = self.folder.join(file);
             let text = fs::read_to_string(&path)
                 .map_err(|source| ImplementationError::Unreadable { path, source })?;
@@ -199,7 +238,8 @@ impl Implementation {
         })
     }
 
-    /// `php-fpm not found; install php-fpm`, unless everything it needs is there.
+    /// Which programs are missing and how to install them, such as `php-fpm not found; install php-fpm`; `None` if all
+    /// are found.
     pub fn missing(&self) -> Option<String> {
         let programs = self.profile.programs.iter();
         let missing: Vec<&str> = programs
@@ -209,7 +249,10 @@ impl Implementation {
         (!missing.is_empty()).then(|| format!("{} not found; {}", missing.join(", "), self.profile.install))
     }
 
-    /// Its version as it says itself, or why that cannot be told.
+    /// The first line with a digit that its version command prints.
+    ///
+    /// # Errors
+    /// Why there is no such line: a program is missing, or the command failed.
     pub fn version(&self) -> Result<String, String> {
         if let Some(missing) = self.missing() {
             return Err(missing);
@@ -228,13 +271,13 @@ impl Implementation {
             .lines()
             .find(|line| line.contains(|digit: char| digit.is_ascii_digit()));
         line.map(|line| line.trim().to_owned())
-            .ok_or_else(|| "it does not say a version".to_owned())
+            .ok_or_else(|| "its version command prints no version".to_owned())
     }
 
-    /// Its version as snapshots name it: without what was built when and where.
+    /// Its version as snapshots name it: without build date and place, which follow in parentheses.
     ///
     /// # Errors
-    /// Why it cannot be told, as [`Implementation::version`] says it.
+    /// Those of [`Implementation::version`].
     pub fn release(&self) -> Result<String, String> {
         let version = self.version()?;
         let version = version.split(" (").next().unwrap_or_default().replace(',', "");
@@ -273,34 +316,38 @@ impl Implementation {
             .output()
     }
 
-    /// Runs the build's commands where that has not been done. Two runs at once build twice and keep one.
+    /// Runs the build's commands unless `cache` exists. Two runs at once build twice and keep one of the builds.
     fn build(&self, cache: &Path) -> Result<(), String> {
         if self.profile.build.is_empty() || cache.is_dir() {
             return Ok(());
         }
-        let said = |error: io::Error| format!("building {} failed: {error}", self.name);
-        let fresh = cache.with_extension(format!("new.{}", std::process::id()));
-        fs::create_dir_all(&fresh).map_err(said)?;
+        let failed = |error: io::Error| format!("building {} failed: {error}", self.name);
+        let root = cache.parent().unwrap_or(cache);
+        fs::create_dir_all(root).map_err(failed)?;
+        // A server may run as another user, who must be able to read the build.
+        let fresh = tempfile::Builder::new()
+            .permissions(fs::Permissions::from_mode(0o755))
+            .tempdir_in(root)
+            .map_err(failed)?;
         for words in &self.profile.build {
-            let output = self.run(words, &fresh).map_err(said)?;
+            let output = self.run(words, fresh.path()).map_err(failed)?;
             if !output.status.success() {
                 let text = String::from_utf8_lossy(&output.stderr).trim().to_owned();
                 let first: String = text.lines().take(3).collect::<Vec<_>>().join(" ");
-                let _ = fs::remove_dir_all(&fresh);
                 return Err(format!(
                     "building {} failed: {first}; {}",
                     self.name, self.profile.install
                 ));
             }
         }
-        // Whoever was first has built the same.
-        if fs::rename(&fresh, cache).is_err() {
-            let _ = fs::remove_dir_all(&fresh);
+        // This fails if another run has put the same build there in the meantime; then `fresh` is removed.
+        if fs::rename(fresh.path(), cache).is_ok() {
+            let _ = fresh.keep();
         }
         Ok(())
     }
 
-    /// Where its build is kept: named by its sources and the programs found.
+    /// The folder of its build. Its name contains a hash of the sources and of the programs found.
     fn cache(&self) -> Result<PathBuf, ImplementationError> {
         let unreadable = |path: &Path, source| ImplementationError::Unreadable {
             path: path.to_owned(),
@@ -319,33 +366,22 @@ impl Implementation {
         for candidates in self.profile.programs.values() {
             program(candidates).hash(&mut hasher);
         }
-        Ok(cache_root().join(format!("{}-{:016x}", self.name, hasher.finish())))
+        let root = Cache::from_environment()?;
+        Ok(root
+            .root()
+            .join(format!("{}-{:016x}", self.name, hasher.finish())))
     }
 }
 
-/// `$XDG_CACHE_HOME/reusespec`, `~/.cache/reusespec`, or a folder for temporary files.
-fn cache_root() -> PathBuf {
-    let from = |name: &str| {
-        std::env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
-    let base = from("XDG_CACHE_HOME").or_else(|| from("HOME").map(|home| home.join(".cache")));
-    base.unwrap_or_else(std::env::temp_dir).join("reusespec")
-}
-
-/// The first of the programs that exists.
+/// The first of the programs that is found.
 fn program(candidates: &[String]) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders: Vec<PathBuf> = std::env::split_paths(&path)
-        .chain(MORE_FOLDERS.iter().map(PathBuf::from))
-        .collect();
-    candidates.iter().find_map(|name| {
-        folders
-            .iter()
-            .map(|folder| folder.join(name))
-            .find(|path| path.is_file())
-    })
+    let folders = std::env::split_paths(&path).chain(MORE_FOLDERS.map(PathBuf::from));
+    let folders = std::env::join_paths(folders).ok()?;
+    let mut found = candidates
+        .iter()
+        .map(|name| which::which_in(name, Some(&folders), "."));
+    found.find_map(Result::ok)
 }
 
 #[cfg(test)]
@@ -353,7 +389,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_broken_profile_is_an_error_that_names_its_file_whoever_is_looked_for() {
+    fn the_error_about_a_wrong_profile_names_its_file() {
         let directory = tempfile::tempdir().unwrap();
         let folder = directory.path().join("harness/implementations/broken");
         fs::create_dir_all(&folder).unwrap();
@@ -363,5 +399,19 @@ mod tests {
             let error = find(&directory.path().join("scenarios"), name).unwrap_err();
             assert!(error.to_string().ends_with("broken/profile.toml"), "{error}");
         }
+    }
+
+    #[test]
+    fn the_note_about_missing_profiles_names_both_folders_and_the_option() {
+        let directory = tempfile::tempdir().unwrap();
+        let candidates = ["beside", "built"].map(|name| directory.path().join(name));
+        let note = first_folder(candidates.clone()).unwrap_err();
+        for part in ["/beside", "/built exists", "--implementations"] {
+            assert!(note.contains(part), "{note}");
+        }
+        fs::create_dir(&candidates[1]).unwrap();
+        assert_eq!(first_folder(candidates.clone()).as_ref(), Ok(&candidates[1]));
+        fs::create_dir(&candidates[0]).unwrap();
+        assert_eq!(first_folder(candidates.clone()).as_ref(), Ok(&candidates[0]));
     }
 }

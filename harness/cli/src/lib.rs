@@ -6,18 +6,18 @@
 //! ```
 //! | module | owns |
 //! |---|---|
-//! | [`arguments`] | what can be typed |
+//! | [`arguments`] | command-line arguments and help texts |
 //! | [`library`] | scenario files and snapshots on disk |
-//! | [`implementations`] | profiles, and what has to be found or built for them |
-//! | [`platforms`] | where cases can run, by name |
-//! | [`plan`] | which cases run where |
-//! | [`session`] | one agent's work, and what becomes of its cases when it dies |
+//! | [`implementations`] | profiles of implementations, and their builds |
+//! | [`platforms`] | platforms by name |
+//! | [`plan`] | which cases run on which implementation |
+//! | [`session`] | the cases of one agent, also when the agent dies |
 //! | [`run`] | sessions → verdicts → events |
-//! | [`event`] | the only thing reporters see |
+//! | [`event`] | the input of all reporters |
 //! | [`report`] | events → text |
-//! | [`results`] | text → cases, of a run made elsewhere |
+//! | [`results`] | text → cases, of a run on another machine |
 //!
-//! A library so that `cargo test` runs scenarios by the same path as the command: one judge, one comparison.
+//! It is a library so that `cargo test` judges and compares scenarios with the same code as the command.
 
 pub mod arguments;
 pub mod capture;

@@ -1,7 +1,7 @@
-//! Platforms by name: this machine, guests, and what a file describes.
+//! Finds platforms by name: this machine, guests, remote machines, and platforms described in a file.
 //!
-//! Whether a name exists is checked before anything runs; whether the platform works is found when its first agent
-//! is asked for, so that one that does not is `broken` in the reports and the others still run.
+//! An unknown name is an error before any case runs. A platform that cannot be started is noticed when its first agent
+//! starts: its cases are then `broken`, and the other platforms still run.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use reusespec_platforms::{AgentCommand, GuestStarter, RemotePlatform, remote};
 
 use crate::run::{HOST, Platform};
 
-/// A kernel of one's own instead of the profile's.
+/// A kernel to boot instead of the one in the platform's profile.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct OwnKernel {
     /// Boot this kernel (bzImage, Image or ELF) in the guest instead of the platform's own.
@@ -25,24 +25,24 @@ pub struct OwnKernel {
     pub tree: Option<PathBuf>,
 }
 
-/// Why there is no such platform.
+/// Reasons why a platform cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum PlatformError {
-    /// This program cannot be started again.
-    #[error("cannot tell where this program is")]
+    /// The path of this program is unknown, so it cannot be started as the agent.
+    #[error("cannot find the path of this program")]
     OwnProgram(#[source] io::Error),
-    /// The name or the file.
+    /// There is no such platform, or its file has a mistake.
     #[error(transparent)]
     PlatformProfile(#[from] ProfileError),
-    /// `--kernel` for what has none to replace.
-    #[error("--kernel is for guests, and {0} is none")]
+    /// `--kernel` with a platform that is not a guest.
+    #[error("--kernel needs a guest, and {0} is not a guest")]
     NoGuest(String),
-    /// The file of `--kernel` or `--modules`.
+    /// A file of `--kernel`, `--modules` or `--tree` cannot be read.
     #[error("cannot read {path}")]
     Unreadable {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// The system's answer.
+        /// The system's error.
         source: io::Error,
     },
 }
@@ -50,7 +50,7 @@ pub enum PlatformError {
 /// The platform called `name`.
 ///
 /// # Errors
-/// When there is none, its file has mistakes, or the kernel given for it is not there.
+/// There is no such platform, its file has a mistake, or its `--kernel` cannot be read.
 pub fn find(name: &str, own: &OwnKernel) -> Result<Platform, PlatformError> {
     if name == HOST {
         return match own.image {
@@ -79,10 +79,10 @@ pub fn find(name: &str, own: &OwnKernel) -> Result<Platform, PlatformError> {
     })
 }
 
-/// The guest of a profile, with the kernel it is to have.
+/// The guest of a profile, with its own kernel or that of `--kernel`.
 ///
 /// # Errors
-/// When the kernel given for it is not there, or cannot be started so.
+/// The kernel of `--kernel` cannot be read, or this guest cannot boot it.
 pub fn guest(profile: PlatformProfile, own: &OwnKernel) -> Result<GuestStarter, PlatformError> {
     for path in own.image.iter().chain(&own.modules).chain(&own.tree) {
         readable(path)?;
@@ -106,7 +106,7 @@ fn readable(path: &Path) -> Result<(), PlatformError> {
 /// This machine, with this program as the agent.
 ///
 /// # Errors
-/// When the system does not say where this program is.
+/// The path of this program is unknown.
 pub fn host() -> Result<Platform, PlatformError> {
     let program = std::env::current_exe()
         .map_err(PlatformError::OwnProgram)?
@@ -119,7 +119,7 @@ pub fn host() -> Result<Platform, PlatformError> {
     })
 }
 
-/// Every name that `--platform` takes without a file.
+/// The name of every platform that needs no file.
 pub fn names() -> impl Iterator<Item = String> {
     std::iter::once(HOST.to_owned())
         .chain(profile::names())

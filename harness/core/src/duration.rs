@@ -22,7 +22,7 @@ impl TryFrom<String> for Time {
 
 impl From<Time> for String {
     fn from(time: Time) -> Self {
-        format!("{}ms", time.0.as_secs_f64() * 1000.0)
+        humantime::format_duration(time.0).to_string()
     }
 }
 
@@ -36,13 +36,7 @@ impl JsonSchema for Time {
     }
 }
 
-/// Parses a number followed by `s` or `ms`. The result is rounded to whole microseconds.
+/// Parses a duration as humantime does: numbers with units, such as `15s`, `1.5s`, `500ms` or `1h 30m`.
 pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
-    let (number, unit_ms) = match text.strip_suffix("ms") {
-        Some(number) => (number, 1.0),
-        None => (text.strip_suffix('s')?, 1000.0),
-    };
-    let number: f64 = number.parse().ok()?;
-    (number.is_finite() && number >= 0.0)
-        .then(|| Duration::from_micros((number * unit_ms * 1000.0).round() as u64))
+    humantime::parse_duration(text).ok()
 }

@@ -1,12 +1,14 @@
-//! The JSON Schema of scenario files, for editors. Generated from the same types that read the files.
+//! The JSON Schema of scenario files, for editors and `reusespec explain`. Generated from the types that read the files.
 //!
-//! Two things are added to what the types say. `$name` may stand wherever a value may, so every value that is
-//! not text also admits a string with a `$` in front; and every step also has `label`, `when` and `on`, which
-//! are taken off before its own keys are read.
+//! Two things are added to the types. Every value that is not text may also be a string that begins with `$`, because
+//! `$name` may stand for it. Every step also has the keys `label`, `when` and `on`, which are read before its own keys.
+
+use std::borrow::Cow;
 
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
+use crate::family::Family;
 use crate::scenario::Exchange;
 use crate::scenario::Head;
 use crate::scenario::claim::ClaimHead;
@@ -31,9 +33,9 @@ pub fn scenario_schema() -> String {
         "properties",
         json!({
             "when": { "$ref": "#/$defs/When" },
-            "on": { "$ref": "#/$defs/On" },
+            "on": { "$ref": "#/$defs/Systems" },
             "expect": {
-                "description": "What is expected under which label; any of several values is right.",
+                "description": "The expected result by label. If there are several values, each of them is right.",
                 "type": "object",
                 "minProperties": 1,
                 "additionalProperties": { "$ref": "#/$defs/Expectation" },
@@ -46,7 +48,7 @@ pub fn scenario_schema() -> String {
         "properties",
         json!({
             "matrix": {
-                "description": "Axes, the first varying slowest. A value is a scalar, or a row with a `name`.",
+                "description": "Axes; the first one varies slowest. A value is a scalar, or a row with a `name`.",
                 "type": "object",
                 "additionalProperties": { "anyOf": [
                     { "type": "array", "minItems": 1 },
@@ -65,11 +67,13 @@ pub fn scenario_schema() -> String {
             finish_step(definition);
         }
     }
-    let texts =
-        json!({ "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }] });
-    definitions.insert("On".to_owned(), texts);
+    let systems = json!({
+        "description": "Systems to which it applies, such as `linux < 6.8`; a list means any of them.",
+        "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }],
+    });
+    definitions.insert("Systems".to_owned(), systems);
     definitions.insert("Expectation".to_owned(), expectation(exchange, timed_expectation));
-    let when = json!({ "description": "Axis values it is for; a list means any of them.", "type": "object" });
+    let when = json!({ "description": "Axis values to which it applies; a list means any of them.", "type": "object" });
     definitions.insert("When".to_owned(), when);
     if let Value::Object(root) = &mut schema {
         root.insert(
@@ -82,6 +86,16 @@ pub fn scenario_schema() -> String {
     let mut text = serde_json::to_string_pretty(&schema).expect("a JSON value can be written");
     text.push('\n');
     text
+}
+
+/// The definition in the schema (below `$defs`) that has the steps of a family.
+pub fn vocabulary(family: Family) -> Cow<'static, str> {
+    match family {
+        Family::PortReuse => SocketStep::schema_name(),
+        Family::Keepalive => KeepaliveStep::schema_name(),
+        Family::Fastcgi => FastcgiStep::schema_name(),
+        Family::Http => HttpStep::schema_name(),
+    }
 }
 
 fn step_schema<A: JsonSchema>(generator: &mut SchemaGenerator) -> Value {
@@ -109,10 +123,10 @@ fn finish_step(definition: &mut Value) {
     let common: Map<String, Value> = Map::from_iter([
         (
             "label".to_owned(),
-            json!({ "type": "string", "description": "Observe the result under this name." }),
+            json!({ "type": "string", "description": "Record the result under this name." }),
         ),
         ("when".to_owned(), json!({ "$ref": "#/$defs/When" })),
-        ("on".to_owned(), json!({ "$ref": "#/$defs/On" })),
+        ("on".to_owned(), json!({ "$ref": "#/$defs/Systems" })),
     ]);
     properties.extend(common);
 }

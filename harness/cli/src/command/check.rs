@@ -1,7 +1,7 @@
-//! `reusespec check`: every mistake in the files, or how much there is in them.
+//! `reusespec check`: prints every mistake in the files, or the number of scenarios, cases and claims.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::library_error;
 use crate::exit;
@@ -10,7 +10,7 @@ use crate::library::{Library, LibraryError, load_file};
 pub(super) fn check(root: &Result<PathBuf, LibraryError>, files: &[PathBuf]) -> io::Result<i32> {
     let root = match (root, files.is_empty()) {
         (Ok(root), _) => root.clone(),
-        // Named files can be checked anywhere.
+        // Named files need no folder of scenarios.
         (Err(_), false) => PathBuf::from("."),
         (Err(error), true) => return Ok(library_error(error)),
     };
@@ -42,7 +42,7 @@ pub(super) fn check(root: &Result<PathBuf, LibraryError>, files: &[PathBuf]) -> 
     }
 }
 
-fn check_files(root: &std::path::Path, files: &[PathBuf]) -> Result<Library, LibraryError> {
+fn check_files(root: &Path, files: &[PathBuf]) -> Result<Library, LibraryError> {
     let mut scenarios = Vec::new();
     let mut mistakes = Vec::new();
     for file in files {

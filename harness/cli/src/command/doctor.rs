@@ -1,4 +1,5 @@
-//! `reusespec doctor`: what this machine has for guests and implementations, and how to get the rest.
+//! `reusespec doctor`: prints which programs for guests and implementations this machine has, and how to install the
+//! missing ones.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -9,7 +10,7 @@ use super::wrong_input;
 use crate::exit;
 use crate::implementations;
 
-/// `scenarios` is where profiles of implementations are found; without it only guests are looked after.
+/// Without the folder of scenarios no profiles of implementations are found, and only the needs of guests are printed.
 pub(super) fn doctor(scenarios: Option<&Path>) -> io::Result<i32> {
     let cache = match Cache::from_environment() {
         Ok(cache) => cache,

@@ -1,8 +1,9 @@
-//! `reusespec exec P -- PROGRAM ARGS…`: somebody's program in a guest, as if it had run here.
+//! `reusespec exec P -- PROGRAM ARGS…`: runs a program in a guest, with its output and exit status as if it ran here.
 //!
-//! Meant as a cargo runner, so it prints nothing of its own on standard output and ends as the program did. A signal
-//! becomes 128 and its number, as shells say it, because raising it here would dump our core and not the program's.
-//! Only variables that are meant for Rust programs cross by themselves: most others are paths of this machine.
+//! It can serve as a cargo runner, so it prints nothing else on standard output and exits with the program's status. If a
+//! signal ended the program, the status is 128 plus its number, as in shells. Raising that signal here would dump the core
+//! of this process instead of the program's. Of the environment only variables for Rust programs are passed on by default,
+//! because most others hold paths of this machine.
 
 mod files;
 
@@ -21,34 +22,34 @@ use crate::platforms::{self, PlatformError};
 use crate::run::{Platform, with_causes};
 use crate::session::{Feeder, INTERRUPTED, Line, hello_within, next, replies};
 
-/// Where the program and what is copied without a place of its own are put: writable on every guest.
+/// The guest's folder for the program and for files copied without a path. It is writable on every guest.
 const FOLDER: &str = "/tmp/exec";
-/// Names that begin so cross without being asked for.
-const OF_RUST: &str = "RUST_";
-/// How long a guest may take to say hello, and to say that a program is over whose time is.
+/// Variables whose names begin with this are passed on by default.
+const RUST_PREFIX: &str = "RUST_";
+/// Added to the guest's boot timeout, and to the program's time limit, before the guest counts as broken.
 const GRACE: Duration = Duration::from_secs(30);
 
 #[derive(Debug, thiserror::Error)]
 enum ExecError {
     #[error(transparent)]
     Platform(#[from] PlatformError),
-    #[error("{0} is no guest: programs are run in guests only, their files are placed anywhere")]
+    #[error("{0} is not a guest: programs run only in guests, because their files may be copied to any path")]
     NoGuest(String),
     #[error(
-        "programs cannot be run in {0}: its serial port loses what is not taken at once, and its disk is not ours to put \
-         them on; freebsd-14 takes them"
+        "{0} cannot run programs: its serial port loses bytes that are not read at once, and its disk is not ours to \
+         write to; freebsd-14 can run them"
     )]
     TakesNoFiles(String),
     #[error(transparent)]
     File(#[from] FileError),
 }
 
-/// What became of it, where it is not the program's own end.
-enum Trouble {
-    /// We could not find out.
+/// Why the end of the program is unknown.
+enum Failure {
+    /// The platform or the agent failed.
     Broken(String),
     /// Standard output is closed.
-    Unheard(io::Error),
+    Closed(io::Error),
 }
 
 pub(super) fn exec(options: &arguments::Exec) -> io::Result<i32> {
@@ -59,11 +60,11 @@ pub(super) fn exec(options: &arguments::Exec) -> io::Result<i32> {
     let _ = ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed));
     match converse(&platform, &exec, content) {
         Ok(ended) => report(&platform.name, &ended),
-        Err(Trouble::Broken(reason)) => {
+        Err(Failure::Broken(reason)) => {
             writeln!(io::stderr(), "broken: {}: {reason}", platform.name)?;
             Ok(exit::BROKEN)
         }
-        Err(Trouble::Unheard(error)) => Err(error),
+        Err(Failure::Closed(error)) => Err(error),
     }
 }
 
@@ -95,11 +96,11 @@ fn prepare(options: &arguments::Exec) -> Result<(Platform, Exec, Vec<u8>), ExecE
     Ok((platform, exec, files.content))
 }
 
-/// What the program's environment is: what was asked for beats what crosses by itself.
-fn environment(asked_for: &[(String, Option<String>)]) -> Vec<(String, String)> {
+/// The program's environment. Variables of `--env` override those passed on by default.
+fn environment(requested: &[(String, Option<String>)]) -> Vec<(String, String)> {
     let mut environment = vec![("HOME".to_owned(), "/tmp".to_owned())];
-    environment.extend(std::env::vars().filter(|(name, _)| name.starts_with(OF_RUST)));
-    for (name, value) in asked_for {
+    environment.extend(std::env::vars().filter(|(name, _)| name.starts_with(RUST_PREFIX)));
+    for (name, value) in requested {
         let value = value.clone().or_else(|| std::env::var(name).ok());
         environment.retain(|(known, _)| known != name);
         environment.extend(value.map(|value| (name.clone(), value)));
@@ -107,8 +108,8 @@ fn environment(asked_for: &[(String, Option<String>)]) -> Vec<(String, String)> 
     environment
 }
 
-fn converse(platform: &Platform, exec: &Exec, content: Vec<u8>) -> Result<Ended, Trouble> {
-    let broken = |error: serde_json::Error| Trouble::Broken(error.to_string());
+fn converse(platform: &Platform, exec: &Exec, content: Vec<u8>) -> Result<Ended, Failure> {
+    let broken = |error: serde_json::Error| Failure::Broken(error.to_string());
     let mut requests = serde_json::to_vec(&Request::Exec(exec.clone())).map_err(broken)?;
     requests.push(b'\n');
     requests.extend(content);
@@ -121,56 +122,56 @@ fn converse(platform: &Platform, exec: &Exec, content: Vec<u8>) -> Result<Ended,
     let mut link = platform
         .starter
         .start(&launch, &mut notify)
-        .map_err(|error| Trouble::Broken(with_causes(&*error)))?;
+        .map_err(|error| Failure::Broken(with_causes(&*error)))?;
     let replies = replies(std::mem::replace(&mut link.replies, Box::new(io::empty())));
-    let told = if traits.batch_input || traits.batch_files {
+    let unsent = if traits.batch_input || traits.batch_files {
         Vec::new()
     } else {
         requests
     };
-    let _feeder = Feeder::start(&mut link, vec![told], None);
-    listen(&replies, &traits, exec).map_err(|trouble| with_diagnostics(trouble, &mut link))
+    let _feeder = Feeder::start(&mut link, vec![unsent], None);
+    listen(&replies, &traits, exec).map_err(|failure| with_diagnostics(failure, &mut link))
 }
 
 fn listen(
     replies: &std::sync::mpsc::Receiver<Line>,
     traits: &PlatformTraits,
     exec: &Exec,
-) -> Result<Ended, Trouble> {
-    // Who has the program on its disk is handed over before it boots, and one that does not boot runs no program.
-    let mut patience = match traits.batch_files && !traits.batch_input {
+) -> Result<Ended, Failure> {
+    // A guest that has the program on its disk starts with this link, so its boot time counts as well.
+    let mut timeout = match traits.batch_files && !traits.batch_input {
         true => traits.boot_timeout + GRACE,
         false => hello_within(traits),
     };
     loop {
-        match next(replies, patience).map_err(Trouble::Broken)? {
+        match next(replies, timeout).map_err(Failure::Broken)? {
             Line::Reply(Reply::Hello(hello)) if hello.protocol != PROTOCOL => {
                 let theirs = hello.protocol;
-                return Err(Trouble::Broken(format!(
+                return Err(Failure::Broken(format!(
                     "the agent speaks protocol {theirs}, this program {PROTOCOL}: build both anew"
                 )));
             }
             Line::Reply(Reply::Hello(_)) => {
-                patience = traits.reply_timeout(Duration::from_millis(exec.limit_ms)) + GRACE;
+                timeout = traits.reply_timeout(Duration::from_millis(exec.limit_ms)) + GRACE;
             }
             Line::Reply(Reply::Output { stream, hexadecimal }) => {
                 let bytes = from_hexadecimal(&hexadecimal)
-                    .ok_or_else(|| Trouble::Broken("the agent's output is not hexadecimal".to_owned()))?;
-                print(stream, &bytes).map_err(Trouble::Unheard)?;
+                    .ok_or_else(|| Failure::Broken("the agent's output is not hexadecimal".to_owned()))?;
+                print(stream, &bytes).map_err(Failure::Closed)?;
             }
             Line::Reply(Reply::Ended(ended)) => return Ok(ended),
-            // A kernel may print on the line; the console's log has it too.
-            Line::Reply(_) | Line::Garbage(_) => {}
+            // The kernel may print on the channel; such lines are also in the console's log.
+            Line::Reply(Reply::Started(_) | Reply::Finished(_) | Reply::Done { .. }) | Line::Garbage(_) => {}
         }
     }
 }
 
-fn with_diagnostics(trouble: Trouble, link: &mut Link) -> Trouble {
-    match trouble {
-        Trouble::Broken(reason) => {
-            Trouble::Broken(format!("{reason}; {}", link.handle.diagnostics().trim_end()))
+fn with_diagnostics(failure: Failure, link: &mut Link) -> Failure {
+    match failure {
+        Failure::Broken(reason) => {
+            Failure::Broken(format!("{reason}; {}", link.handle.diagnostics().trim_end()))
         }
-        unheard @ Trouble::Unheard(_) => unheard,
+        closed @ Failure::Closed(_) => closed,
     }
 }
 
@@ -186,23 +187,20 @@ fn report(platform: &str, ended: &Ended) -> io::Result<i32> {
     match ended {
         Ended::Exited(status) => Ok(*status),
         Ended::Signalled(number) => {
-            writeln!(
-                io::stderr(),
-                "{platform}: the program was ended by signal {number}"
-            )?;
+            writeln!(io::stderr(), "{platform}: signal {number} ended the program")?;
             Ok(exit::SIGNALLED + number)
         }
         Ended::TooLate => {
             writeln!(
                 io::stderr(),
-                "{platform}: the program was killed at its time limit (--limit)"
+                "{platform}: the program reached its time limit (--limit) and was killed"
             )?;
             Ok(exit::TOO_LATE)
         }
         Ended::NotStarted(reason) => {
             writeln!(
                 io::stderr(),
-                "{platform}: cannot start the program: {reason}; a dynamic one needs its libraries (--sysroot)"
+                "{platform}: cannot start the program: {reason}; a dynamically linked program needs its libraries (--sysroot)"
             )?;
             Ok(exit::NOT_STARTED)
         }
@@ -216,7 +214,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_guest_started_from_its_own_disk_is_refused_with_one_that_takes_programs() {
+    fn a_guest_that_boots_from_its_own_disk_is_refused() {
         for name in ["freebsd-14-ci", "dragonfly-6.4"] {
             let arguments = ["reusespec", "exec", name, "--", "/bin/true"];
             let arguments = arguments::Arguments::try_parse_from(arguments).unwrap();
@@ -225,7 +223,7 @@ mod tests {
             };
             let refused = prepare(&options).err().unwrap().to_string();
             assert!(
-                refused.contains(name) && refused.ends_with("freebsd-14 takes them"),
+                refused.contains(name) && refused.ends_with("freebsd-14 can run them"),
                 "{refused}"
             );
         }

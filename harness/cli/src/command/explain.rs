@@ -1,7 +1,9 @@
-//! `reusespec explain`: a family's vocabulary, a step's keys, or a scenario as one would tell a colleague.
+//! `reusespec explain`: prints the steps of a family, the keys of a step, or a scenario with its sources, claims and the
+//! command that repeats it.
 
 use std::io::{self, Write};
 
+use reusespec_core::schema::{scenario_schema, vocabulary};
 use reusespec_core::timing::{Moment, Schedule};
 use reusespec_core::{Family, Scenario};
 use serde_json::Value;
@@ -10,32 +12,28 @@ use crate::exit;
 use crate::library::Library;
 use crate::plan::own_implementation;
 
+/// Keys of every step, printed once for a family.
+const COMMON_KEYS: [&str; 3] = ["label", "when", "on"];
+
 pub(super) fn explain(library: &Library, topic: &str) -> io::Result<i32> {
     let mut stdout = anstream::stdout();
-    let schema: Value = serde_json::from_str(&reusespec_core::schema::scenario_schema())?;
+    let schema: Value = serde_json::from_str(&scenario_schema())?;
     if let Some(family) = Family::named(topic) {
-        writeln!(stdout, "{family}: {}\n\nsteps:", family.what())?;
-        for (keyword, text, _) in steps(&schema) {
-            writeln!(stdout, "  {keyword:22} {text}")?;
-        }
-        writeln!(stdout, "\nscenarios:")?;
-        for scenario in library
-            .scenarios
-            .iter()
-            .filter(|scenario| scenario.family == family)
-        {
-            writeln!(stdout, "  {:48} {}", scenario.id, scenario.title)?;
-        }
+        print_family(family, library, &schema, &mut stdout)?;
         return Ok(exit::AS_EXPECTED);
     }
-    if let Some((keyword, text, keys)) = steps(&schema)
-        .into_iter()
-        .find(|(keyword, _, _)| keyword == topic)
-    {
-        writeln!(stdout, "{keyword}: {text}\n")?;
-        for (key, text) in keys {
-            writeln!(stdout, "  {key:12} {text}")?;
-        }
+    let of_topic = |family| {
+        let steps = steps(&schema, family);
+        let step = steps.into_iter().find(|step| step.keyword == topic)?;
+        Some((family, step))
+    };
+    let found: Vec<_> = Family::ALL.into_iter().filter_map(of_topic).collect();
+    for (family, step) in &found {
+        writeln!(stdout, "{topic} ({family}): {}", step.description)?;
+        print_keys(&step.keys, &mut stdout)?;
+        writeln!(stdout)?;
+    }
+    if !found.is_empty() {
         return Ok(exit::AS_EXPECTED);
     }
     match library.scenarios.iter().find(|scenario| scenario.id == topic) {
@@ -46,12 +44,39 @@ pub(super) fn explain(library: &Library, topic: &str) -> io::Result<i32> {
         None => {
             writeln!(
                 anstream::stderr(),
-                "error: `{topic}` is no step, family or scenario\n\nhint: `reusespec list` prints the scenarios, \
+                "error: there is no step, family or scenario `{topic}`\n\nhint: `reusespec list` prints the scenarios, \
                  `reusespec explain port-reuse` the steps of a family"
             )?;
             Ok(exit::WRONG_INPUT)
         }
     }
+}
+
+fn print_family(family: Family, library: &Library, schema: &Value, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "{family}: {}\n\nsteps:", family.what())?;
+    let mut common_keys = Vec::new();
+    for step in steps(schema, family) {
+        writeln!(out, "  {:22} {}", step.keyword, step.description)?;
+        let is_common = |(key, _): &(String, String)| COMMON_KEYS.contains(&key.as_str());
+        let (common, own): (Vec<_>, Vec<_>) = step.keys.into_iter().partition(is_common);
+        print_keys(&own, out)?;
+        common_keys = common;
+    }
+    writeln!(out, "\nkeys of every step:")?;
+    print_keys(&common_keys, out)?;
+    writeln!(out, "\nscenarios:")?;
+    let of_family = |scenario: &&Scenario| scenario.family == family;
+    for scenario in library.scenarios.iter().filter(of_family) {
+        writeln!(out, "  {:48} {}", scenario.id, scenario.title)?;
+    }
+    Ok(())
+}
+
+fn print_keys(keys: &[(String, String)], out: &mut impl Write) -> io::Result<()> {
+    for (key, description) in keys {
+        writeln!(out, "      {key:18} {description}")?;
+    }
+    Ok(())
 }
 
 fn print_scenario(scenario: &Scenario, out: &mut impl Write) -> io::Result<()> {
@@ -98,9 +123,9 @@ fn print_scenario(scenario: &Scenario, out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-/// What a label of a keepalive scenario is timed by, once for each schedule its cases set.
+/// Prints when the probes of each labelled step of a keepalive scenario are due; each different schedule once.
 fn schedules(scenario: &Scenario, out: &mut impl Write) -> io::Result<()> {
-    let mut told = Vec::new();
+    let mut printed = Vec::new();
     for (case, label) in scenario
         .cases
         .iter()
@@ -118,58 +143,46 @@ fn schedules(scenario: &Scenario, out: &mut impl Write) -> io::Result<()> {
             continue;
         };
         let line = format!("schedule    {label}: {}", moments.join(", "));
-        if !told.contains(&line) {
+        if !printed.contains(&line) {
             writeln!(out, "{line}")?;
-            told.push(line);
+            printed.push(line);
         }
     }
     Ok(())
 }
 
-/// A word and what it means.
-type Explained = (String, String);
+/// A step of a vocabulary.
+struct Step {
+    keyword: String,
+    description: String,
+    /// Its keys with their descriptions.
+    keys: Vec<(String, String)>,
+}
 
-/// Keyword, description and keys of every step, as the schema has them.
-fn steps(schema: &Value) -> Vec<(String, String, Vec<Explained>)> {
+/// The steps of a family, read from the JSON Schema.
+fn steps(schema: &Value, family: Family) -> Vec<Step> {
+    let definitions = &schema["$defs"];
     let definition = |reference: &Value| {
         let name = reference.get("$ref")?.as_str()?.rsplit('/').next()?;
-        schema.get("$defs")?.get(name)
+        definitions.get(name)
     };
-    let text = |value: &Value| {
-        value
-            .get("description")
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned()
-    };
-    let vocabularies = schema["properties"]["steps"]["items"]["anyOf"]
-        .as_array()
-        .cloned()
-        .unwrap_or_default();
-    let variants = vocabularies
-        .iter()
-        .filter_map(definition)
-        .filter_map(|each| each["oneOf"].as_array())
-        .flatten();
-    variants
-        .filter_map(|variant| {
-            let (keyword, arguments) = variant["properties"].as_object()?.iter().next()?;
-            let keys = definition(arguments)?["properties"].as_object();
-            let keys = keys.into_iter().flatten().map(|(key, value)| {
-                let own = value["anyOf"]
-                    .as_array()
-                    .and_then(|any| any.first())
-                    .unwrap_or(value);
-                (
-                    key.clone(),
-                    if text(value).is_empty() {
-                        text(own)
-                    } else {
-                        text(value)
-                    },
-                )
-            });
-            Some((keyword.clone(), text(variant), keys.collect()))
+    let description = |value: &Value| Some(value.get("description")?.as_str()?.replace('\n', " "));
+    let variants = definitions[&*vocabulary(family)]["oneOf"].as_array();
+    let step = |variant: &Value| {
+        let (keyword, arguments) = variant["properties"].as_object()?.iter().next()?;
+        let keys = definition(arguments)?["properties"].as_object();
+        let keys = keys.into_iter().flatten().map(|(key, value)| {
+            // A value that `$name` may replace is described inside `anyOf`.
+            let described = description(value)
+                .or_else(|| description(&value["anyOf"][0]))
+                .or_else(|| description(definition(value)?));
+            (key.clone(), described.unwrap_or_default())
+        });
+        Some(Step {
+            keyword: keyword.clone(),
+            description: description(variant).unwrap_or_default(),
+            keys: keys.collect(),
         })
-        .collect()
+    };
+    variants.into_iter().flatten().filter_map(step).collect()
 }

@@ -1,4 +1,4 @@
-//! `reusespec faults`: the known bugs the reference can be started with.
+//! `reusespec faults`: prints the known bugs that can be switched on in the reference.
 
 use std::io::{self, Write};
 
@@ -22,7 +22,7 @@ pub(super) fn faults() -> io::Result<i32> {
     let hypothetical = faults.iter().filter(|fault| fault.note.is_hypothetical()).count();
     writeln!(
         stdout,
-        "\n{} faults; {hypothetical} of them are hypothetical: they break a rule, and nobody is known to have done so",
+        "\n{} faults; {hypothetical} of them are hypothetical: they break a rule, and no report of such a bug is known",
         faults.len()
     )?;
     Ok(exit::AS_EXPECTED)

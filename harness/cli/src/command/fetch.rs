@@ -1,7 +1,8 @@
-//! `reusespec fetch P…`: what a guest is booted from, into the cache, before a run needs it.
+//! `reusespec fetch P…`: downloads kernels and disk images of guests into the cache.
 //!
-//! A download that was cut goes on where it ended, and what has another content than the profile says is refused. Where
-//! there is no network every missing file is named with its address, its sum and the place to bring it to.
+//! An interrupted download continues where it stopped. A file whose checksum differs from the profile's is refused. If a
+//! download fails, the command prints URL, checksum and cache path of every missing file, so that the user can copy it
+//! there.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -15,7 +16,7 @@ use super::wrong_input;
 use crate::exit;
 use crate::run::with_causes;
 
-/// The bar counts thousandths: a download says which part of it is done.
+/// The length of the progress bar. Progress is reported as a fraction, so the bar counts thousandths.
 const WHOLE: u64 = 1000;
 
 pub(super) fn fetch(names: &[String]) -> io::Result<i32> {
@@ -52,7 +53,7 @@ fn show(bar: &ProgressBar, progress: Progress<'_>) {
         Progress::Downloading(_, part) | Progress::Decompressing(_, part) => part,
         Progress::Unpacking(_) => 1.0,
     };
-    // Off a terminal the bar is silent; a new activity is a line.
+    // Without a terminal the bar is hidden, and each new activity is printed on a line.
     if bar.is_hidden() && bar.message() != words {
         let _ = writeln!(anstream::stderr(), "{words}");
     }
@@ -62,20 +63,20 @@ fn show(bar: &ProgressBar, progress: Progress<'_>) {
 
 fn explain(needed: &[PinnedFile], cache: &Path, out: &mut impl Write) -> io::Result<()> {
     for file in needed.iter().filter(|file| !file.complete) {
-        let here = match file.bytes {
-            0 => "nothing is here yet".to_owned(),
-            bytes => format!("{bytes} bytes are here"),
+        let state = match file.bytes {
+            0 => "no part is in the cache".to_owned(),
+            bytes => format!("{bytes} bytes are in the cache"),
         };
         let place = cache.join(&file.place);
-        writeln!(out, "  missing  {} ({here})", file.url)?;
+        writeln!(out, "  missing  {} ({state})", file.url)?;
         match &file.sha256 {
             Some(sha256) => writeln!(out, "  sha256   {sha256}")?,
             None => writeln!(
                 out,
-                "  sha256   is not published; the first that is good is recorded, and every later one compared with it"
+                "  sha256   is not published; that of the first complete download is recorded and checked from then on"
             )?,
         }
-        writeln!(out, "  or bring it to {}", place.display())?;
+        writeln!(out, "  or copy it to {}", place.display())?;
     }
     Ok(())
 }

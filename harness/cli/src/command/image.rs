@@ -1,8 +1,8 @@
-//! `reusespec image TARGET --tree DIR FILE`: the root file system that guests are given, for whoever boots a kernel that we
-//! have no platform for.
+//! `reusespec image TARGET --tree DIR FILE`: writes the root file system of a guest, for a kernel that has no platform
+//! here.
 //!
-//! The kernel has to mount it as `cd9660`, to start `/agent` as its first process, and to be told `REUSESPEC_CHANNEL`, the
-//! serial port of the data channel, in its environment. What talks to that port is then a `command` platform: see
+//! The kernel must mount it as `cd9660`, start `/agent` as its first process, and have `REUSESPEC_CHANNEL`, the serial port
+//! of the data channel, in its environment. A program that connects to that port then serves as a `command` platform: see
 //! platforms/DRAGONFLY.md.
 
 use std::io::{self, Write};

@@ -1,4 +1,4 @@
-//! `reusespec implementations`: what can be tested here, and where it is known to differ from a claim.
+//! `reusespec implementations`: prints the implementations that can be tested, or their known deviations.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -16,12 +16,15 @@ pub(super) fn implementations(scenarios: &Path, deviations: bool) -> io::Result<
     let mut stdout = anstream::stdout();
     if deviations {
         for implementation in &profiled {
-            page(implementation, &mut stdout)?;
+            print_deviations(implementation, &mut stdout)?;
         }
         return Ok(exit::AS_EXPECTED);
     }
     writeln!(stdout, "{KERNEL:12} raw system calls")?;
-    writeln!(stdout, "{REFERENCE:12} ours, with faults that can be switched on")?;
+    writeln!(
+        stdout,
+        "{REFERENCE:12} this project's own, with faults that can be switched on"
+    )?;
     for implementation in &profiled {
         let Implementation { name, profile, .. } = implementation;
         writeln!(
@@ -38,8 +41,8 @@ pub(super) fn implementations(scenarios: &Path, deviations: bool) -> io::Result<
     Ok(exit::AS_EXPECTED)
 }
 
-/// One implementation's deviations, in Markdown.
-fn page(implementation: &Implementation, out: &mut impl Write) -> io::Result<()> {
+/// Prints the deviations of one implementation as Markdown.
+fn print_deviations(implementation: &Implementation, out: &mut impl Write) -> io::Result<()> {
     let Implementation { name, profile, .. } = implementation;
     if profile.deviation.is_empty() {
         return Ok(());

@@ -1,4 +1,4 @@
-//! `reusespec list`: what there is, without running it.
+//! `reusespec list`: prints scenarios, claims and cases without running them.
 
 use std::io::{self, Write};
 
@@ -30,7 +30,7 @@ pub(super) fn list(library: &Library, options: &List) -> io::Result<i32> {
                     "{:50} {cases:5} cases {claims:3} claims  {}",
                     scenario.id, scenario.title
                 )?;
-                // A filter asks for the details.
+                // Without a filter the details of all scenarios would be thousands of lines.
                 if !options.filters.is_empty() {
                     details(scenario, &mut stdout)?;
                 }

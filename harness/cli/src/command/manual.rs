@@ -1,5 +1,5 @@
-//! `reusespec completions SHELL` and `reusespec manual`: what can be typed, for shells and for man(1). Both are made
-//! from the same definition as `--help`.
+//! `reusespec completions SHELL` and `reusespec manual`: print shell completions and the manual page. Both are generated
+//! from the definition that `--help` uses.
 
 use std::io::{self, Write};
 
@@ -18,7 +18,7 @@ pub(super) fn completions(shell: Shell) -> io::Result<i32> {
     Ok(exit::AS_EXPECTED)
 }
 
-/// One page: the command, then a section for each of its commands with its options.
+/// Prints one page for the program, with a section for each command and its options.
 pub(super) fn manual() -> io::Result<i32> {
     let mut program = Arguments::command();
     program.build();

@@ -1,4 +1,4 @@
-//! The commands, one a file. Each returns the exit status.
+//! The commands, one per file. Each returns the exit status.
 
 mod accept;
 mod check;
@@ -20,11 +20,16 @@ use std::path::PathBuf;
 
 use crate::arguments::{Arguments, Command};
 use crate::exit;
+use crate::implementations::{find_folder, use_folder};
 use crate::library::{self, Library, LibraryError};
 use crate::run::with_causes;
 
-/// Carries out what was typed.
+/// Executes the command and returns the exit status.
 pub fn dispatch(arguments: &Arguments) -> i32 {
+    if let Some(folder) = &arguments.implementations {
+        use_folder(folder);
+    }
+    note_missing_implementations(arguments);
     let status = match &arguments.command {
         Command::Agent => return reusespec_agent::main(),
         Command::Run(options) => with_library(arguments, |library| run::run(library, options)),
@@ -49,9 +54,36 @@ pub fn dispatch(arguments: &Arguments) -> i32 {
     };
     match status {
         Ok(status) => status,
-        // Whoever reads us has read enough.
+        // The reader of our output, such as `head`, has closed it.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => exit::AS_EXPECTED,
         Err(error) => wrong_input(&error),
+    }
+}
+
+/// Prints a note if the command needs the implementations' profiles and there is no folder with them.
+fn note_missing_implementations(arguments: &Arguments) {
+    let needs_profiles = match arguments.command {
+        Command::Run(_)
+        | Command::Accept(_)
+        | Command::Diff(_)
+        | Command::Doctor
+        | Command::Implementations { .. } => true,
+        Command::List(_)
+        | Command::Check { .. }
+        | Command::Explain { .. }
+        | Command::Fetch { .. }
+        | Command::Image(_)
+        | Command::Platforms { .. }
+        | Command::Exec(_)
+        | Command::Faults
+        | Command::Completions { .. }
+        | Command::Manual
+        | Command::Agent => false,
+    };
+    if let (true, Ok(root)) = (needs_profiles, root(arguments))
+        && let Err(note) = find_folder(&root)
+    {
+        let _ = writeln!(anstream::stderr(), "note: {note}");
     }
 }
 
@@ -59,14 +91,14 @@ fn root(arguments: &Arguments) -> Result<PathBuf, LibraryError> {
     library::find_root(arguments.scenarios.as_deref())
 }
 
-fn with_library(arguments: &Arguments, act: impl FnOnce(&Library) -> io::Result<i32>) -> io::Result<i32> {
+fn with_library(arguments: &Arguments, command: impl FnOnce(&Library) -> io::Result<i32>) -> io::Result<i32> {
     match root(arguments).and_then(|root| Library::load(&root)) {
-        Ok(library) => act(&library),
+        Ok(library) => command(&library),
         Err(error) => Ok(library_error(&error)),
     }
 }
 
-/// Prints mistakes with their lines, and returns the status for wrong input.
+/// Prints the mistakes with their lines and returns the status for wrong input.
 fn library_error(error: &LibraryError) -> i32 {
     let mut stderr = anstream::stderr();
     if let LibraryError::Mistakes(complaints) = error {

@@ -1,4 +1,4 @@
-//! `reusespec platforms`: where cases can run, and what is missing there.
+//! `reusespec platforms`: prints the platforms and what each of them needs, or starts one and prints its capabilities.
 
 use std::io::{self, Write};
 
@@ -31,26 +31,26 @@ pub(super) fn all() -> io::Result<i32> {
     }
     writeln!(
         stdout,
-        "\nA guest's name with -virtual has a clock that skips idle time, unless it is started from its own disk.\n\
-         ssh:HOST is a machine reached by ssh.\n\
-         `reusespec platforms P` starts P and prints what it can do, `reusespec doctor` what is missing."
+        "\nWith -virtual after its name a guest runs in virtual time: its clock skips idle time. This does not work for guests\n\
+         that boot from their own disk. ssh:HOST is a machine reached by ssh.\n\
+         `reusespec platforms P` starts P and prints its capabilities; `reusespec doctor` prints what is missing."
     )?;
     Ok(exit::AS_EXPECTED)
 }
 
-/// What a guest still needs, or what it will boot.
+/// What a guest still needs, or which kernel it will boot.
 fn readiness(profile: &PlatformProfile, cache: &Cache) -> String {
     let emulator = qemu::require_program(&profile.qemu().emulator).err();
     let agent = agents::find(&profile.target).err();
     match (emulator, agent, kernel::cached(profile, cache)) {
         (Some(error), _, _) => error.to_string(),
         (None, Some(error), _) => error.to_string(),
-        (None, None, None) => "its kernel is fetched by the first run".to_owned(),
+        (None, None, None) => "the first run downloads its kernel".to_owned(),
         (None, None, Some(kernel)) => format!("ready with {}", kernel.origin),
     }
 }
 
-/// Starts a platform and prints what its agent says.
+/// Starts a platform and prints the capabilities that its agent reports.
 pub(super) fn one(name: &str) -> io::Result<i32> {
     let platform = match platforms::find(name, &OwnKernel::default()) {
         Ok(platform) => platform,
@@ -65,8 +65,8 @@ pub(super) fn one(name: &str) -> io::Result<i32> {
     };
     let trouble = session.ask(&mut |progress| {
         match progress {
-            Progress::Hello(said) => hello = Some(said.clone()),
-            // Nobody reads standard error if it cannot be written.
+            Progress::Hello(received) => hello = Some(received.clone()),
+            // If standard error is closed, the note has no reader.
             Progress::Note(note) => drop(writeln!(io::stderr(), "note: {note}")),
             Progress::Finished(_) => {}
         }

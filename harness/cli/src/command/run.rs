@@ -1,4 +1,4 @@
-//! `reusespec run`.
+//! `reusespec run`: checks the arguments, runs the chosen cases and writes the reports.
 
 use std::io;
 use std::sync::atomic::Ordering;
@@ -33,11 +33,11 @@ enum RunError {
 }
 
 pub(super) fn run(library: &Library, options: &Run) -> io::Result<i32> {
-    let platforms = match checked(library, options) {
+    let platforms = match check(library, options) {
         Ok(platforms) => platforms,
         Err(error) => return Ok(wrong_input(&error)),
     };
-    // A second Ctrl-C while reports are written is not an emergency either: everything has a time limit.
+    // A second Ctrl-C has no further effect: everything that follows the first one has a time limit.
     let _ = ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed));
     let profiles = match implementations::load(&library.root) {
         Ok(profiles) => profiles,
@@ -69,8 +69,8 @@ pub(super) fn run(library: &Library, options: &Run) -> io::Result<i32> {
     }
 }
 
-/// The platforms to run on, once everything that was typed is known to mean something.
-fn checked(library: &Library, options: &Run) -> Result<Vec<Platform>, RunError> {
+/// Checks all arguments and returns the platforms to run on.
+fn check(library: &Library, options: &Run) -> Result<Vec<Platform>, RunError> {
     let profiles = implementations::load(&library.root)?;
     plan(&library.scenarios, &selection(options), &profiles)?;
     let platforms = options

@@ -1,8 +1,8 @@
-//! HTML: a page for the run and one for each scenario, without scripts, to be opened from a folder or attached
-//! to a job.
+//! HTML reports: a page for the run and one for each scenario. They have no scripts, so they can be opened from a folder or
+//! attached to a CI job.
 //!
-//! The templates see plain values and no types of ours, so that what a page says is decided here once. A page
-//! is written when its scenario has finished: a run that is cut short leaves those it had.
+//! The templates get plain values instead of the crate's types, so all text is formatted in this file. A page is written
+//! when its scenario finishes; an interrupted run keeps the pages written so far.
 
 use std::fs;
 use std::io;
@@ -22,16 +22,16 @@ const SCENARIO: &str = "scenario.html";
 pub struct HtmlReporter {
     folder: PathBuf,
     pages: Environment<'static>,
-    /// A row of the run's page for each scenario so far.
+    /// The rows of the run's page, one for each finished scenario.
     scenarios: Vec<Value>,
     notes: Vec<String>,
 }
 
 impl HtmlReporter {
-    /// Writes to `folder`, which is made if it is not there.
+    /// Writes to `folder`, and creates it if necessary.
     ///
     /// # Panics
-    /// Where a template of this program does not parse; a test renders both.
+    /// If a template of this program does not parse. A test renders both.
     pub fn new(folder: &Path) -> Self {
         let mut pages = Environment::new();
         for (name, text) in [
@@ -119,7 +119,7 @@ impl HtmlReporter {
     }
 }
 
-/// Name and number of every verdict, in the order of all summaries.
+/// The name and count of every verdict, in the order that all summaries use.
 fn counts(count: impl Fn(Verdict) -> usize) -> Vec<Value> {
     let of = |verdict: Verdict| context! { verdict => verdict.name(), count => count(verdict) };
     Verdict::ALL.into_iter().map(of).collect()

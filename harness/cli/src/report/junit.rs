@@ -1,4 +1,4 @@
-//! JUnit XML: a suite a scenario, a test a case. `unsupported` is skipped, `broken` an error.
+//! JUnit XML reports: one suite per scenario, one test per case. `unsupported` becomes skipped, `broken` an error.
 
 use std::fs;
 use std::io;
@@ -10,7 +10,7 @@ use reusespec_core::{Judgement, Level, Verdict};
 use super::Reporter;
 use crate::event::{Event, ScenarioResult};
 
-/// Gathers a report and writes it when the run has finished.
+/// Collects the results and writes the report when the run has finished.
 pub struct JunitReporter {
     file: PathBuf,
     report: Report,
@@ -69,7 +69,7 @@ fn status(result: &ScenarioResult<'_>, judgement: &Judgement) -> TestCaseStatus 
         }
         Verdict::Pass | Verdict::Deviates if result.changed(&judgement.key) => problem(
             NonSuccessKind::Failure,
-            "the row is not as the snapshot has it".to_owned(),
+            "the row differs from the snapshot".to_owned(),
         ),
         Verdict::Pass | Verdict::Deviates => TestCaseStatus::success(),
     }

@@ -1,7 +1,8 @@
-//! A scenario's results as people compare them: the last axis across, the others down.
+//! Formats a scenario's results as a table for the terminal: the values of the last axis are columns, those of the other
+//! axes rows.
 //!
-//! The snapshot has a row a case, because a diff wants rows; a reader wants to see "first socket against
-//! second socket" at a glance. Columns that would not fit are not forced: then every case has its row.
+//! A snapshot has one row per case, because rows make readable diffs. A pivoted table is easier to compare by eye, for
+//! example the options of the first socket with those of the second. Where it is too wide, each case has its own row.
 
 use reusespec_core::{Judgement, Observed, Scenario, Verdict};
 
@@ -44,7 +45,7 @@ fn width(table: &[Vec<String>]) -> usize {
         .sum()
 }
 
-/// What a case showed, in one cell.
+/// The observations of a case, in one cell.
 fn cell(scenario: &Scenario, judgement: &Judgement) -> String {
     let mark = match judgement.verdict {
         Verdict::Pass => "",
@@ -62,7 +63,7 @@ fn cell(scenario: &Scenario, judgement: &Judgement) -> String {
     format!("{mark}{}", words.join(" / "))
 }
 
-/// A transcript takes one line here; the snapshot has it in full.
+/// The observation on one line. Snapshots print transcripts in full.
 fn in_line(seen: &Observed) -> String {
     match seen {
         Observed::Transcript(lines) => lines.join(" · "),

@@ -1,4 +1,4 @@
-//! Events → text. A reporter hears every event and writes what its readers need.
+//! Reporters: each receives every event of a run and writes a report in its own format.
 
 pub mod html;
 pub mod json;
@@ -10,11 +10,11 @@ use std::io;
 
 use crate::event::Event;
 
-/// Writes a run down.
+/// Writes the report of a run.
 pub trait Reporter {
-    /// Takes one event.
+    /// Handles one event.
     ///
     /// # Errors
-    /// When the report cannot be written.
+    /// The report cannot be written.
     fn on_event(&mut self, event: &Event<'_>) -> io::Result<()>;
 }

@@ -1,6 +1,6 @@
-//! For people: progress on standard error, tables and what went wrong on standard output.
+//! The terminal report: progress on standard error; tables and problems on standard output.
 //!
-//! Colour never carries a meaning alone: the verdict's word stands beside it.
+//! Colour only repeats what the text says, so the report is complete without it.
 
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
@@ -14,21 +14,21 @@ use reusespec_core::{ClaimResult, Judgement, Level, Verdict};
 use super::{Reporter, matrix};
 use crate::event::{Event, ScenarioResult, Summary};
 
-/// How many cases of one claim, or rows of one snapshot, are shown in full.
+/// Maximum number of cases printed per failed claim, and of rows per changed snapshot.
 const SHOWN: usize = 5;
 
 /// Prints a run.
 pub struct TerminalReporter {
     bar: ProgressBar,
-    /// What went wrong, repeated at the end where it can be found.
-    trouble: Vec<String>,
+    /// The problems of all scenarios; printed at the end, after the tables.
+    problems: Vec<String>,
 }
 
 impl Default for TerminalReporter {
     fn default() -> Self {
         Self {
             bar: ProgressBar::hidden(),
-            trouble: Vec::new(),
+            problems: Vec::new(),
         }
     }
 }
@@ -57,7 +57,7 @@ impl TerminalReporter {
         })?;
         let problems = problems(result);
         if !problems.is_empty() {
-            self.trouble.push(problems.join("\n"));
+            self.problems.push(problems.join("\n"));
         }
         Ok(())
     }
@@ -65,8 +65,8 @@ impl TerminalReporter {
     fn finish(&mut self, summary: &Summary) -> io::Result<()> {
         self.bar.finish_and_clear();
         let mut stdout = anstream::stdout().lock();
-        for trouble in &self.trouble {
-            writeln!(stdout, "{trouble}\n")?;
+        for problem in &self.problems {
+            writeln!(stdout, "{problem}\n")?;
         }
         writeln!(stdout, "{}", summary_line(summary))?;
         stdout.flush()
@@ -101,7 +101,7 @@ impl Reporter for TerminalReporter {
     }
 }
 
-/// What the platform measured about its clocks.
+/// The timer resolution and lateness that the platform has measured.
 fn clocks(hello: &Hello) -> String {
     format!(
         "tick {} ms, sleeps up to {:.1} ms late",
@@ -122,7 +122,7 @@ fn paint(verdict: Verdict, text: &str) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// The worst verdict of a scenario stands for it.
+/// The worst verdict among the cases, which becomes the verdict of the scenario.
 fn worst(cases: &[(Judgement, Duration)]) -> Verdict {
     let severity = [
         Verdict::Fail,
@@ -131,8 +131,8 @@ fn worst(cases: &[(Judgement, Duration)]) -> Verdict {
         Verdict::Pass,
         Verdict::Unsupported,
     ];
-    let there = |verdict: &Verdict| cases.iter().any(|(judgement, _)| judgement.verdict == *verdict);
-    severity.into_iter().find(there).unwrap_or(Verdict::Pass)
+    let occurs = |verdict: &Verdict| cases.iter().any(|(judgement, _)| judgement.verdict == *verdict);
+    severity.into_iter().find(occurs).unwrap_or(Verdict::Pass)
 }
 
 fn headline(result: &ScenarioResult<'_>) -> String {
@@ -163,7 +163,7 @@ fn headline(result: &ScenarioResult<'_>) -> String {
     )
 }
 
-/// What was asked of whom, where.
+/// The scenario, implementation and platform of a result.
 fn subject(result: &ScenarioResult<'_>) -> String {
     format!(
         "{}  {} on {}",
@@ -171,7 +171,7 @@ fn subject(result: &ScenarioResult<'_>) -> String {
     )
 }
 
-/// How far the time nearest to its bound was inside it.
+/// The smallest distance of an observed time from a bound of its claim.
 fn least_margin(result: &ScenarioResult<'_>) -> String {
     let claims = result.cases.iter().flat_map(|(judgement, _)| &judgement.claims);
     let margin = claims.filter_map(|claim| claim.margin_us).min();
@@ -183,10 +183,10 @@ fn least_margin(result: &ScenarioResult<'_>) -> String {
 fn problems(result: &ScenarioResult<'_>) -> Vec<String> {
     let mut lines = Vec::new();
     lines.extend(failures(result));
-    lines.extend(without_answer(result));
+    lines.extend(unobserved(result));
     for deviation in &result.stale {
         lines.push(format!(
-            "{}  {}: the deviation from `{}` no longer occurs: remove this line\n    {}",
+            "{}  {}: the deviation from `{}` no longer occurs; remove it from the profile\n    {}",
             paint(Verdict::Fail, "stale"),
             subject(result),
             deviation.claim,
@@ -196,14 +196,14 @@ fn problems(result: &ScenarioResult<'_>) -> Vec<String> {
     match &result.comparison {
         Comparison::Same => {}
         Comparison::Changed(rows) => lines.push(changes("changed", rows, result)),
-        // Nothing was observed.
+        // No case was observed.
         Comparison::New(rows) if rows.is_empty() => {}
         Comparison::New(rows) => lines.push(changes("new", rows, result)),
     }
     lines
 }
 
-/// Each claim that fails, with its first cases.
+/// The failed claims, each with its first failed cases.
 fn failures(result: &ScenarioResult<'_>) -> Vec<String> {
     let applies = |claim: &str| {
         let claims = result.cases.iter().map(|(judgement, _)| judgement);
@@ -259,8 +259,8 @@ fn failures(result: &ScenarioResult<'_>) -> Vec<String> {
     seen.iter().map(describe).collect()
 }
 
-/// Why cases are broken or unsupported, a line for each reason.
-fn without_answer(result: &ScenarioResult<'_>) -> Vec<String> {
+/// The reasons why cases are broken or unsupported, one line per reason.
+fn unobserved(result: &ScenarioResult<'_>) -> Vec<String> {
     let mut reasons: Vec<(Verdict, &str, usize)> = Vec::new();
     for (judgement, _) in &result.cases {
         let Some(reason) = &judgement.reason else {
@@ -290,7 +290,7 @@ fn changes(word: &str, rows: &[RowChange], result: &ScenarioResult<'_>) -> Strin
             result.reviewed
         ),
     };
-    // A transcript takes one line here; the snapshot has it in full.
+    // A transcript is printed on one line; the snapshot has it in full.
     let line = |cells: &[String]| cells.join("  ").replace('\n', " · ");
     for row in rows.iter().take(SHOWN) {
         if let Some(was) = &row.was {

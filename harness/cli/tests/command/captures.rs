@@ -1,4 +1,4 @@
-//! What `--capture` keeps, read back without the code that wrote it.
+//! `--capture`: the files are read here without the code that wrote them.
 
 use std::fs;
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ steps = [
 ]
 "#;
 
-/// The packets of a pcapng file: bodies of its enhanced packet blocks.
+/// The packets of a pcapng file: the bodies of its enhanced packet blocks.
 fn packets(file: &[u8]) -> Vec<&[u8]> {
     let word = |at: usize| u32::from_le_bytes(file[at..at + 4].try_into().unwrap()) as usize;
     let mut packets = Vec::new();
@@ -34,19 +34,19 @@ fn packets(file: &[u8]) -> Vec<&[u8]> {
 }
 
 #[test]
-fn a_capture_has_the_probe_that_was_observed() {
+fn a_capture_has_the_observed_probe() {
     let fixture = Fixture::with(&[]);
     fs::create_dir(fixture.path().join("keepalive")).unwrap();
     fs::write(fixture.path().join("keepalive/silent.toml"), SILENT).unwrap();
-    let kept = fixture.path().join("kept");
-    let answer = fixture.run(&["run", "--format", "json", "--capture", kept.to_str().unwrap()]);
-    let probe = &answer.json()[0]["observed"]["probe"];
-    if probe.is_null() && answer.summary()["unsupported"] == 1 {
-        // No wire can be made here, and the run has said so.
+    let captures = fixture.path().join("captures");
+    let output = fixture.run(&["run", "--format", "json", "--capture", captures.to_str().unwrap()]);
+    let probe = &output.json()[0]["observed"]["probe"];
+    if probe.is_null() && output.summary()["unsupported"] == 1 {
+        // This machine cannot create the network device, and the run reports the case as unsupported.
         return;
     }
-    assert_eq!(probe["outcome"], "ok", "{answer:?}");
-    let file: PathBuf = kept.join("keepalive/silent/family=ipv4.pcapng");
+    assert_eq!(probe["outcome"], "ok", "{output:?}");
+    let file: PathBuf = captures.join("keepalive/silent/family=ipv4.pcapng");
     let file = fs::read(file).unwrap();
     let probes: Vec<_> = packets(&file)
         .into_iter()

@@ -1,4 +1,4 @@
-//! What dies takes nothing with it but itself, and leaves a report.
+//! Killed and interrupted processes: only their own cases are lost, a report is written, and no process is left.
 
 use std::fs;
 use std::process::{Child, Stdio};
@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::fixture::{Answer, Fixture, SHARING, WAITING};
+use crate::fixture::{Fixture, Output, SHARING, WAITING};
 
-/// Far longer than a case lives that does not wait.
+/// Far longer than the lifetime of a case that does not wait.
 const SETTLED: Duration = Duration::from_millis(500);
 const SOON: Duration = Duration::from_secs(20);
 
@@ -27,10 +27,10 @@ pub(crate) fn children(parent: i32) -> Vec<i32> {
 }
 
 #[track_caller]
-pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn wait_for<T>(what: &str, mut poll: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + SOON;
     loop {
-        if let Some(found) = look() {
+        if let Some(found) = poll() {
             return found;
         }
         assert!(Instant::now() < deadline, "{what} did not happen");
@@ -38,7 +38,7 @@ pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T 
     }
 }
 
-/// A run of the waiting scenario, and the processes of its agent and of its waiting case.
+/// Starts a run of `WAITING`. Returns it with the process ids of its agent and of its waiting case.
 fn waiting_run(fixture: &Fixture) -> (Child, i32, i32) {
     let mut command = fixture.command();
     command.args(["run", "--format", "json", "--jobs", "1"]);
@@ -49,7 +49,7 @@ fn waiting_run(fixture: &Fixture) -> (Child, i32, i32) {
         .unwrap();
     let command = i32::try_from(child.id()).unwrap();
     let agent = wait_for("an agent", || children(command).first().copied());
-    // The case waits for a connection; what else the agent starts, trials and quick cases, is gone long before this.
+    // The other children of the agent, trials and quick cases, end long before `SETTLED` has passed.
     let mut known: Option<(i32, Instant)> = None;
     let case = wait_for("a waiting case", || {
         let is_case = |case: &i32| {
@@ -67,8 +67,8 @@ fn waiting_run(fixture: &Fixture) -> (Child, i32, i32) {
     (child, agent, case)
 }
 
-fn verdicts(answer: &Answer) -> Vec<(String, String)> {
-    let lines = answer.json();
+fn verdicts(output: &Output) -> Vec<(String, String)> {
+    let lines = output.json();
     let cases = lines.iter().filter(|line| line.get("verdict").is_some());
     cases
         .map(|line| {
@@ -81,54 +81,54 @@ fn verdicts(answer: &Answer) -> Vec<(String, String)> {
 }
 
 #[test]
-fn a_case_that_is_killed_is_broken_and_the_others_are_not() {
+fn a_killed_case_is_broken_and_the_others_are_not() {
     let fixture = Fixture::with(&[("sharing", SHARING), ("waiting", WAITING)]);
     let (child, _, case) = waiting_run(&fixture);
     kill(Pid::from_raw(case), Signal::SIGKILL).unwrap();
-    let answer = Answer::of(child.wait_with_output().unwrap());
-    assert_eq!(answer.status, 69, "{answer:?}");
-    let verdicts = verdicts(&answer);
+    let output = Output::of(child.wait_with_output().unwrap());
+    assert_eq!(output.status, 69, "{output:?}");
+    let verdicts = verdicts(&output);
     let broken: Vec<_> = verdicts
         .iter()
         .filter(|(_, verdict)| verdict == "broken")
         .collect();
     assert_eq!(broken, [&(r#"{"kind":"tcp4"}"#.to_owned(), "broken".to_owned())]);
     assert_eq!(verdicts.len(), 4);
-    assert!(answer.stdout.contains("killed by SIGKILL"), "{}", answer.stdout);
+    assert!(output.stdout.contains("killed by SIGKILL"), "{}", output.stdout);
 }
 
 #[test]
-fn an_agent_that_is_killed_costs_the_case_it_was_executing() {
+fn a_killed_agent_breaks_only_the_case_it_was_executing() {
     let fixture = Fixture::with(&[("sharing", SHARING), ("waiting", WAITING)]);
     let (child, agent, case) = waiting_run(&fixture);
     kill(Pid::from_raw(agent), Signal::SIGKILL).unwrap();
-    let answer = Answer::of(child.wait_with_output().unwrap());
-    assert_eq!(answer.status, 69, "{answer:?}");
-    let broken = verdicts(&answer)
+    let output = Output::of(child.wait_with_output().unwrap());
+    assert_eq!(output.status, 69, "{output:?}");
+    let broken = verdicts(&output)
         .into_iter()
         .filter(|(_, verdict)| verdict == "broken")
         .count();
-    assert_eq!(broken, 1, "{}", answer.stdout);
-    assert!(answer.stderr.contains("go to a fresh agent"), "{}", answer.stderr);
+    assert_eq!(broken, 1, "{}", output.stdout);
+    assert!(output.stderr.contains("go to a fresh agent"), "{}", output.stderr);
     wait_for("the end of the case", || (!is_alive(case)).then_some(()));
 }
 
 #[test]
-fn an_interruption_leaves_a_report_and_no_process() {
+fn an_interrupted_run_writes_its_report_and_leaves_no_process() {
     let fixture = Fixture::with(&[("waiting", WAITING)]);
     let (child, agent, case) = waiting_run(&fixture);
     kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGINT).unwrap();
-    let answer = Answer::of(child.wait_with_output().unwrap());
-    assert_eq!(answer.status, 69, "{answer:?}");
-    assert_eq!(answer.summary()["broken"], 2);
-    assert!(answer.stdout.contains("interrupted"), "{}", answer.stdout);
+    let output = Output::of(child.wait_with_output().unwrap());
+    assert_eq!(output.status, 69, "{output:?}");
+    assert_eq!(output.summary()["broken"], 2);
+    assert!(output.stdout.contains("interrupted"), "{}", output.stdout);
     wait_for("the end of the processes", || {
         (!is_alive(agent) && !is_alive(case)).then_some(())
     });
 }
 
 #[test]
-fn a_command_that_is_killed_leaves_no_process() {
+fn a_killed_command_leaves_no_process() {
     let fixture = Fixture::with(&[("waiting", WAITING)]);
     let (mut child, agent, case) = waiting_run(&fixture);
     child.kill().unwrap();
@@ -138,7 +138,7 @@ fn a_command_that_is_killed_leaves_no_process() {
     });
 }
 
-/// A zombie that nobody has reaped yet is not alive.
+/// Whether the process exists and is not a zombie.
 fn is_alive(process: i32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     stat.rsplit_once(") ")

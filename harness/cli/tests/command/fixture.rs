@@ -1,9 +1,9 @@
-//! A folder of scenarios of the test's own, and the command run in it.
+//! A temporary folder of scenarios, and the command run in it.
 
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{self, Command};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -26,7 +26,7 @@ level = "must"
 expect = { rebind = "EADDRINUSE" }
 "#;
 
-/// A case that waits for a connection nobody makes, as long as it may.
+/// Two cases; the first waits for a connection that never comes, until its budget ends.
 pub(crate) const WAITING: &str = r#"
 title = "Wait for a connection that does not come"
 why = "a test"
@@ -41,10 +41,27 @@ steps = [
 ]
 "#;
 
-/// Says past the capture of tests what is not tested here, and why.
+/// A FastCGI request, with the claim that it is answered.
+pub(crate) const REQUEST: &str = r#"
+title = "A request"
+why = "a test"
+source = ["FastCGI 1.0 §5.5"]
+budget = "8s"
+matrix.id = [1, 2]
+steps = [
+  { send = { records = [{ request = { id = "$id" } }] } },
+  { receive = { until = "END", label = "reply" } },
+]
+[[claim]]
+id = "is-answered"
+level = "must"
+expect = { reply = { has = ['END id='] } }
+"#;
+
+/// Prints what a test leaves out, and why. Writes to standard error directly, because the test runner captures `eprintln!`.
 pub(crate) fn left_out(what: &str, why: &str) {
     let line = format!("left out: {what}: {why}\n");
-    // A standard error that is closed has no reader to miss the line.
+    // If standard error is closed, the line has no reader.
     let _ = io::stderr().write_all(line.as_bytes());
 }
 
@@ -53,7 +70,7 @@ pub(crate) struct Fixture {
 }
 
 impl Fixture {
-    /// A folder with scenarios, each a name in `port-reuse` and a text.
+    /// Makes a folder with scenarios, each given by its name in `port-reuse` and its text.
     pub(crate) fn with(scenarios: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let fixture = Self { folder };
@@ -85,21 +102,21 @@ impl Fixture {
         command
     }
 
-    pub(crate) fn run(&self, arguments: &[&str]) -> Answer {
-        Answer::of(self.command().args(arguments).output().unwrap())
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        Output::of(self.command().args(arguments).output().unwrap())
     }
 }
 
-/// What the command said and how it ended.
+/// The output and exit status of the command.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Output {
     pub(crate) status: i32,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
 
-impl Answer {
-    pub(crate) fn of(output: Output) -> Self {
+impl Output {
+    pub(crate) fn of(output: process::Output) -> Self {
         Self {
             status: output.status.code().unwrap_or(-1),
             stdout: String::from_utf8(output.stdout).unwrap(),

@@ -1,8 +1,8 @@
-//! Guests by the command: what is missing is said, what dies costs what it was doing. Programs in them: `programs`.
+//! Guests started by the command: missing programs and killed guests. `programs` tests programs in guests.
 //!
-//! A guest is started only where everything is at hand: an emulator, an agent in `target/agents`, a kernel in the
-//! cache. What that leaves out is said past the capture of tests, with the way to get it; with
-//! `REUSESPEC_GUESTS=require`, as in CI, it is a failure.
+//! A test starts a guest only if the emulator, the agent (in `target/agents`) and the kernel (in the cache) are there.
+//! Otherwise it prints what is missing and how to get it, and is left out. With `REUSESPEC_GUESTS=require`, as in CI, it
+//! fails instead.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -14,42 +14,42 @@ use nix::unistd::Pid;
 use reusespec_platforms::guest::is_tested;
 
 use crate::deaths::{children, wait_for};
-use crate::fixture::{Answer, Fixture, SHARING, WAITING};
+use crate::fixture::{Fixture, Output, SHARING, WAITING};
 
 const GUEST: &str = "linux-6.12";
 
 #[test]
-fn an_emulator_that_is_not_installed_breaks_the_cases_and_says_how_to_get_it() {
+fn a_missing_emulator_breaks_the_cases_and_names_its_package() {
     let fixture = Fixture::with(&[("sharing", SHARING)]);
     let mut command = fixture.command();
     command.args(["run", "--platform", "linux-s390x", "--format", "json"]);
-    let answer = Answer::of(command.env("PATH", fixture.path()).output().unwrap());
-    assert_eq!(answer.status, 69, "{answer:?}");
-    assert_eq!(answer.summary()["broken"], 2);
+    let output = Output::of(command.env("PATH", fixture.path()).output().unwrap());
+    assert_eq!(output.status, 69, "{output:?}");
+    assert_eq!(output.summary()["broken"], 2);
     assert!(
-        answer.stdout.contains("apt install qemu-system-misc"),
+        output.stdout.contains("apt install qemu-system-misc"),
         "{}",
-        answer.stdout
+        output.stdout
     );
 }
 
 #[test]
-fn a_platform_that_does_not_exist_is_wrong_input() {
+fn an_unknown_platform_is_wrong_input() {
     let fixture = Fixture::with(&[("sharing", SHARING)]);
-    let answer = fixture.run(&["run", "--platform", "linux-9"]);
-    assert_eq!(answer.status, 2, "{answer:?}");
+    let output = fixture.run(&["run", "--platform", "linux-9"]);
+    assert_eq!(output.status, 2, "{output:?}");
     assert!(
-        answer.stderr.contains("no platform `linux-9`"),
+        output.stderr.contains("no platform `linux-9`"),
         "{}",
-        answer.stderr
+        output.stderr
     );
-    let answer = fixture.run(&["exec", "host", "--", "/bin/true"]);
-    assert_eq!(answer.status, 2, "{answer:?}");
-    assert!(answer.stderr.contains("host is no guest"), "{}", answer.stderr);
+    let output = fixture.run(&["exec", "host", "--", "/bin/true"]);
+    assert_eq!(output.status, 2, "{output:?}");
+    assert!(output.stderr.contains("host is not a guest"), "{}", output.stderr);
 }
 
 #[test]
-fn a_guest_that_is_killed_costs_the_case_it_was_executing() {
+fn a_killed_guest_breaks_only_the_case_it_was_executing() {
     if !is_tested(GUEST) {
         return;
     }
@@ -63,36 +63,36 @@ fn a_guest_that_is_killed_costs_the_case_it_was_executing() {
         .unwrap();
     let own = i32::try_from(child.id()).unwrap();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
-    let mut told = String::new();
-    // The cases that end at once are told; what the guest is left with waits for a connection.
+    let mut lines = String::new();
+    // The two cases that end at once are reported; the remaining case waits for a connection.
     for _ in 0..2 {
-        stdout.read_line(&mut told).unwrap();
+        stdout.read_line(&mut lines).unwrap();
     }
     let qemu = wait_for("an emulator", || {
         children(own).into_iter().find(|child| is_qemu(*child))
     });
-    let mut since = (0, Instant::now());
+    let mut busy = (0, Instant::now());
     wait_for("an idle guest", || {
         let used = processor_ticks(qemu);
-        if used > since.0 + NEXT_TO_NOTHING_TICKS {
-            since = (used, Instant::now());
+        if used > busy.0 + IDLE_TICKS {
+            busy = (used, Instant::now());
         }
-        (since.1.elapsed() > IDLE).then_some(())
+        (busy.1.elapsed() > IDLE).then_some(())
     });
     kill(Pid::from_raw(qemu), Signal::SIGKILL).unwrap();
-    stdout.read_to_string(&mut told).unwrap();
+    stdout.read_to_string(&mut lines).unwrap();
     let status = child.wait().unwrap();
-    assert_eq!(status.code(), Some(69), "{told}");
-    let broken: Vec<_> = told
+    assert_eq!(status.code(), Some(69), "{lines}");
+    let broken: Vec<_> = lines
         .lines()
         .filter(|line| line.contains("\"verdict\":\"broken\""))
         .collect();
-    assert_eq!(broken.len(), 1, "{told}");
+    assert_eq!(broken.len(), 1, "{lines}");
     assert!(broken[0].contains("QEMU ended with signal: 9"), "{}", broken[0]);
 }
 
-/// An emulator whose guest is idle still looks at its clock now and then.
-const NEXT_TO_NOTHING_TICKS: u64 = 15;
+/// Even with an idle guest an emulator uses a little processor time for its clock.
+const IDLE_TICKS: u64 = 15;
 const IDLE: Duration = Duration::from_secs(1);
 
 fn is_qemu(process: i32) -> bool {

@@ -1,7 +1,7 @@
-//! Servers that do their worst: whatever comes, each case gets a verdict within its budget, and memory stays small.
+//! HTTP servers that misbehave: each case still gets a verdict within its budget, and memory use stays small.
 //!
-//! They are reached by `--target`, so the tests also show that a server which runs already needs no file. What
-//! they send is taken by the same reader as every other reply; none of it is an error of ours.
+//! The servers are named by `--target`, so the tests also show that a running server needs no profile. The same reader
+//! handles their replies and all others, and a bad reply is never an error of the harness.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -11,13 +11,13 @@ use std::time::{Duration, Instant};
 
 use reusespec_reference::http::{Server, Settings};
 
-use crate::fixture::{Answer, Fixture};
+use crate::fixture::{Fixture, Output};
 
-/// Every case of the scenario waits for one end, at most three seconds; the rest is for a busy machine.
+/// Each case of the scenario waits at most three seconds for the end of a reply; the rest allows for a busy machine.
 const BUDGET: Duration = Duration::from_secs(20);
 const SCENARIO: &str = "http/reply-version";
 
-/// Lets `serve` have each connection; the threads end with the test's process.
+/// Calls `serve` with each connection, in threads that end with the test process.
 fn listen(serve: fn(TcpStream)) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -29,16 +29,16 @@ fn listen(serve: fn(TcpStream)) -> SocketAddr {
     address
 }
 
-fn run(filter: &str, target: SocketAddr) -> Answer {
+fn run(filter: &str, target: SocketAddr) -> Output {
     let scenarios = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios");
     let fixture = Fixture::with(&[]);
     let mut command = fixture.command();
     command.env("REUSESPEC_SCENARIOS", scenarios);
     command.args(["run", filter, "--format", "json", "--target", &target.to_string()]);
-    Answer::of(command.output().unwrap())
+    Output::of(command.output().unwrap())
 }
 
-/// Writes until nobody takes it.
+/// Writes until the connection is closed.
 fn flood(mut stream: TcpStream, head: &str, piece: &[u8]) {
     let mut written = stream.write_all(head.as_bytes());
     while written.is_ok() {
@@ -48,16 +48,16 @@ fn flood(mut stream: TcpStream, head: &str, piece: &[u8]) {
 
 fn every_case_fails_in_time(serve: fn(TcpStream)) {
     let started = Instant::now();
-    let answer = run(SCENARIO, listen(serve));
+    let output = run(SCENARIO, listen(serve));
     assert!(started.elapsed() < BUDGET, "took {:?}", started.elapsed());
-    let summary = answer.summary();
-    assert_eq!(answer.status, 1, "{answer:?}");
-    assert_eq!(summary["broken"], 0, "{answer:?}");
-    assert!(summary["fail"].as_u64() > Some(0), "{answer:?}");
+    let summary = output.summary();
+    assert_eq!(output.status, 1, "{output:?}");
+    assert_eq!(summary["broken"], 0, "{output:?}");
+    assert!(summary["fail"].as_u64() > Some(0), "{output:?}");
 }
 
 #[test]
-fn a_server_that_says_nothing_fails() {
+fn a_silent_server_fails() {
     every_case_fails_in_time(|mut stream| {
         // Reads until the client gives up.
         let _ = stream.read_to_end(&mut Vec::new());
@@ -65,7 +65,7 @@ fn a_server_that_says_nothing_fails() {
 }
 
 #[test]
-fn a_server_that_resets_fails() {
+fn a_server_that_resets_connections_fails() {
     every_case_fails_in_time(|stream| {
         let linger = nix::libc::linger {
             l_onoff: 1,
@@ -76,17 +76,17 @@ fn a_server_that_resets_fails() {
 }
 
 #[test]
-fn a_head_without_end_fails() {
+fn an_endless_reply_head_fails() {
     every_case_fails_in_time(|stream| flood(stream, "HTTP/1.1 200 OK\r\nX-Padding: ", &[b'x'; 65536]));
 }
 
 #[test]
-fn interim_replies_without_end_fail() {
+fn endless_interim_replies_fail() {
     every_case_fails_in_time(|stream| flood(stream, "", b"HTTP/1.1 102 Processing\r\n\r\n"));
 }
 
 #[test]
-fn a_gigabyte_that_is_not_over_fails() {
+fn an_endless_reply_body_fails() {
     every_case_fails_in_time(|stream| {
         flood(
             stream,
@@ -97,12 +97,12 @@ fn a_gigabyte_that_is_not_over_fails() {
 }
 
 #[test]
-fn a_reply_that_drips_fails() {
+fn a_reply_of_single_octets_fails() {
     every_case_fails_in_time(|mut stream| {
         let mut written = stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
         let _ = stream.set_read_timeout(Some(Duration::from_millis(20)));
         while written.is_ok() {
-            // The pause between two bytes, as long as the client is there.
+            // Waits between two octets until the read timeout; returns at once when the client has closed.
             let _ = stream.read(&mut [0; 64]);
             written = stream.write_all(b"x");
         }
@@ -110,17 +110,17 @@ fn a_reply_that_drips_fails() {
 }
 
 #[test]
-fn nobody_at_the_target_is_broken_and_not_a_failure() {
+fn a_target_that_refuses_connections_is_broken() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let nobody = listener.local_addr().unwrap();
+    let unused = listener.local_addr().unwrap();
     drop(listener);
-    let answer = run(SCENARIO, nobody);
-    assert_eq!(answer.status, 69, "{answer:?}");
-    assert_eq!(answer.summary()["fail"], 0, "{answer:?}");
+    let output = run(SCENARIO, unused);
+    assert_eq!(output.status, 69, "{output:?}");
+    assert_eq!(output.summary()["fail"], 0, "{output:?}");
 }
 
 #[test]
-fn a_server_that_runs_already_is_tested_with_what_needs_no_handler() {
+fn a_running_server_passes_the_scenarios_that_need_no_handler() {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -131,9 +131,9 @@ fn a_server_that_runs_already_is_tested_with_what_needs_no_handler() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         Server::start(listener, Settings::default(), None).unwrap()
     };
-    let answer = run("http", server.address());
-    let summary = answer.summary();
-    assert_eq!(answer.status, 0, "{answer:?}");
+    let output = run("http", server.address());
+    let summary = output.summary();
+    assert_eq!(output.status, 0, "{output:?}");
     assert!(summary["pass"].as_u64() >= Some(50), "{summary}");
     assert_eq!(summary["broken"], 0, "{summary}");
 }

@@ -1,22 +1,45 @@
-//! Wrong input gets status 2, and words that lead out.
+//! Wrong input: exit status 2, and a message that names the way out.
 
 use crate::fixture::{Fixture, SHARING};
 
 #[test]
-fn a_scenario_with_a_mistake_is_shown_with_its_line() {
+fn a_mistake_in_a_scenario_is_printed_with_its_line() {
     let fixture = Fixture::with(&[(
         "sharing",
         &SHARING.replace("socket = \"new\", to", "socket = \"new\", too"),
     )]);
-    let answer = fixture.run(&["run"]);
-    assert_eq!(answer.status, 2);
+    let output = fixture.run(&["run"]);
+    assert_eq!(output.status, 2);
     assert!(
-        answer.stderr.contains("unknown key `too` in `bind`"),
+        output.stderr.contains("unknown key `too` in `bind`"),
         "{}",
-        answer.stderr
+        output.stderr
     );
-    assert!(answer.stderr.contains("sharing.toml:10:"), "{}", answer.stderr);
+    assert!(output.stderr.contains("sharing.toml:10:"), "{}", output.stderr);
     assert_eq!(fixture.run(&["check"]).status, 2);
+}
+
+#[test]
+fn check_prints_all_five_mistakes_of_a_file() {
+    let text = SHARING
+        .replace("why =", "wy =")
+        .replace("\"new\", to", "\"new\", too")
+        .replace("kind = \"udp4\" }", "kind = 4 }")
+        .replace("level = \"must\"", "level = \"can\"");
+    let fixture = Fixture::with(&[("wrong", &text)]);
+    let output = fixture.run(&["check"]);
+    assert_eq!(output.status, 2, "{output:?}");
+    let mistakes: Vec<_> = output
+        .stderr
+        .lines()
+        .filter(|line| line.contains(" × "))
+        .collect();
+    assert_eq!(mistakes.len(), 5, "{}", output.stderr);
+    assert!(
+        output.stderr.contains("5 mistakes in the scenarios"),
+        "{}",
+        output.stderr
+    );
 }
 
 #[test]
@@ -29,40 +52,41 @@ fn files_can_be_checked_one_by_one() {
 }
 
 #[test]
-fn a_word_that_names_nothing_is_refused_with_the_way_out() {
+fn an_unknown_word_is_refused_with_the_command_that_lists_the_valid_ones() {
     let fixture = Fixture::with(&[("sharing", SHARING)]);
-    let said = |arguments: &[&str]| {
-        let answer = fixture.run(arguments);
-        assert_eq!(answer.status, 2, "{answer:?}");
-        answer.stderr
+    let refusal = |arguments: &[&str]| {
+        let output = fixture.run(arguments);
+        assert_eq!(output.status, 2, "{output:?}");
+        output.stderr
     };
-    assert!(said(&["run", "sharnig"]).contains("`reusespec list` prints them all"));
-    assert!(said(&["run", "--fault", "reuse"]).contains("`reusespec faults` prints them all"));
-    assert!(said(&["run", "--platform", "vax"]).contains("`reusespec platforms` prints them all"));
+    assert!(refusal(&["run", "sharnig"]).contains("`reusespec list` prints them all"));
+    assert!(refusal(&["run", "--fault", "reuse"]).contains("`reusespec faults` prints them all"));
+    assert!(refusal(&["run", "--platform", "vax"]).contains("`reusespec platforms` prints them all"));
     assert!(
-        said(&["run", "--implementation", "cobol"]).contains("`reusespec implementations` prints them all")
+        refusal(&["run", "--implementation", "cobol"])
+            .contains("`reusespec implementations` prints them all")
     );
-    assert!(said(&["run", "--case", "new=old"]).contains("no case has new=old"));
-    assert!(said(&["run", "--case", "new"]).contains("expected AXIS=VALUE"));
-    assert!(said(&["explain", "bnid"]).contains("no step, family or scenario"));
-    assert!(said(&["frobnicate"]).contains("unrecognized subcommand"));
+    assert!(refusal(&["run", "--case", "new=old"]).contains("no case has new=old"));
+    assert!(refusal(&["run", "--case", "new"]).contains("expected AXIS=VALUE"));
+    assert!(refusal(&["explain", "bnid"]).contains("there is no step, family or scenario `bnid`"));
+    assert!(refusal(&["frobnicate"]).contains("unrecognized subcommand"));
 }
 
 #[test]
-fn help_tells_the_exit_statuses() {
+fn help_lists_the_exit_statuses() {
     let fixture = Fixture::with(&[]);
-    let answer = fixture.run(&["--help"]);
-    assert_eq!(answer.status, 0);
+    let output = fixture.run(&["--help"]);
+    assert_eq!(output.status, 0);
     for line in [
         "0   everything is as expected",
         "69  a platform or implementation was broken",
     ] {
-        assert!(answer.stdout.contains(line), "{}", answer.stdout);
+        assert!(output.stdout.contains(line), "{}", output.stdout);
     }
 }
 
 #[test]
-fn a_folder_without_scenarios_is_said_to_be_one() {
+fn the_error_about_missing_scenarios_names_the_option() {
     let folder = tempfile::tempdir().unwrap();
     let fixture = Fixture::with(&[]);
     let output = fixture
@@ -71,11 +95,11 @@ fn a_folder_without_scenarios_is_said_to_be_one() {
         .current_dir(&folder)
         .arg("list")
         .output();
-    let answer = crate::fixture::Answer::of(output.unwrap());
-    assert_eq!(answer.status, 2);
+    let output = crate::fixture::Output::of(output.unwrap());
+    assert_eq!(output.status, 2);
     assert!(
-        answer.stderr.contains("name one with --scenarios"),
+        output.stderr.contains("name one with --scenarios"),
         "{}",
-        answer.stderr
+        output.stderr
     );
 }

@@ -1,4 +1,4 @@
-//! The command as its users meet it: exit statuses, reports, mistakes, deaths and interruptions.
+//! Tests of the command: exit statuses, reports, wrong input, killed processes and interruptions.
 
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
@@ -7,10 +7,13 @@ mod captures;
 mod deaths;
 mod differences;
 mod doctor;
+mod examples;
+mod explain;
 mod fixture;
 mod guests;
 mod hostile;
 mod image;
+mod implementations;
 mod input;
 mod isolation;
 mod own_kernel;

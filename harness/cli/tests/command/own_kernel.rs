@@ -1,7 +1,7 @@
-//! `run --platform freebsd-14 --kernel K --tree T` from the command line to a machine that has really been started: the
-//! kernel is ours, says what it was told, and ends as a kernel does that panics.
+//! `run --platform freebsd-14 --kernel K --tree T` starts QEMU with a kernel of this test, which prints its command line
+//! and panics.
 //!
-//! What FreeBSD's own kernel makes of it is not tested here; that it is given what it needs is.
+//! This tests what FreeBSD's kernel is given, not what it does with it.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 
 use reusespec_platforms::qemu::find_program;
 
-use crate::fixture::{Answer, Fixture, SHARING, left_out};
+use crate::fixture::{Fixture, Output, SHARING, left_out};
 
-/// The other family's smallest scenario.
+/// A small scenario of the keepalive family.
 const SWITCH: &str = r#"
 title = "The switch of a new socket"
 why = "a test"
@@ -28,8 +28,8 @@ expect = { switch = 0 }
 
 const LOAD_AT: u32 = 0x10_0000;
 
-/// A kernel that QEMU starts as it starts FreeBSD's (PVH): it prints a panic with its command line on the first serial
-/// port, and leaves by isa-debug-exit.
+/// A kernel that QEMU starts by the same protocol (PVH) as FreeBSD's. It prints a panic message with its command line on
+/// the first serial port, and exits through isa-debug-exit.
 fn kernel() -> Vec<u8> {
     const HEADERS: usize = 64 + 2 * 56;
     const NOTE_BYTES: usize = 12 + 4 + 8;
@@ -53,7 +53,7 @@ fn kernel() -> Vec<u8> {
     code.extend(end);
     code.extend(print);
     let text = code_at + code.len();
-    code.extend(b"panic: told \0");
+    code.extend(b"panic: line \0");
     let line_end = code_at + code.len();
     code.extend(b"\r\n\0");
     code[1..5].copy_from_slice(&at(text).to_le_bytes());
@@ -85,8 +85,8 @@ fn kernel() -> Vec<u8> {
     elf
 }
 
-/// A QEMU that notes what it was called with, and is the real one.
-fn noting_qemu(folder: &Path, real: &Path) -> PathBuf {
+/// A script that records its arguments and then executes the real QEMU.
+fn recording_qemu(folder: &Path, real: &Path) -> PathBuf {
     fs::create_dir(folder.join("bin")).unwrap();
     let program = folder.join("bin/qemu-system-x86_64");
     let script = format!(
@@ -100,21 +100,25 @@ fn noting_qemu(folder: &Path, real: &Path) -> PathBuf {
 }
 
 #[test]
-fn a_kernel_of_ones_own_is_started_as_freebsds_is_and_what_it_says_last_is_told() {
+fn qemu_boots_the_given_kernel_with_freebsds_arguments() {
     let Some(qemu) = find_program("x86_64") else {
-        left_out("a kernel of one's own", "qemu-system-x86_64 is not installed");
+        left_out(
+            "a kernel given by --kernel",
+            "qemu-system-x86_64 is not installed",
+        );
         return;
     };
     let fixture = Fixture::with(&[("sharing", SHARING)]);
     let at = |name: &str| fixture.path().join(name);
     fs::create_dir(at("keepalive")).unwrap();
     fs::write(at("keepalive/switch.toml"), SWITCH).unwrap();
-    // Any program with shared libraries stands for the agent, this machine's system for the tree: nothing gets to run.
+    // The kernel panics before it runs anything, so any program with shared libraries can serve as the agent, and this
+    // machine's root as the tree.
     let agent = at("agents/x86_64-unknown-freebsd/reusespec-agent");
     fs::create_dir_all(agent.parent().unwrap()).unwrap();
     fs::copy("/bin/true", agent).unwrap();
     fs::write(at("kernel"), kernel()).unwrap();
-    let programs = noting_qemu(fixture.path(), &qemu);
+    let programs = recording_qemu(fixture.path(), &qemu);
     let path = std::env::var("PATH").unwrap_or_default();
     let mut command = fixture.command();
     command
@@ -123,16 +127,16 @@ fn a_kernel_of_ones_own_is_started_as_freebsds_is_and_what_it_says_last_is_told(
         .env("PATH", format!("{}:{path}", programs.display()))
         .args(["run", "port-reuse", "keepalive", "--platform", "freebsd-14"])
         .args(["--kernel", "kernel", "--tree", "/", "--format", "json"]);
-    let answer = Answer::of(command.output().unwrap());
-    assert_eq!(answer.status, 69, "{answer:?}");
-    let broken: Vec<_> = answer
+    let output = Output::of(command.output().unwrap());
+    assert_eq!(output.status, 69, "{output:?}");
+    let broken: Vec<_> = output
         .json()
         .into_iter()
         .filter(|line| line["verdict"] == "broken")
         .collect();
-    assert_eq!(broken.len(), 3, "{}", answer.stdout);
+    assert_eq!(broken.len(), 3, "{}", output.stdout);
     let reason = broken[0]["because"].as_str().unwrap();
-    let console = reason.split_once("panic: told ").map(|(_, told)| told.trim_end());
+    let console = reason.split_once("panic: line ").map(|(_, line)| line.trim_end());
     let words = console.unwrap_or(reason);
     insta::assert_snapshot!(words.replace(' ', "\n"), @r"
     vfs.root.mountfrom=cd9660:/dev/vtbd0
@@ -158,7 +162,7 @@ fn a_kernel_of_ones_own_is_started_as_freebsds_is_and_what_it_says_last_is_told(
         let start = if argument.starts_with('-') { "\n" } else { " " };
         shown += &format!("{start}{argument}");
     }
-    // Files are named after their contents.
+    // The cache names files after their contents.
     let blobs = at("cache/blobs");
     for entry in fs::read_dir(&blobs).unwrap() {
         let file = entry.unwrap().path();
@@ -195,16 +199,16 @@ fn a_kernel_of_ones_own_is_started_as_freebsds_is_and_what_it_says_last_is_told(
 }
 
 #[test]
-fn what_cannot_be_started_so_is_refused_before_anything_is() {
+fn a_kernel_without_tree_or_for_dragonfly_is_wrong_input() {
     let fixture = Fixture::with(&[("sharing", SHARING)]);
     fs::write(fixture.path().join("kernel"), kernel()).unwrap();
-    let said = |arguments: &[&str]| {
-        let answer = fixture.run(&[&["run", "--kernel", "kernel"], arguments].concat());
-        assert_eq!(answer.status, 2, "{answer:?}");
-        answer.stderr
+    let refusal = |arguments: &[&str]| {
+        let output = fixture.run(&[&["run", "--kernel", "kernel"], arguments].concat());
+        assert_eq!(output.status, 2, "{output:?}");
+        output.stderr
     };
-    let no_tree = said(&["--platform", "freebsd-14"]);
+    let no_tree = refusal(&["--platform", "freebsd-14"]);
     assert!(no_tree.contains("--tree"), "{no_tree}");
-    let dragonfly = said(&["--platform", "dragonfly-6.4", "--tree", "/"]);
+    let dragonfly = refusal(&["--platform", "dragonfly-6.4", "--tree", "/"]);
     assert!(dragonfly.contains("reusespec image"), "{dragonfly}");
 }

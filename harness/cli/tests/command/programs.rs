@@ -1,4 +1,4 @@
-//! Programs of other people in guests: what they print, how they end, what they need; and cargo's tests there.
+//! `exec`: output, exit status and files of programs in guests, and `cargo test` with `exec` as its runner.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,38 +7,38 @@ use std::process::Command;
 
 use reusespec_platforms::guest::is_tested;
 
-use crate::fixture::{Answer, Fixture};
+use crate::fixture::{Fixture, Output};
 
 const GUEST: &str = "linux-6.12";
 const SHELL: &str = "/bin/sh";
 
 #[test]
-fn a_program_in_a_guest_prints_and_ends_as_if_it_had_run_here() {
+fn exec_passes_on_output_and_exit_status() {
     if !is_tested(GUEST) {
         return;
     }
     let fixture = Fixture::with(&[]);
-    // A static program that is at hand: it says what it runs on, and ends when its input does.
+    // The agent is a static program that prints the kernel's release and ends at the end of its input.
     let program = reusespec_platforms::agents::find("x86_64-unknown-linux-musl").unwrap();
     let program = program.to_string_lossy();
-    let answer = fixture.run(&["exec", GUEST, "--", &program]);
-    assert_eq!(answer.status, 0, "{answer:?}");
-    assert!(answer.stdout.contains("\"release\":\"6.12."), "{}", answer.stdout);
-    let answer = fixture.run(&["exec", GUEST, "--copy", "nothing-here", "--", &program]);
-    assert_eq!(answer.status, 2, "{answer:?}");
+    let output = fixture.run(&["exec", GUEST, "--", &program]);
+    assert_eq!(output.status, 0, "{output:?}");
+    assert!(output.stdout.contains("\"release\":\"6.12."), "{}", output.stdout);
+    let output = fixture.run(&["exec", GUEST, "--copy", "nothing-here", "--", &program]);
+    assert_eq!(output.status, 2, "{output:?}");
     fixture.write("note", "no program");
     let note = fixture.family().join("note.toml");
-    let answer = fixture.run(&["exec", GUEST, "--", &note.to_string_lossy()]);
-    assert_eq!(answer.status, 126, "{answer:?}");
+    let output = fixture.run(&["exec", GUEST, "--", &note.to_string_lossy()]);
+    assert_eq!(output.status, 126, "{output:?}");
     assert!(
-        answer.stderr.contains("cannot start the program"),
+        output.stderr.contains("cannot start the program"),
         "{}",
-        answer.stderr
+        output.stderr
     );
 }
 
-/// What the dynamic linker of this machine finds for a program, in a folder that is laid out as `/`.
-fn libraries_of(program: &str, root: &Path) {
+/// Copies the shared libraries of a program into `root`, at the paths they have on this machine.
+fn copy_libraries(program: &str, root: &Path) {
     let listed = Command::new("ldd").arg(program).output().unwrap();
     let text = String::from_utf8(listed.stdout).unwrap();
     let paths: BTreeSet<PathBuf> = text
@@ -55,7 +55,7 @@ fn libraries_of(program: &str, root: &Path) {
 }
 
 #[test]
-fn a_dynamic_program_runs_with_a_sysroot_and_not_without_and_its_signal_is_passed_on() {
+fn a_dynamically_linked_program_needs_a_sysroot() {
     if !is_tested(GUEST) {
         return;
     }
@@ -66,7 +66,7 @@ fn a_dynamic_program_runs_with_a_sysroot_and_not_without_and_its_signal_is_passe
     assert!(without.stderr.contains("--sysroot"), "{}", without.stderr);
 
     let root = fixture.path().join("sysroot");
-    libraries_of(SHELL, &root);
+    copy_libraries(SHELL, &root);
     let root = root.to_string_lossy();
     let with = |script| fixture.run(&["exec", GUEST, "--sysroot", &root, "--", SHELL, "-c", script]);
     let ended = with(script);
@@ -77,8 +77,8 @@ fn a_dynamic_program_runs_with_a_sysroot_and_not_without_and_its_signal_is_passe
     assert_eq!(with("exit 7").status, 7);
 }
 
-/// `cargo test` of the example for a machine that is not here.
-fn cargo(arguments: &[&str]) -> Answer {
+/// Runs cargo in the example, with a guest of another architecture as the runner.
+fn cargo(arguments: &[&str]) -> Output {
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../platforms/runner-example");
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("runner-example");
     let runner = format!("{} exec linux-arm64 --", env!("CARGO_BIN_EXE_reusespec"));
@@ -88,11 +88,11 @@ fn cargo(arguments: &[&str]) -> Answer {
         .current_dir(example)
         .env("CARGO_TARGET_DIR", target)
         .env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_RUNNER", runner);
-    Answer::of(cargo.output().unwrap())
+    Output::of(cargo.output().unwrap())
 }
 
 #[test]
-fn cargos_tests_run_in_a_guest_of_another_machine() {
+fn cargo_runs_tests_in_a_guest_of_another_architecture() {
     if !is_tested("linux-arm64") {
         return;
     }
@@ -106,9 +106,9 @@ fn cargos_tests_run_in_a_guest_of_another_machine() {
     );
     assert!(tested.stdout.contains("3 passed"), "{}", tested.stdout);
 
-    let said = cargo(&["run", "--quiet", target[0], target[1]]);
-    assert_eq!(said.status, 0, "{said:?}");
-    assert!(said.stdout.starts_with("aarch64 6.1."), "{}", said.stdout);
+    let run = cargo(&["run", "--quiet", target[0], target[1]]);
+    assert_eq!(run.status, 0, "{run:?}");
+    assert!(run.stdout.starts_with("aarch64 6.1."), "{}", run.stdout);
     let ended = |how: &[&str]| cargo(&[&["run", "--quiet", target[0], target[1], "--"], how].concat()).status;
     assert_eq!(ended(&["exit", "3"]), 3);
     assert_eq!(ended(&["abort"]), 128 + 6);

@@ -1,4 +1,4 @@
-//! Platforms that are no machine of ours: a command that is an agent, and a machine reached by ssh.
+//! Platforms that this program does not boot: a command that acts as an agent, and a machine reached by ssh.
 
 use std::fs;
 use std::net::{TcpListener, TcpStream};
@@ -10,7 +10,7 @@ use crate::deaths::wait_for;
 use crate::fixture::{Fixture, SHARING, left_out};
 
 #[test]
-fn any_command_whose_streams_are_an_agent_is_a_platform() {
+fn a_command_that_acts_as_an_agent_is_a_platform() {
     let fixture = Fixture::with(&[("sharing", SHARING)]);
     let program = env!("CARGO_BIN_EXE_reusespec");
     let own = tempfile::tempdir().unwrap();
@@ -31,7 +31,7 @@ fn any_command_whose_streams_are_an_agent_is_a_platform() {
 }
 
 #[test]
-fn a_command_that_is_no_agent_breaks_the_cases_and_its_last_words_are_told() {
+fn a_failing_command_breaks_the_cases_with_its_error_output() {
     let fixture = Fixture::with(&[("sharing", SHARING)]);
     let own = tempfile::tempdir().unwrap();
     let file = own.path().join("box.toml");
@@ -43,14 +43,17 @@ fn a_command_that_is_no_agent_breaks_the_cases_and_its_last_words_are_told() {
     assert!(answer.stdout.contains("no such box"), "{}", answer.stdout);
 }
 
-/// An ssh server of the test's own, ended when dropped.
+/// An ssh server that is stopped when dropped.
 struct Server {
     child: Child,
     port: u16,
 }
 
 impl Server {
-    /// Starts it with keys in `folder`, or says what is missing.
+    /// Starts it with keys in `folder`.
+    ///
+    /// # Errors
+    /// What this machine lacks for it.
     fn start(folder: &Path) -> Result<Self, String> {
         let program = "/usr/sbin/sshd";
         if !Path::new(program).exists() {
@@ -73,7 +76,7 @@ impl Server {
                 .current_dir(folder)
                 .status();
             if !made.is_ok_and(|status| status.success()) {
-                return Err("ssh-keygen makes no keys".to_owned());
+                return Err("ssh-keygen failed".to_owned());
             }
         }
         fs::copy(folder.join("user.pub"), folder.join("authorized")).unwrap();
@@ -89,7 +92,7 @@ impl Server {
             at("host"),
             at("authorized")
         );
-        // What a login leaves behind is looked for here.
+        // The test looks here for files that a login leaves behind.
         fs::create_dir(folder.join("tmp")).unwrap();
         let config = format!("{config}SetEnv TMPDIR={}\n", at("tmp"));
         fs::write(folder.join("config"), config).unwrap();
@@ -127,7 +130,7 @@ impl Drop for Server {
 }
 
 #[test]
-fn an_agent_travels_by_ssh_and_leaves_nothing_behind() {
+fn an_agent_sent_by_ssh_leaves_no_files() {
     let fixture = Fixture::with(&[("sharing", SHARING)]);
     let needed =
         reusespec_platforms::agents::find("x86_64-unknown-linux-musl").map_err(|error| error.to_string());
@@ -159,7 +162,7 @@ fn an_agent_travels_by_ssh_and_leaves_nothing_behind() {
     let answer = fixture.run(&["run", "--platform", &file.to_string_lossy(), "--format", "json"]);
     assert_eq!(answer.summary()["cases"], 2, "{answer:?}");
     assert_eq!(answer.summary()["broken"], 0, "{answer:?}");
-    // The remote shell ends with its connection, and takes its folder with it.
+    // The remote shell removes its folder when the connection ends.
     wait_for("an empty folder", || {
         fs::read_dir(own.path().join("tmp"))
             .unwrap()
@@ -170,11 +173,11 @@ fn an_agent_travels_by_ssh_and_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_machine_that_somebody_else_boots_is_told_the_time_of_day() {
+fn a_command_platform_gets_the_time_of_day() {
     let fixture = Fixture::with(&[("sharing", SHARING)]);
     let program = env!("CARGO_BIN_EXE_reusespec");
     let own = tempfile::tempdir().unwrap();
-    // What a guest's first process says before it serves, and the host's answer, kept.
+    // Prints what the first process of a guest prints, and records the host's answer.
     let answer = own.path().join("answer");
     let script = format!(
         "echo booting; echo 'reusespec-init 1'; read -r go; echo \"$go\" >'{}'; echo 'reusespec-init go'; exec '{program}' agent",

@@ -1,10 +1,10 @@
-//! Every report says the same of a case.
+//! The reports: each has the same verdict for a case.
 
 use serde_json::json;
 
 use crate::fixture::{Fixture, SHARING};
 
-/// A must that does not hold beside one that does.
+/// `SHARING` with a claim that holds and one that does not.
 fn half_wrong() -> String {
     SHARING.replace(
         "level = \"must\"\n",
@@ -13,11 +13,11 @@ fn half_wrong() -> String {
 }
 
 #[test]
-fn json_has_a_line_a_case_and_the_summary_last() {
+fn json_has_one_line_per_case_and_then_the_summary() {
     let fixture = Fixture::with(&[("sharing", SHARING)]);
-    let answer = fixture.run(&["run", "--format", "json"]);
-    assert_eq!(answer.status, 0, "{answer:?}");
-    let lines = answer.json();
+    let output = fixture.run(&["run", "--format", "json"]);
+    assert_eq!(output.status, 0, "{output:?}");
+    let lines = output.json();
     assert_eq!(lines.len(), 3);
     assert_eq!(lines[0]["scenario"], "port-reuse/sharing");
     assert_eq!(lines[0]["case"], json!({ "new": "plain" }));
@@ -36,10 +36,10 @@ fn json_has_a_line_a_case_and_the_summary_last() {
 }
 
 #[test]
-fn a_failure_says_expected_observed_source_and_again() {
+fn a_failure_is_printed_with_expectation_observation_source_and_command() {
     let fixture = Fixture::with(&[("sharing", &half_wrong())]);
-    let answer = fixture.run(&["run"]);
-    assert_eq!(answer.status, 1);
+    let output = fixture.run(&["run"]);
+    assert_eq!(output.status, 1);
     for text in [
         "claim `wrong` (must) does not hold in 1 of 1 cases",
         "expected  rebind = ok",
@@ -47,7 +47,7 @@ fn a_failure_says_expected_observed_source_and_again() {
         "source    posix: bind",
         "again     reusespec run port-reuse/sharing --case new=reuse-port",
     ] {
-        assert!(answer.stdout.contains(text), "{text} is not in {}", answer.stdout);
+        assert!(output.stdout.contains(text), "{text} is not in {}", output.stdout);
     }
     let again = fixture.run(&["run", "port-reuse/sharing", "--case", "new=reuse-port"]);
     assert_eq!(again.status, 1);
@@ -55,16 +55,16 @@ fn a_failure_says_expected_observed_source_and_again() {
 }
 
 #[test]
-fn the_reports_agree_about_every_case() {
+fn all_reports_have_the_same_verdicts() {
     let fixture = Fixture::with(&[("sharing", &half_wrong())]);
     let file = fixture.path().join("report.xml");
     let pages = fixture.path().join("pages");
     let (file_name, folder) = (file.display().to_string(), pages.display().to_string());
-    let answer = fixture.run(&[
+    let output = fixture.run(&[
         "run", "--format", "json", "--junit", &file_name, "--html", &folder,
     ]);
     let junit = std::fs::read_to_string(&file).unwrap();
-    let verdicts: Vec<_> = answer
+    let verdicts: Vec<_> = output
         .json()
         .iter()
         .filter_map(|line| line["verdict"].as_str().map(str::to_owned))
@@ -97,7 +97,7 @@ fn the_reports_agree_about_every_case() {
 }
 
 #[test]
-fn what_an_author_writes_is_text_in_a_page() {
+fn markup_in_a_title_is_escaped_in_html() {
     let scenario = SHARING.replacen("title = \"", "title = \"<b>bold</b> ", 1);
     let fixture = Fixture::with(&[("sharing", &scenario)]);
     let pages = fixture.path().join("pages");
@@ -107,51 +107,20 @@ fn what_an_author_writes_is_text_in_a_page() {
 }
 
 #[test]
-fn completions_and_the_manual_know_every_command() {
+fn completions_and_the_manual_list_the_commands() {
     let fixture = Fixture::with(&[("sharing", SHARING)]);
     for arguments in [
         &["completions", "bash"][..],
         &["completions", "fish"],
         &["manual"],
     ] {
-        let answer = fixture.run(arguments);
-        assert_eq!(answer.status, 0, "{answer:?}");
+        let output = fixture.run(arguments);
+        assert_eq!(output.status, 0, "{output:?}");
         for command in ["run", "list", "check", "explain", "platforms", "faults"] {
             assert!(
-                answer.stdout.to_lowercase().contains(command),
+                output.stdout.to_lowercase().contains(command),
                 "{command}: {arguments:?}"
             );
         }
     }
-}
-
-#[test]
-fn explain_tells_a_scenario_s_sources_and_how_to_repeat_it() {
-    let fixture = Fixture::with(&[("sharing", SHARING)]);
-    let answer = fixture.run(&["explain", "port-reuse/sharing"]);
-    assert_eq!(answer.status, 0);
-    assert!(
-        answer.stdout.contains("source      posix: bind"),
-        "{}",
-        answer.stdout
-    );
-    assert!(
-        answer
-            .stdout
-            .contains("reusespec run port-reuse/sharing --case new=plain"),
-        "{}",
-        answer.stdout
-    );
-    assert!(
-        fixture
-            .run(&["explain", "bind"])
-            .stdout
-            .contains("The local address.")
-    );
-    assert!(
-        fixture
-            .run(&["explain", "port-reuse"])
-            .stdout
-            .contains("connect-many")
-    );
 }

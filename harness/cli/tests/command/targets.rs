@@ -1,4 +1,4 @@
-//! Somebody's FastCGI server that hangs, dies, talks nonsense or does not stop talking: a verdict, and soon.
+//! FastCGI servers that hang, close, send garbage or flood: each case still gets a verdict within its budget.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -8,30 +8,13 @@ use std::time::{Duration, Instant};
 
 use rstest::rstest;
 
-use crate::fixture::{Answer, Fixture};
+use crate::fixture::{Fixture, Output, REQUEST};
 
-/// A request, and its claim.
-const REQUEST: &str = r#"
-title = "A request"
-why = "a test"
-source = ["FastCGI 1.0 §5.5"]
-budget = "8s"
-matrix.id = [1, 2]
-steps = [
-  { send = { records = [{ request = { id = "$id" } }] } },
-  { receive = { until = "END", label = "reply" } },
-]
-[[claim]]
-id = "is-answered"
-level = "must"
-expect = { reply = { has = ['END id='] } }
-"#;
-
-/// Two cases, a budget each, and what a busy machine needs to start the command.
+/// The budgets of both cases, and ten seconds for a busy machine.
 const WITHIN: Duration = Duration::from_secs(2 * 8 + 10);
 const FLOOD_BYTES: usize = 100 << 20;
 
-/// Listens and treats each connection so, until the test process ends.
+/// Calls `treat` with each connection, in threads that end with the test process.
 fn server(treat: fn(TcpStream)) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -43,13 +26,13 @@ fn server(treat: fn(TcpStream)) -> SocketAddr {
     address
 }
 
-fn run(at: SocketAddr) -> (Answer, String) {
+fn run(at: SocketAddr) -> (Output, String) {
     let fixture = Fixture::with(&[]);
     let family = fixture.path().join("fastcgi");
     fs::create_dir(&family).unwrap();
     fs::write(family.join("request.toml"), REQUEST).unwrap();
     let started = Instant::now();
-    let answer = fixture.run(&[
+    let output = fixture.run(&[
         "run",
         "fastcgi",
         "--target",
@@ -61,29 +44,29 @@ fn run(at: SocketAddr) -> (Answer, String) {
     ]);
     assert!(started.elapsed() < WITHIN, "took {:?}", started.elapsed());
     let report = fs::read_to_string(fixture.path().join("report.xml")).unwrap();
-    (answer, report)
+    (output, report)
 }
 
-/// Reads and never answers.
+/// Reads and never replies.
 fn hang(mut socket: TcpStream) {
     let mut buffer = [0; 1 << 10];
     while socket.read(&mut buffer).is_ok_and(|len| len > 0) {}
 }
 
-/// Is gone as soon as it is connected to.
-fn die(socket: TcpStream) {
+/// Closes the connection at once.
+fn close(socket: TcpStream) {
     drop(socket);
 }
 
-/// Answers something else.
-fn talk_nonsense(mut socket: TcpStream) {
+/// Replies with something that is not FastCGI.
+fn send_garbage(mut socket: TcpStream) {
     let mut buffer = [0; 1 << 10];
     let _ = socket.read(&mut buffer);
     let _ = socket.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
     hang(socket);
 }
 
-/// Sends STDOUT, as long as somebody reads.
+/// Sends STDOUT records until the connection is closed.
 fn flood(mut socket: TcpStream) {
     let mut record = vec![1, 6, 0, 1, 0xff, 0xf8, 0, 0];
     record.resize(8 + 0xfff8, b'x');
@@ -97,19 +80,19 @@ fn flood(mut socket: TcpStream) {
 
 #[rstest]
 #[case::that_hangs(hang, "< open")]
-#[case::that_dies(die, "< closed")]
-#[case::that_talks_nonsense(talk_nonsense, "< no record: it begins with 72")]
-#[case::that_never_stops_talking(flood, "< more than 8 MiB")]
+#[case::that_closes(close, "< closed")]
+#[case::that_sends_garbage(send_garbage, "< no record: it begins with 72")]
+#[case::that_floods(flood, "< more than 8 MiB")]
 fn a_server_fails_within_its_budget(#[case] treat: fn(TcpStream), #[case] seen: &str) {
-    let (answer, report) = run(server(treat));
-    assert_eq!(answer.status, 1, "{}", answer.stderr);
-    let summary = answer.summary();
+    let (output, report) = run(server(treat));
+    assert_eq!(output.status, 1, "{}", output.stderr);
+    let summary = output.summary();
     assert_eq!(
         (&summary["fail"], &summary["broken"]),
         (&2.into(), &0.into()),
-        "{answer:?}"
+        "{output:?}"
     );
-    for line in &answer.json()[..2] {
+    for line in &output.json()[..2] {
         let last = line["observed"]["reply"]
             .as_array()
             .and_then(|lines| lines.last());
@@ -119,12 +102,12 @@ fn a_server_fails_within_its_budget(#[case] treat: fn(TcpStream), #[case] seen: 
 }
 
 #[test]
-fn a_server_that_is_not_there_breaks_its_cases() {
+fn a_target_that_refuses_connections_breaks_its_cases() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
-    let (answer, report) = run(address);
-    assert_eq!(answer.status, 69, "{}", answer.stderr);
-    assert_eq!(answer.summary()["broken"], 2);
+    let (output, report) = run(address);
+    assert_eq!(output.status, 69, "{}", output.stderr);
+    assert_eq!(output.summary()["broken"], 2);
     assert!(report.contains("ECONNREFUSED"), "{report}");
 }

@@ -129,35 +129,27 @@ impl<'t> NamedAxes<'t> {
     }
 }
 
-/// Reads the table `matrix`.
+/// Reads one axis of a scenario: an array of values, or `"@NAME"` for the list of that name.
 pub(crate) fn read<'i>(
-    table: &Spanned<DeValue<'i>>,
+    name: &Spanned<DeString<'i>>,
+    values: &Spanned<DeValue<'i>>,
     named: &NamedAxes<'i>,
     source: &Source,
-) -> Result<Vec<Axis<'i>>, Box<Complaint>> {
-    let DeValue::Table(entries) = table.get_ref() else {
-        let found = table.get_ref().type_str();
+) -> Result<Axis<'i>, Box<Complaint>> {
+    let Some(definition) = values.get_ref().as_str().and_then(|text| text.strip_prefix('@')) else {
+        return read_axis(name, values, source);
+    };
+    let Some(axis) = named.axes.iter().find(|axis| axis.name == definition) else {
+        let known: Vec<_> = named.axes.iter().map(|axis| axis.name.as_str()).collect();
         return Err(source
-            .wrong_type("`matrix`", "a table of axes", found, table.span())
+            .unknown("named axis", definition, "", &known, values.span())
             .into());
     };
-    let axis = |(name, values): (&Spanned<DeString<'i>>, &Spanned<DeValue<'i>>)| {
-        let Some(definition) = values.get_ref().as_str().and_then(|text| text.strip_prefix('@')) else {
-            return read_axis(name, values, source);
-        };
-        let Some(axis) = named.axes.iter().find(|axis| axis.name == definition) else {
-            let known: Vec<_> = named.axes.iter().map(|axis| axis.name.as_str()).collect();
-            return Err(source
-                .unknown("named axis", definition, "", &known, values.span())
-                .into());
-        };
-        Ok(Axis {
-            name: name.get_ref().to_string(),
-            values: axis.values.clone(),
-            span: name.span(),
-        })
-    };
-    entries.iter().map(axis).collect()
+    Ok(Axis {
+        name: name.get_ref().to_string(),
+        values: axis.values.clone(),
+        span: name.span(),
+    })
 }
 
 fn read_axis<'i>(

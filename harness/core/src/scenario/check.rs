@@ -1,16 +1,12 @@
-//! Holds the parts of a scenario against each other: axes nobody uses, claims about nothing, claims that
-//! contradict each other. Everything is decided case by case, so that a `when` counts on both sides.
-
-use toml::Spanned;
-use toml::de::DeValue;
+//! Compares the parts of a scenario with each other: finds unused axes, claims that apply to nothing, and claims that
+//! contradict each other. Every check looks at each case, so the `when` of steps and of claims is respected.
 
 use super::claim::{Claim, Level};
 use super::complaint::{Complaint, Source};
 use super::document::Document;
-use super::expand::name_at;
 use crate::case::Case;
 
-/// All disagreements inside a document whose cases could be made.
+/// Finds all contradictions between the parts of a document.
 pub(super) fn check(document: &Document<'_>, cases: &[Case], source: &Source) -> Vec<Complaint> {
     let mut complaints = unused_axes(document, source);
     for (index, claim) in document.claims.iter().enumerate() {
@@ -28,34 +24,23 @@ pub(super) fn check(document: &Document<'_>, cases: &[Case], source: &Source) ->
 }
 
 fn unused_axes(document: &Document<'_>, source: &Source) -> Vec<Complaint> {
+    // A step with a mistake may use any axis.
+    if !document.has_all_steps || document.steps.iter().any(|step| !step.is_readable) {
+        return Vec::new();
+    }
     let used = |axis: &str| {
-        document
-            .steps
-            .iter()
-            .any(|step| step.when.axes().any(|name| name == axis) || names(&step.tree, axis))
+        let steps = &mut document.steps.iter();
+        steps.any(|step| step.when.axes().any(|name| name == axis) || step.names(axis))
     };
-    let unused = document.axes.iter().filter(|axis| !used(&axis.name));
+    let unused = document.matrix.axes.iter().filter(|axis| !used(&axis.name));
     unused
         .map(|axis| source.unused_axis(&axis.name, axis.span.clone()))
         .collect()
 }
 
-/// Whether some string in the tree has `$axis` or `$axis.field` in it.
-fn names(tree: &Spanned<DeValue<'_>>, axis: &str) -> bool {
-    match tree.get_ref() {
-        DeValue::String(text) => text
-            .split('$')
-            .skip(1)
-            .any(|rest| name_at(rest).split('.').next() == Some(axis)),
-        DeValue::Table(table) => table.iter().any(|(_, value)| names(value, axis)),
-        DeValue::Array(items) => items.iter().any(|item| names(item, axis)),
-        _ => false,
-    }
-}
-
 fn about_nothing(document: &Document<'_>, claim: &Claim, cases: &[Case], source: &Source) -> Vec<Complaint> {
-    let meant: Vec<_> = cases.iter().filter(|case| claim.when.admits(&case.key)).collect();
-    if meant.is_empty() {
+    let claimed: Vec<_> = cases.iter().filter(|case| claim.when.admits(&case.key)).collect();
+    if claimed.is_empty() {
         return vec![source.claim_for_nothing(&claim.id, claim.span.clone())];
     }
     let known: Vec<&str> = document
@@ -67,24 +52,26 @@ fn about_nothing(document: &Document<'_>, claim: &Claim, cases: &[Case], source:
     for expectation in &claim.expect {
         let label = expectation.label.as_str();
         if !known.contains(&label) {
-            complaints.push(source.unknown("label", label, &claim.id, &known, expectation.span.clone()));
+            let span = expectation.span.clone();
+            // A step that could not be read may have this label.
+            let unknown = document
+                .has_all_steps
+                .then(|| source.unknown("label", label, &claim.id, &known, span));
+            complaints.extend(unknown);
             continue;
         }
-        let there = document
+        let mut labelled = document
             .steps
             .iter()
             .filter(|step| step.label.as_deref() == Some(label));
-        if !there
-            .into_iter()
-            .any(|step| meant.iter().any(|case| step.when.admits(&case.key)))
-        {
+        if !labelled.any(|step| claimed.iter().any(|case| step.when.admits(&case.key))) {
             complaints.push(source.label_never_there(&claim.id, label, expectation.span.clone()));
         }
     }
     complaints
 }
 
-/// Two `must` claims for one case and system whose expectations no observation can satisfy together.
+/// Whether two `must` claims apply to the same case and system, and no observation can meet both.
 fn contradiction(one: &Claim, other: &Claim, cases: &[Case], source: &Source) -> Option<Complaint> {
     let systems_overlap = one.on.is_empty()
         || other.on.is_empty()

@@ -1,5 +1,5 @@
-//! Every complaint to a scenario author, worded in one place: what is wrong, where, what was expected, and
-//! the nearest right word where there is one.
+//! The wording of every complaint about a scenario file: the mistake, its place, what was expected there, and the
+//! most similar valid word if there is one.
 
 use std::fmt;
 use std::ops::Range;
@@ -7,19 +7,19 @@ use std::sync::Arc;
 
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, SourceCode};
 
-/// A scenario is a page; what is larger is not one.
+/// Largest accepted file. A scenario fits on a page, so a larger file was named by mistake.
 pub(crate) const LARGEST_FILE_BYTES: usize = 64 * 1024;
-/// A longer line could not be shown.
+/// Longest accepted line, because a complaint prints the whole line.
 const LONGEST_LINE_CHARS: usize = 400;
 
-/// The text complaints point into.
+/// The text of a scenario file. Complaints about it print the line with the mistake.
 #[derive(Clone, Debug)]
 pub(crate) struct Source {
     file: String,
     pub(crate) text: Arc<str>,
 }
 
-/// What is wrong with a scenario file.
+/// One mistake in a scenario file.
 #[derive(Clone, Debug)]
 pub struct Complaint {
     message: String,
@@ -29,8 +29,19 @@ pub struct Complaint {
     help: Option<String>,
 }
 
+/// Collects the complaints about one file, so that a mistake in one part does not hide the mistakes in the others.
+#[derive(Default)]
+pub(crate) struct Complaints(pub(crate) Vec<Complaint>);
+
+impl Complaints {
+    /// The value of a part of the file; `None` if the part is wrong, and then its complaint is kept.
+    pub(crate) fn keep<T>(&mut self, part: Result<T, Box<Complaint>>) -> Option<T> {
+        part.map_err(|complaint| self.0.push(*complaint)).ok()
+    }
+}
+
 impl Source {
-    /// Accepts a file's bytes as the text of a scenario.
+    /// Checks size, encoding and line lengths of a file.
     pub(crate) fn read(file: &str, bytes: &[u8]) -> Result<Self, Box<Complaint>> {
         let whole = |message: String, help: &str| {
             Box::new(Complaint {
@@ -44,8 +55,8 @@ impl Source {
         if bytes.len() > LARGEST_FILE_BYTES {
             let size = bytes.len();
             return Err(whole(
-                format!("{file} is {size} bytes long, a scenario is at most {LARGEST_FILE_BYTES}"),
-                "is it a scenario at all?",
+                format!("{file} has {size} bytes; a scenario file has at most {LARGEST_FILE_BYTES}"),
+                "check that this file is a scenario",
             ));
         }
         let text = std::str::from_utf8(bytes).map_err(|error| {
@@ -69,7 +80,7 @@ impl Source {
                     "{file}:{}:1: the line has more than {LONGEST_LINE_CHARS} characters",
                     line + 1
                 ),
-                "break it, or use a matrix",
+                "break the line, or move its variants into the matrix",
             ));
         }
         Ok(Self {
@@ -90,14 +101,14 @@ impl Source {
         }
     }
 
-    /// What the TOML reader or a typed part of the document refused.
+    /// An error of the TOML parser or of serde. `within` names the step or table that was read.
     ///
-    /// serde words an unknown key as "unknown field `x`, expected one of …"; that is turned into our wording
-    /// here so that authors see one style.
+    /// serde reports an unknown key as "unknown field `x`, expected one of …". This function rewords that message, so
+    /// that all complaints have the same form.
     pub(crate) fn refused(&self, error: &toml::de::Error, fallback: Range<usize>, within: &str) -> Complaint {
         let span = error.span().unwrap_or(fallback);
         let message = error.message().trim();
-        for (theirs, ours) in [("unknown field ", "key"), ("unknown variant ", "word")] {
+        for (theirs, ours) in [("unknown field ", "key"), ("unknown variant ", "value")] {
             if let Some(rest) = message.strip_prefix(theirs) {
                 let words = backticked(rest);
                 if let Some((found, expected)) = words.split_first() {
@@ -114,12 +125,12 @@ impl Source {
         let place = if within.is_empty() {
             String::new()
         } else {
-            format!(" in `{within}`")
+            format!("in `{within}`: ")
         };
-        self.at(span, format!("{message}{place}"), "here".to_owned())
+        self.at(span, format!("{place}{message}"), "here".to_owned())
     }
 
-    /// A word that is not among those known, with the nearest one.
+    /// A word that is not one of the known words, with the most similar known word.
     pub(crate) fn unknown<S: AsRef<str>>(
         &self,
         what: &str,
@@ -150,14 +161,23 @@ impl Source {
         found: &str,
         span: Range<usize>,
     ) -> Complaint {
-        self.at(span, format!("{what} is {found}"), format!("expected {expected}"))
+        self.at(
+            span,
+            format!("{what} has type {found}"),
+            format!("expected {expected}"),
+        )
+    }
+
+    pub(crate) fn keyword_count(&self, count: usize, span: Range<usize>) -> Complaint {
+        let expected = "expected one keyword: `{ keyword = { … } }`".to_owned();
+        self.at(span, format!("a step has {count} keywords"), expected)
     }
 
     pub(crate) fn bad_range(&self, message: String, span: Range<usize>) -> Complaint {
         self.at(
             span,
             message,
-            "expected a system or a range of its versions".to_owned(),
+            "expected a system, or a range of its versions such as `linux >= 6.1`".to_owned(),
         )
     }
 
@@ -176,16 +196,16 @@ impl Source {
     pub(crate) fn duplicate(&self, what: &str, name: &str, span: Range<usize>) -> Complaint {
         self.at(
             span,
-            format!("{what} `{name}` stands twice"),
-            "the second one".to_owned(),
+            format!("{what} `{name}` is defined twice"),
+            "second definition".to_owned(),
         )
     }
 
     pub(crate) fn undefined_name(&self, name: &str, known: &[String], span: Range<usize>) -> Complaint {
         let mut complaint = self.at(
             span,
-            format!("nobody defines `${name}`"),
-            format!("known here: {}", one_of(known)),
+            format!("`${name}` is not defined"),
+            format!("expected {}", one_of(known)),
         );
         let bare: Vec<&str> = known.iter().map(|word| word.trim_start_matches('$')).collect();
         complaint.help = nearest(name, &bare).map(|word| format!("did you mean `${word}`?"));
@@ -193,26 +213,26 @@ impl Source {
     }
 
     pub(crate) fn unused_axis(&self, axis: &str, span: Range<usize>) -> Complaint {
-        let expected = format!("expected `${axis}` in a step, or `when = {{ {axis} = … }}` on one");
+        let expected = format!("expected `${axis}` in a step, or `when = {{ {axis} = … }}` on a step");
         self.at(span, format!("no step uses the axis `{axis}`"), expected)
     }
 
     pub(crate) fn label_never_there(&self, claim: &str, label: &str, span: Range<usize>) -> Complaint {
-        let expected = "no case the claim is for has a step with this label".to_owned();
+        let expected = "no case of this claim runs a step with this label".to_owned();
         let mut complaint = self.at(
             span,
-            format!("claim `{claim}` is about `{label}`, which cannot exist"),
+            format!("claim `{claim}` expects `{label}`, which is never observed"),
             expected,
         );
-        complaint.help = Some("compare the `when` of the step with the `when` of the claim".to_owned());
+        complaint.help = Some("compare `when` of the step with `when` of the claim".to_owned());
         complaint
     }
 
     pub(crate) fn claim_for_nothing(&self, claim: &str, span: Range<usize>) -> Complaint {
         self.at(
             span,
-            format!("claim `{claim}` is for no case"),
-            "its `when` excludes all of them".to_owned(),
+            format!("claim `{claim}` applies to no case"),
+            "`when` excludes every case".to_owned(),
         )
     }
 
@@ -236,13 +256,13 @@ impl Source {
 
     pub(crate) fn unknown_family(&self, found: &str, known: &[&str]) -> Complaint {
         let mut complaint = self.unknown("family", found, "", known, 0..0);
-        complaint.message = format!("the folder `{found}` is not a family of scenarios");
+        complaint.message = format!("the folder `{found}` is not a scenario family");
         complaint
     }
 }
 
 impl Complaint {
-    /// The complaint with the lines it is about, as text for a terminal of 110 columns.
+    /// The complaint and the lines it points to, formatted for a terminal of 110 columns.
     pub fn render(&self, colour: bool) -> String {
         let theme = if colour {
             GraphicalTheme::unicode()
@@ -259,7 +279,7 @@ impl Complaint {
         text
     }
 
-    /// Line and column (from 1) of what is wrong, where the complaint is about a place.
+    /// Line and column of the mistake, counted from 1. `None` if the complaint is about the whole file.
     pub fn position(&self) -> Option<(usize, usize)> {
         let (span, _) = self.at.as_ref()?;
         let before = &self.text[..span.start];
@@ -330,7 +350,7 @@ fn one_of<S: AsRef<str>>(words: &[S]) -> String {
     }
 }
 
-/// The known word a slip of the pen away, if there is one.
+/// The known word with the smallest edit distance, if that distance is small enough for a typing error.
 fn nearest<'a>(found: &str, known: &[&'a str]) -> Option<&'a str> {
     let close = |word: &&str| strsim::damerau_levenshtein(found, word) <= 1 + word.chars().count() / 4;
     known

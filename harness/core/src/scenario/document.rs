@@ -1,15 +1,17 @@
-//! Text → the parts of a scenario, each still knowing where it stood.
+//! Reads the text of a scenario file into its parts: head, axes, steps and claims. Each part keeps its position in
+//! the file.
 
 use std::borrow::Cow;
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::axes::{self, Axis, NamedAxes};
 use super::claim::{self, Claim};
-use super::complaint::{Complaint, Source};
+use super::complaint::{Complaint, Complaints, Source};
 use super::raw_step::RawStep;
 use crate::duration::parse_duration;
 use crate::family::Family;
@@ -27,28 +29,28 @@ pub(crate) const HEAD_KEYS: [&str; 9] = [
     "claim",
 ];
 
-/// The keys of a scenario that serde reads; matrix, steps and claims are read from the tree.
-#[derive(Deserialize, schemars::JsonSchema)]
+/// The keys that come before the matrix.
+#[derive(schemars::JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Head {
     /// One sentence: what is done.
     pub(crate) title: String,
-    /// Who is hurt if the behaviour is wrong.
+    /// Which users are affected if the behaviour is wrong.
     pub(crate) why: String,
     /// Where the rule is written: manual page, RFC section, `file:line`, issue.
     pub(crate) source: Vec<String>,
-    /// Reports of it having been wrong, e.g. `golang/go#2830`.
+    /// Reports of bugs in this behaviour, e.g. `golang/go#2830`.
     #[serde(default)]
     pub(crate) regression: Vec<String>,
-    /// Capabilities the platform must have.
+    /// Capabilities that the platform must have.
     #[serde(default)]
     pub(crate) requires: Vec<String>,
-    /// Longest time one case may take, e.g. `15s` or `500ms`; 20 s if left out.
+    /// Longest time that one case may take, e.g. `15s`, `1.5s` or `500ms`; 20 s if omitted.
     #[serde(default)]
     pub(crate) budget: Option<Seconds>,
 }
 
-/// A time with its unit: `15s`, `1.5s` or `500ms`.
+/// A duration with its unit: `15s`, `1.5s` or `500ms`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Seconds(pub(crate) Duration);
 
@@ -57,7 +59,7 @@ impl<'de> Deserialize<'de> for Seconds {
         let text = String::deserialize(deserializer)?;
         parse_duration(&text).map(Self).ok_or_else(|| {
             serde::de::Error::custom(format!(
-                "bad time `{text}`, expected for example `15s` or `500ms`"
+                "invalid duration `{text}`, expected for example `15s` or `500ms`"
             ))
         })
     }
@@ -73,67 +75,141 @@ impl schemars::JsonSchema for Seconds {
     }
 }
 
-/// The parts of a file, not yet held against each other.
+/// The axes of a scenario.
+#[derive(Default)]
+pub(crate) struct Matrix<'i> {
+    pub(crate) axes: Vec<Axis<'i>>,
+    /// Names of axes with a mistake. Steps and claims that use one cannot be checked.
+    pub(crate) unreadable: Vec<String>,
+}
+
+/// The parts of a scenario file, before they are compared with each other.
 pub(crate) struct Document<'i> {
     pub(crate) family: Family,
     pub(crate) head: Head,
-    pub(crate) axes: Vec<Axis<'i>>,
+    pub(crate) matrix: Matrix<'i>,
     pub(crate) steps: Vec<RawStep<'i>>,
+    /// Whether `steps` has every step of the file. If not, a label may belong to one of the others.
+    pub(crate) has_all_steps: bool,
     pub(crate) claims: Vec<Claim>,
 }
 
 impl<'i> Document<'i> {
-    /// Reads the file called `id` below the scenarios folder.
+    /// Reads the file whose path below the scenarios folder is `id`. Parts with a mistake are left out and complained
+    /// about; `None` if no part can be read.
     pub(crate) fn read(
         id: &str,
         source: &Source,
         text: &'i str,
         named: &NamedAxes<'i>,
-    ) -> Result<Self, Box<Complaint>> {
+        complaints: &mut Complaints,
+    ) -> Option<Self> {
         let folder = id.split('/').next().unwrap_or_default();
-        let family = Family::named(folder)
-            .ok_or_else(|| source.unknown_family(folder, &Family::ALL.map(Family::name)))?;
-        let tree = DeTable::parse(text).map_err(|error| source.refused(&error, 0..0, ""))?;
-        let whole = tree.span();
-        let mut table = tree.into_inner();
-        let matrix = table.remove("matrix");
-        let steps = table.remove("steps");
-        let claims = table.remove("claim");
-        if let Some((key, _)) = table
-            .iter()
-            .find(|(key, _)| !HEAD_KEYS.contains(&key.get_ref().as_ref()))
-        {
-            return Err(source
-                .unknown("key", key.get_ref(), "", &HEAD_KEYS, key.span())
-                .into());
-        }
-        let deserializer = toml::de::Deserializer::from(Spanned::new(whole, table));
-        let head = Head::deserialize(deserializer).map_err(|error| source.refused(&error, 0..0, ""))?;
-        let axes = matrix
-            .map(|matrix| axes::read(&matrix, named, source))
-            .transpose()?
-            .unwrap_or_default();
-        let steps = steps.ok_or_else(|| source.missing("`steps`", "the scenario", 0..0))?;
-        let steps = items(steps, "`steps`", source)?
+        let family = Family::named(folder).ok_or_else(|| {
+            source
+                .unknown_family(folder, &Family::ALL.map(Family::name))
+                .into()
+        });
+        let family = complaints.keep(family)?;
+        let tree = DeTable::parse(text).map_err(|error| source.refused(&error, 0..0, "").into());
+        let mut table = complaints.keep(tree)?.into_inner();
+        let unknown = table
+            .keys()
+            .filter(|key| !HEAD_KEYS.contains(&key.get_ref().as_ref()));
+        let unknown = unknown.map(|key| source.unknown("key", key.get_ref(), "", &HEAD_KEYS, key.span()));
+        complaints.0.extend(unknown);
+        let head = Head {
+            title: required(&mut table, "title", source, complaints),
+            why: required(&mut table, "why", source, complaints),
+            source: required(&mut table, "source", source, complaints),
+            regression: optional(&mut table, "regression", source, complaints),
+            requires: optional(&mut table, "requires", source, complaints),
+            budget: optional(&mut table, "budget", source, complaints),
+        };
+        let matrix = match table.remove("matrix") {
+            Some(matrix) => read_matrix(&matrix, named, source, complaints)?,
+            None => Matrix::default(),
+        };
+        let trees = match table.remove("steps") {
+            Some(steps) => complaints.keep(items(steps, "`steps`", source)),
+            None => complaints.keep(Err(source.missing("`steps`", "the scenario", 0..0).into())),
+        };
+        let trees = trees.unwrap_or_default();
+        let count = trees.len();
+        let steps: Vec<_> = trees
             .into_iter()
-            .map(|step| RawStep::read(step, &axes, source))
-            .collect::<Result<_, _>>()?;
+            .filter_map(|step| RawStep::read(step, &matrix, source, complaints))
+            .collect();
+        let claims = table
+            .remove("claim")
+            .map(|claims| items(claims, "`claim`", source));
         let claims = claims
-            .map(|claims| items(claims, "`claim`", source))
-            .transpose()?
+            .and_then(|claims| complaints.keep(claims))
             .unwrap_or_default();
         let claims = claims
             .into_iter()
-            .map(|tree| claim::read(tree, &axes, source))
-            .collect::<Result<_, _>>()?;
-        Ok(Self {
+            .filter_map(|tree| claim::read(tree, &matrix, source, complaints))
+            .collect();
+        Some(Self {
             family,
             head,
-            axes,
+            matrix,
+            has_all_steps: count > 0 && steps.len() == count,
             steps,
             claims,
         })
     }
+}
+
+fn required<T: DeserializeOwned + Default>(
+    table: &mut DeTable<'_>,
+    key: &str,
+    source: &Source,
+    complaints: &mut Complaints,
+) -> T {
+    if !table.contains_key(key) {
+        let missing = source.missing(&format!("`{key}`"), "the scenario", 0..0);
+        complaints.0.push(missing);
+    }
+    optional(table, key, source, complaints)
+}
+
+fn optional<T: DeserializeOwned + Default>(
+    table: &mut DeTable<'_>,
+    key: &str,
+    source: &Source,
+    complaints: &mut Complaints,
+) -> T {
+    let read = |value: Spanned<DeValue<'_>>| {
+        let span = value.span();
+        let value = T::deserialize(toml::de::ValueDeserializer::from(value));
+        value.map_err(|error| source.refused(&error, span, key).into())
+    };
+    let value = table.remove(key).map(read);
+    value.and_then(|value| complaints.keep(value)).unwrap_or_default()
+}
+
+/// Reads axis by axis, so that each wrong axis gets its complaint.
+fn read_matrix<'i>(
+    table: &Spanned<DeValue<'i>>,
+    named: &NamedAxes<'i>,
+    source: &Source,
+    complaints: &mut Complaints,
+) -> Option<Matrix<'i>> {
+    let DeValue::Table(entries) = table.get_ref() else {
+        let found = table.get_ref().type_str();
+        let complaint = source.wrong_type("`matrix`", "a table of axes", found, table.span());
+        complaints.0.push(complaint);
+        return None;
+    };
+    let mut matrix = Matrix::default();
+    for (name, values) in entries {
+        match complaints.keep(axes::read(name, values, named, source)) {
+            Some(axis) => matrix.axes.push(axis),
+            None => matrix.unreadable.push(name.get_ref().to_string()),
+        }
+    }
+    Some(matrix)
 }
 
 fn items<'i>(

@@ -1,9 +1,8 @@
 //! Turns a document into the cases it stands for.
 //!
-//! The only source of multiplicity in the harness: everything after this module handles one case at a time.
-//! Axes vary slowest-first in the order the file writes them, because that is the order the snapshot table
-//! prints and people read. Combinations a platform cannot do are not dropped here: a missing row looks like a
-//! bug in the table, a row that says `unsupported` looks like the platform.
+//! All code after this module handles one case at a time. The first axis of the file varies slowest, which is also the
+//! order of rows in a snapshot. Combinations that a platform does not support stay: their rows say `unsupported`, where
+//! a missing row would look like a mistake in the table.
 
 use std::ops::Range;
 
@@ -12,8 +11,8 @@ use toml::Spanned;
 use toml::de::{DeString, DeValue};
 
 use super::axes::{Axis, AxisValue, Scalar};
-use super::raw_step::RawStep;
-use super::{Complaint, Document, Source};
+use super::raw_step::{RawStep, name_at, text_names};
+use super::{Complaint, Complaints, Document, Source};
 use crate::case::{Case, CaseKey, DEFAULT_BUDGET, Steps};
 use crate::family::Family;
 use crate::step::Step;
@@ -22,16 +21,50 @@ use crate::step::endpoint::LEASED_PORTS;
 /// One value of every axis.
 type Point<'d, 'i> = Vec<(&'d Axis<'i>, &'d AxisValue<'i>)>;
 
-/// All cases of a document.
+/// All cases of a document. Wrong steps and words of `requires` are left out, each with one complaint.
 pub(super) fn expand(
     id: &str,
     document: &Document<'_>,
     source: &Source,
-) -> Result<Vec<Case>, Box<Complaint>> {
-    points(&document.axes)
-        .into_iter()
-        .map(|point| close(id, document, &point, source))
-        .collect()
+    complaints: &mut Complaints,
+) -> Vec<Case> {
+    let unreadable = &document.matrix.unreadable;
+    let is_checkable =
+        |step: &&RawStep<'_>| step.is_readable && !unreadable.iter().any(|axis| step.names(axis));
+    let mut steps: Vec<_> = document.steps.iter().filter(is_checkable).collect();
+    let mut requires: Vec<_> = document.head.requires.iter().collect();
+    requires.retain(|word| !unreadable.iter().any(|axis| text_names(word, axis)));
+    let budget = document.head.budget.map_or(DEFAULT_BUDGET, |seconds| seconds.0);
+    let budget_ms = u64::try_from(budget.as_millis()).unwrap_or(u64::MAX);
+    let close = |point: Point<'_, '_>| {
+        let values = point
+            .iter()
+            .map(|(axis, value)| (axis.name.clone(), value.name.clone()))
+            .collect();
+        let key = CaseKey {
+            scenario: id.to_owned(),
+            values,
+        };
+        let steps = match document.family {
+            Family::PortReuse => Steps::PortReuse(close_steps(&mut steps, &key, &point, source, complaints)),
+            Family::Fastcgi => Steps::Fastcgi(close_steps(&mut steps, &key, &point, source, complaints)),
+            Family::Http => Steps::Http(close_steps(&mut steps, &key, &point, source, complaints)),
+            Family::Keepalive => Steps::Keepalive(close_steps(&mut steps, &key, &point, source, complaints)),
+        };
+        let mut required = Vec::new();
+        requires.retain(|word| {
+            let word = complaints.keep(close_required(word, &point, source));
+            required.extend(word.clone());
+            word.is_some()
+        });
+        Case {
+            key,
+            requires: required,
+            budget_ms,
+            steps,
+        }
+    };
+    points(&document.matrix.axes).into_iter().map(close).collect()
 }
 
 fn points<'d, 'i>(axes: &'d [Axis<'i>]) -> Vec<Point<'d, 'i>> {
@@ -47,85 +80,57 @@ fn points<'d, 'i>(axes: &'d [Axis<'i>]) -> Vec<Point<'d, 'i>> {
     points
 }
 
-fn close(
-    id: &str,
-    document: &Document<'_>,
-    point: &Point<'_, '_>,
-    source: &Source,
-) -> Result<Case, Box<Complaint>> {
-    let values = point
-        .iter()
-        .map(|(axis, value)| (axis.name.clone(), value.name.clone()))
-        .collect();
-    let key = CaseKey {
-        scenario: id.to_owned(),
-        values,
-    };
-    let steps: Vec<_> = document
-        .steps
-        .iter()
-        .filter(|step| step.when.admits(&key))
-        .collect();
-    for (index, step) in steps.iter().enumerate() {
-        let twice = steps[..index]
-            .iter()
-            .any(|earlier| earlier.label.is_some() && earlier.label == step.label);
-        if let (true, Some(label)) = (twice, &step.label) {
-            return Err(source
-                .duplicate("the label", label, step.keyword_span.clone())
-                .into());
-        }
-    }
-    let steps = match document.family {
-        Family::PortReuse => Steps::PortReuse(close_steps(&steps, point, source)?),
-        Family::Fastcgi => Steps::Fastcgi(close_steps(&steps, point, source)?),
-        Family::Http => Steps::Http(close_steps(&steps, point, source)?),
-        Family::Keepalive => Steps::Keepalive(close_steps(&steps, point, source)?),
-    };
-    let requires = document.head.requires.iter();
-    let requires = requires
-        .map(|word| required(word, point, source))
-        .collect::<Result<_, _>>()?;
-    let budget = document.head.budget.map_or(DEFAULT_BUDGET, |seconds| seconds.0);
-    let budget_ms = u64::try_from(budget.as_millis()).unwrap_or(u64::MAX);
-    Ok(Case {
-        key,
-        requires,
-        budget_ms,
-        steps,
-    })
-}
-
-/// A word of `requires`. It may name the matrix (`$at.family`), so that the IPv4 rows of a table run where
-/// there is no IPv6.
-fn required(word: &str, point: &Point<'_, '_>, source: &Source) -> Result<String, Box<Complaint>> {
+/// A word of `requires`. It may name an axis (`$at.family`), so that the IPv4 rows of a table run on a machine without
+/// IPv6.
+fn close_required(word: &str, point: &Point<'_, '_>, source: &Source) -> Result<String, Box<Complaint>> {
     let value = replace(word, point, &(0..0), source)?;
     let scalar = Scalar::of(&value)
         .ok_or_else(|| source.wrong_type("a word of `requires`", "a string", value.type_str(), 0..0))?;
     Ok(scalar.to_string())
 }
 
+/// The steps of a case. A wrong step is complained about and removed from `steps`, so that it yields one complaint and
+/// not one a case.
 fn close_steps<A: DeserializeOwned>(
-    steps: &[&RawStep<'_>],
+    steps: &mut Vec<&RawStep<'_>>,
+    key: &CaseKey,
     point: &Point<'_, '_>,
     source: &Source,
-) -> Result<Vec<Step<A>>, Box<Complaint>> {
-    steps
-        .iter()
-        .map(|raw| {
-            let tree = substitute(&raw.tree, point, source)?;
-            let action = A::deserialize(toml::de::ValueDeserializer::from(tree))
-                .map_err(|error| source.refused(&error, raw.keyword_span.clone(), &raw.keyword))?;
-            Ok(Step {
-                label: raw.label.clone(),
-                on: raw.on.clone(),
-                action,
-            })
-        })
-        .collect()
+    complaints: &mut Complaints,
+) -> Vec<Step<A>> {
+    let mut closed: Vec<Step<A>> = Vec::new();
+    steps.retain(|raw| {
+        if !raw.when.admits(key) {
+            return true;
+        }
+        let is_duplicate = raw.label.is_some() && closed.iter().any(|step| step.label == raw.label);
+        let step = match &raw.label {
+            Some(label) if is_duplicate => Err(source
+                .duplicate("the label", label, raw.keyword_span.clone())
+                .into()),
+            Some(_) | None => close_step(raw, point, source),
+        };
+        complaints.keep(step).map(|step| closed.push(step)).is_some()
+    });
+    closed
 }
 
-/// The tree with every `$name` replaced; spans stay those of the text, so that errors point there.
+fn close_step<A: DeserializeOwned>(
+    raw: &RawStep<'_>,
+    point: &Point<'_, '_>,
+    source: &Source,
+) -> Result<Step<A>, Box<Complaint>> {
+    let tree = substitute(&raw.tree, point, source)?;
+    let action = A::deserialize(toml::de::ValueDeserializer::from(tree))
+        .map_err(|error| source.refused(&error, raw.keyword_span.clone(), &raw.keyword))?;
+    Ok(Step {
+        label: raw.label.clone(),
+        on: raw.on.clone(),
+        action,
+    })
+}
+
+/// The tree with every `$name` replaced. Spans do not change, so errors still point into the file.
 fn substitute<'i>(
     tree: &Spanned<DeValue<'i>>,
     point: &Point<'_, 'i>,
@@ -153,7 +158,8 @@ fn substitute<'i>(
     Ok(Spanned::new(span, value))
 }
 
-/// A string that is one name keeps the type of its value; a name inside a longer string becomes text.
+/// Replaces the names in a string. A string that is only a name gets the value with its type; in a longer string the
+/// value becomes text.
 fn replace<'i>(
     text: &str,
     point: &Point<'_, 'i>,
@@ -185,19 +191,6 @@ fn replace<'i>(
     }
     result.push_str(rest);
     Ok(DeValue::String(DeString::from(result)))
-}
-
-/// The longest name at the start of the text: letters, digits, hyphens, and one dot before a field.
-pub(super) fn name_at(text: &str) -> &str {
-    let word = |text: &str| {
-        let end = text.find(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_');
-        end.unwrap_or(text.len())
-    };
-    let axis = word(text);
-    match text[axis..].strip_prefix('.').map(word) {
-        Some(field) if field > 0 && axis > 0 => &text[..axis + 1 + field],
-        _ => &text[..axis],
-    }
 }
 
 fn look_up<'p, 'i>(name: &str, point: &'p Point<'_, 'i>) -> Option<&'p DeValue<'i>> {

@@ -1,4 +1,5 @@
-//! What a claim says about one label: words or numbers of which any is right, or conditions on a transcript.
+//! What a claim expects under one label: one of several words or numbers, a connection's behaviour over time, or
+//! conditions on a transcript.
 
 use std::ops::Range;
 
@@ -7,44 +8,43 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::axes::Scalar;
-use super::complaint::{Complaint, Source};
+use super::complaint::{Complaint, Complaints, Source};
 use crate::observation::Observed;
 use crate::timing::{TimedExpectation, timed_expectation};
 
-/// What a claim says about one label.
+/// What a claim expects under one label.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expectation {
     /// The label.
     pub label: String,
-    /// What should be seen under it.
+    /// The expected observation.
     pub wanted: Wanted,
     pub(crate) span: Range<usize>,
 }
 
-/// What should be seen.
+/// The expected observation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wanted {
     /// Any of these words or numbers.
     AnyOf(Vec<Scalar>),
-    /// A connection over time with these properties; judged with the platform's bounds.
+    /// A connection's behaviour over time, judged within the platform's tolerance.
     Timed(TimedExpectation),
-    /// A transcript with any of these sets of properties.
+    /// A transcript that meets any of these sets of conditions.
     Exchange(Vec<Exchange>),
 }
 
-/// Conditions on what came back in a transcript; all of them must hold. Lines of ours (`> …`) are there for the
-/// reader and not looked at. A line *has* a text that stands somewhere in it; a text that begins with `<`
-/// stands at the start of a line.
+/// Conditions on the received lines of a transcript; all of them must hold. Sent lines (`> …`) are ignored. A line *has* a
+/// text if it contains the text; a text that begins with `<` must be at the start of the line.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Exchange {
-    /// The lines, each to the letter.
+    /// The exact lines.
     pub is: Option<Vec<String>>,
-    /// Texts that lines have, in this order; one line may have several, but only one that begins with `<`.
+    /// Texts that the lines have, in this order. One line may have several of them, but only one that begins with `<`.
     pub has: Vec<String>,
     /// Texts that no line has.
     pub lacks: Vec<String>,
-    /// Texts of which the last line has one.
+    /// Texts of which the last line must have at least one.
     pub last: Vec<String>,
 }
 
@@ -65,7 +65,7 @@ impl Exchange {
     }
 
     fn has_in_order(&self, lines: &[&String]) -> bool {
-        // The line of the text before, and whether that text began it.
+        // The line in which the previous text was found, and whether a text was found at that line's start.
         let (mut at, mut is_begun) = (0, false);
         self.has.iter().all(|text| {
             let begins = text.starts_with('<');
@@ -100,16 +100,11 @@ impl Exchange {
 }
 
 impl Expectation {
-    /// Whether what was seen is what was expected.
+    /// Whether the observation meets the expectation. Timed expectations are judged by [`crate::timing`] and yield
+    /// `false` here.
     pub fn holds(&self, seen: &Observed) -> bool {
         match (&self.wanted, seen) {
-            (Wanted::AnyOf(any_of), seen) => any_of.iter().any(|expected| match (expected, seen) {
-                (Scalar::Text(expected), Observed::Word(word)) => expected == word,
-                (Scalar::Text(expected), Observed::Transcript(lines)) => *expected == lines.join("\n"),
-                (Scalar::Integer(expected), Observed::Number(number)) => expected == number,
-                (Scalar::Text(expected), Observed::Timed(timed)) => *expected == timed.outcome,
-                _ => false,
-            }),
+            (Wanted::AnyOf(any_of), seen) => any_of.iter().any(|expected| equals(expected, seen)),
             (Wanted::Exchange(any_of), Observed::Transcript(lines)) => {
                 any_of.iter().any(|exchange| exchange.holds(lines))
             }
@@ -137,7 +132,7 @@ impl Expectation {
         }
     }
 
-    /// Whether no observation can satisfy both, as far as that can be told without one.
+    /// Whether certainly no observation can meet both expectations. `false` also means that this cannot be decided.
     pub(crate) fn excludes(&self, other: &Self) -> bool {
         match (&self.wanted, &other.wanted) {
             (Wanted::AnyOf(one), Wanted::AnyOf(other)) => !one.iter().any(|each| other.contains(each)),
@@ -151,36 +146,55 @@ impl Expectation {
                 one.iter().all(|one| other.iter().all(|other| clash(one, other)))
             }
             (Wanted::Timed(one), Wanted::Timed(other)) => one.excludes(other),
-            _ => false,
+            (Wanted::AnyOf(_), Wanted::Exchange(_) | Wanted::Timed(_))
+            | (Wanted::Exchange(_), Wanted::AnyOf(_) | Wanted::Timed(_))
+            | (Wanted::Timed(_), Wanted::AnyOf(_) | Wanted::Exchange(_)) => false,
         }
     }
 }
 
-/// Reads the table `expect`.
-pub(super) fn read<'i>(
-    value: &Spanned<DeValue<'i>>,
+fn equals(expected: &Scalar, seen: &Observed) -> bool {
+    match (expected, seen) {
+        (Scalar::Text(expected), Observed::Word(word)) => expected == word,
+        (Scalar::Text(expected), Observed::Transcript(lines)) => *expected == lines.join("\n"),
+        (Scalar::Text(expected), Observed::Timed(timed)) => *expected == timed.outcome,
+        (Scalar::Integer(expected), Observed::Number(number)) => expected == number,
+        (Scalar::Text(_), Observed::Number(_) | Observed::NotReached)
+        | (
+            Scalar::Integer(_),
+            Observed::Word(_) | Observed::Transcript(_) | Observed::Timed(_) | Observed::NotReached,
+        )
+        | (Scalar::Boolean(_), _) => false,
+    }
+}
+
+/// Reads the table `expect`; `None` if an expectation has a mistake.
+pub(super) fn read(
+    value: &Spanned<DeValue<'_>>,
     source: &Source,
-) -> Result<Vec<Expectation>, Box<Complaint>> {
+    complaints: &mut Complaints,
+) -> Option<Vec<Expectation>> {
     let DeValue::Table(entries) = value.get_ref() else {
         let found = value.get_ref().type_str();
-        return Err(source
-            .wrong_type("`expect`", "a table of labels", found, value.span())
-            .into());
+        let wrong = source.wrong_type("`expect`", "a table of labels", found, value.span());
+        complaints.0.push(wrong);
+        return None;
     };
     if entries.is_empty() {
-        return Err(source.empty("`expect`", value.span()).into());
+        complaints.0.push(source.empty("`expect`", value.span()));
     }
-    entries
+    let expectations: Vec<_> = entries
         .iter()
         .map(|(label, wanted)| {
-            let wanted = read_wanted(wanted, source)?;
-            Ok(Expectation {
+            let wanted = complaints.keep(read_wanted(wanted, source))?;
+            Some(Expectation {
                 label: label.get_ref().to_string(),
                 wanted,
                 span: label.span(),
             })
         })
-        .collect()
+        .collect();
+    expectations.into_iter().collect()
 }
 
 fn read_wanted<'i>(wanted: &Spanned<DeValue<'i>>, source: &Source) -> Result<Wanted, Box<Complaint>> {
@@ -243,14 +257,14 @@ mod tests {
     }
 
     #[test]
-    fn texts_must_stand_in_their_order() {
+    fn has_requires_its_texts_in_order() {
         let lines = ["< 200 close", "< FIN"];
         assert!(holds("has = ['200', 'close', 'FIN']", &lines));
         assert!(!holds("has = ['FIN', '200']", &lines));
     }
 
     #[test]
-    fn a_text_with_its_mark_stands_at_the_start_of_a_line_of_its_own() {
+    fn a_text_with_an_angle_bracket_matches_only_at_a_line_start() {
         let lines = ["> GET", "< 200 close \"< 200\"", "< FIN"];
         assert!(holds("has = ['< 200', 'close', '< FIN']", &lines));
         assert!(holds("lacks = ['GET']", &lines));
@@ -261,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_lacked_stands_nowhere_and_the_last_line_is_the_last() {
+    fn lacks_covers_every_line_and_last_only_the_last_line() {
         let lines = ["< 200 close", "< FIN"];
         assert!(holds("lacks = ['keep-alive']\nlast = ['RST', 'FIN']", &lines));
         assert!(!holds("lacks = ['close']", &lines));

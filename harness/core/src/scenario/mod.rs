@@ -1,9 +1,8 @@
-//! A checked scenario, and the way from text to it.
+//! Reads scenario files: text → [`Scenario`], or complaints.
 //!
-//! [`document`] reads the file into a tree that remembers where every value stood; [`axes`], [`raw_step`]
-//! and [`claim`] give its parts meaning; [`check`] holds the parts against each other; every complaint is
-//! worded in [`complaint`]. A scenario that exists has been expanded once: whatever can be wrong in one of
-//! its cases has been said before anything runs.
+//! [`document`] parses the file into a tree that keeps the position of every value. [`axes`], [`raw_step`] and [`claim`]
+//! read its parts, and [`check`] compares the parts with each other. [`complaint`] has the wording of every complaint.
+//! Parsing also expands the scenario into its cases, so every mistake in any case is reported before a case runs.
 
 pub(crate) mod axes;
 mod check;
@@ -19,7 +18,7 @@ mod tests;
 pub use axes::{NamedAxes, Scalar};
 pub use claim::{Claim, Level, When};
 pub use complaint::Complaint;
-pub(crate) use complaint::Source;
+pub(crate) use complaint::{Complaints, Source};
 pub(crate) use document::{Document, Head};
 pub use expectation::{Exchange, Expectation, Wanted};
 
@@ -40,17 +39,17 @@ pub struct Axis {
 /// One behaviour: why it matters, where the rule is written, its matrix, steps and claims.
 #[derive(Clone, Debug)]
 pub struct Scenario {
-    /// Path below the scenarios folder without `.toml`; never written in the file itself.
+    /// Path below the scenarios folder without `.toml`. The file itself does not contain it.
     pub id: String,
     /// The family its folder names.
     pub family: Family,
-    /// One sentence.
+    /// One sentence: what is done.
     pub title: String,
-    /// Who is hurt if the behaviour is wrong.
+    /// Which users are affected if the behaviour is wrong.
     pub why: String,
     /// Where the rule is written.
     pub source: Vec<String>,
-    /// Reports of the behaviour having been wrong, e.g. `golang/go#2830`.
+    /// Reports of bugs in this behaviour, e.g. `golang/go#2830`.
     pub regression: Vec<String>,
     /// The matrix, in the file's order.
     pub axes: Vec<Axis>,
@@ -58,9 +57,9 @@ pub struct Scenario {
     pub labels: Vec<String>,
     /// The claims, in the file's order.
     pub claims: Vec<Claim>,
-    /// Its cases, the first axis varying slowest.
+    /// Its cases; the first axis varies slowest.
     pub cases: Vec<Case>,
-    /// What it asks.
+    /// What it tests.
     pub subject: Subject,
 }
 
@@ -75,11 +74,11 @@ impl Scenario {
 
     /// Reads and checks a scenario. `named` holds the definitions that its axes may use.
     ///
-    /// `id` is its path below the scenarios folder without the extension; `file` is what complaints call it.
+    /// `id` is its path below the scenarios folder without the extension; complaints name the file `file`.
     ///
     /// # Errors
-    /// Every complaint that can be made at once: a file that cannot be read as TOML yields one, a file whose
-    /// parts disagree yields one for each disagreement.
+    /// The complaints about all parts of the file: each key of the head, each axis, step and claim. Text that is not
+    /// TOML yields one complaint.
     pub fn parse_with(
         id: &str,
         file: &str,
@@ -88,13 +87,18 @@ impl Scenario {
     ) -> Result<Self, Vec<Complaint>> {
         let source = Source::read(file, bytes).map_err(|complaint| vec![*complaint])?;
         let text = source.text.clone();
-        let document = Document::read(id, &source, &text, named).map_err(|complaint| vec![*complaint])?;
-        let cases = expand(id, &document, &source).map_err(|complaint| vec![*complaint])?;
-        let complaints = check::check(&document, &cases, &source);
-        if !complaints.is_empty() {
-            return Err(complaints);
+        let mut complaints = Complaints::default();
+        let Some(document) = Document::read(id, &source, &text, named, &mut complaints) else {
+            return Err(complaints.0);
+        };
+        let cases = expand(id, &document, &source, &mut complaints);
+        complaints.0.extend(check::check(&document, &cases, &source));
+        if complaints.0.is_empty() {
+            Ok(Self::of(id, document, cases))
+        } else {
+            complaints.0.sort_by_key(Complaint::position);
+            Err(complaints.0)
         }
-        Ok(Self::of(id, document, cases))
     }
 
     fn of(id: &str, document: Document<'_>, cases: Vec<Case>) -> Self {
@@ -117,7 +121,7 @@ impl Scenario {
             why: document.head.why,
             source: document.head.source,
             regression: document.head.regression,
-            axes: document.axes.iter().map(axis).collect(),
+            axes: document.matrix.axes.iter().map(axis).collect(),
             labels,
             claims: document.claims,
             cases,

@@ -1,4 +1,4 @@
-//! Every kind of mistake a scenario author can make, and what is said about it.
+//! The complaint about every kind of mistake in a scenario file.
 
 use super::{NamedAxes, Scenario};
 
@@ -11,7 +11,7 @@ steps = [
 ]
 "#;
 
-/// The complaints about the text, as a terminal without colour shows them.
+/// The complaints about a scenario with this text after its head, as printed without colour.
 #[track_caller]
 fn complaints(text: &str) -> String {
     bytes_complaints(format!("{HEAD}{text}").as_bytes())
@@ -32,7 +32,7 @@ fn with_matrix(rest: &str) -> String {
 }
 
 #[test]
-fn a_sound_scenario_is_expanded_in_the_file_s_order() {
+fn cases_are_in_the_order_of_the_file() {
     let text = format!("{HEAD}matrix.new = [\"reuse-port\", \"plain\"]\nmatrix.b = [1, 2]\n{BIND}")
         .replace("\"a\", to", "\"a\", when = { b = 1 }, to");
     let scenario = Scenario::parse("port-reuse/x", "x.toml", text.as_bytes()).unwrap();
@@ -103,7 +103,7 @@ fn a_mistake_in_a_definition_points_into_its_file() {
 }
 
 #[test]
-fn what_a_case_requires_may_depend_on_its_row() {
+fn requires_may_name_a_field_of_a_row() {
     let text = format!(
         "{HEAD}requires = [\"own-network\", \"$kind.family\"]\n\
          matrix.kind = [{{ name = \"tcp4\", family = \"ipv4\" }}, {{ name = \"tcp6\", family = \"ipv6\" }}]\n\
@@ -115,7 +115,7 @@ fn what_a_case_requires_may_depend_on_its_row() {
 }
 
 #[test]
-fn an_unknown_key_is_named_with_the_nearest_right_one() {
+fn an_unknown_key_gets_the_most_similar_key_as_hint() {
     insta::assert_snapshot!(complaints(&with_matrix(
         "[[claim]]\nidd = \"c\"\nexpect = { rebind = \"ok\" }\n"
     )));
@@ -124,28 +124,28 @@ fn an_unknown_key_is_named_with_the_nearest_right_one() {
 }
 
 #[test]
-fn an_unknown_step_is_named_with_the_nearest_right_one() {
+fn an_unknown_step_gets_the_most_similar_step_as_hint() {
     insta::assert_snapshot!(complaints(&with_matrix("").replace("bind =", "bnd =")));
 }
 
 #[test]
-fn an_axis_nobody_uses_is_refused() {
+fn an_unused_axis_is_refused() {
     insta::assert_snapshot!(complaints(&format!("matrix.held = [1, 2]\n{}", with_matrix(""))));
 }
 
 #[test]
-fn a_name_nobody_defines_is_refused() {
+fn an_undefined_name_is_refused() {
     insta::assert_snapshot!(complaints(&with_matrix("").replace("\"$new\"", "\"$nwe\"")));
 }
 
 #[test]
-fn a_claim_about_a_label_no_step_has_is_refused() {
+fn a_claim_about_an_unknown_label_is_refused() {
     let claim = "[[claim]]\nid = \"c\"\nlevel = \"must\"\nexpect = { rebnd = \"ok\" }\n";
     insta::assert_snapshot!(complaints(&with_matrix(claim)));
 }
 
 #[test]
-fn a_claim_about_a_label_that_cannot_exist_is_refused() {
+fn a_claim_about_a_label_that_its_cases_lack_is_refused() {
     let claim =
         "[[claim]]\nid = \"c\"\nlevel = \"must\"\nwhen = { new = \"plain\" }\nexpect = { rebind = \"ok\" }\n";
     let text = with_matrix(claim).replace("label = ", "when = { new = \"reuse-addr\" }, label = ");
@@ -153,7 +153,7 @@ fn a_claim_about_a_label_that_cannot_exist_is_refused() {
 }
 
 #[test]
-fn claims_that_contradict_each_other_are_refused() {
+fn contradicting_claims_are_refused() {
     let claims = "[[claim]]\nid = \"one\"\nlevel = \"must\"\nexpect = { rebind = \"ok\" }\n\
                   [[claim]]\nid = \"other\"\nlevel = \"must\"\non = \"linux\"\nwhen = { new = \"plain\" }\n\
                   expect = { rebind = [\"EACCES\", \"EPERM\"] }\n";
@@ -169,14 +169,14 @@ fn claims_for_different_systems_do_not_contradict_each_other() {
 }
 
 #[test]
-fn an_empty_matrix_is_refused() {
+fn an_empty_axis_is_refused() {
     insta::assert_snapshot!(complaints(
         &with_matrix("").replace("[\"plain\", \"reuse-addr\"]", "[]")
     ));
 }
 
 #[test]
-fn ids_that_stand_twice_are_refused() {
+fn duplicate_claims_values_and_labels_are_refused() {
     let claim = "[[claim]]\nid = \"c\"\nlevel = \"must\"\nexpect = { rebind = \"ok\" }\n";
     insta::assert_snapshot!(complaints(&with_matrix(&claim.repeat(2))));
     insta::assert_snapshot!(complaints(
@@ -189,7 +189,7 @@ fn ids_that_stand_twice_are_refused() {
 }
 
 #[test]
-fn a_value_of_the_wrong_type_is_refused_where_it_stands() {
+fn a_value_of_the_wrong_type_is_refused_at_its_place() {
     insta::assert_snapshot!(complaints(
         &with_matrix("").replace("socket = \"a\", to", "socket = 7, to")
     ));
@@ -199,14 +199,14 @@ fn a_value_of_the_wrong_type_is_refused_where_it_stands() {
 }
 
 #[test]
-fn a_bad_address_is_refused_where_it_stands() {
+fn a_bad_address_is_refused_at_its_place() {
     insta::assert_snapshot!(complaints(
         &with_matrix("").replace("127.0.0.1:$port", "127.0.0.1.5:$port")
     ));
 }
 
 #[test]
-fn a_system_or_axis_value_nobody_knows_is_refused() {
+fn an_unknown_system_or_axis_value_is_refused() {
     let claim = "[[claim]]\nid = \"c\"\nlevel = \"must\"\non = \"linx\"\nexpect = { rebind = \"ok\" }\n";
     insta::assert_snapshot!(complaints(&with_matrix(claim)));
     let claim =
@@ -215,7 +215,7 @@ fn a_system_or_axis_value_nobody_knows_is_refused() {
 }
 
 #[test]
-fn a_file_that_is_no_text_is_refused_without_being_shown() {
+fn a_file_that_is_not_text_is_refused_without_printing_it() {
     insta::assert_snapshot!(bytes_complaints(b"title = \"t\"\nwhy = \"\xff\"\n"));
     insta::assert_snapshot!(bytes_complaints(&vec![0x07; 1 << 20]));
     insta::assert_snapshot!(bytes_complaints("x".repeat(5000).as_bytes()));
@@ -224,7 +224,40 @@ fn a_file_that_is_no_text_is_refused_without_being_shown() {
 }
 
 #[test]
-fn a_folder_that_is_no_family_is_refused() {
+fn an_unknown_family_is_refused() {
     let complaints = Scenario::parse("port-resue/x", "x.toml", HEAD.as_bytes()).unwrap_err();
     insta::assert_snapshot!(complaints[0].render(false));
+}
+
+#[test]
+fn every_wrong_part_of_a_file_gets_its_complaint() {
+    insta::assert_snapshot!(complaints(
+        r#"
+reqires = []
+budget = "soon"
+matrix.empty = []
+matrix.new = ["plain", "reuse-addr"]
+steps = [
+  { open = { socket = "a", kind = "tcp4", options = "$new" } },
+  { bnd = { socket = "a", to = "127.0.0.1:$port" } },
+  { bind = { socket = "a", to = "$empty", when = { new = "plan" }, label = "rebind" } },
+  { listen = { socket = 7, label = "listen" } },
+]
+[[claim]]
+id = "wrong-label"
+level = "must"
+expect = { rebnd = "ok" }
+[[claim]]
+id = "wrong-level"
+level = "can"
+when = { empty = "x" }
+on = "linx"
+expect = { listen = [] }
+[[claim]]
+id = "right"
+level = "must"
+when = { empty = "x" }
+expect = { rebind = "ok" }
+"#
+    ));
 }

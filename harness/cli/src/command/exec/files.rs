@@ -1,4 +1,5 @@
-//! What a program needs in the guest, as a list and the bytes in its order. Links stay links.
+//! The files that a program needs in the guest: a list, and their bytes in the order of the list. Symbolic links stay
+//! links.
 
 use std::fs;
 use std::io;
@@ -7,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use reusespec_core::protocol::{Content, Placed};
 
-/// A file cannot be sent.
+/// A file cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read {path}")]
 pub(super) struct FileError {
@@ -23,11 +24,11 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// Adds the program; returns where it will be.
+    /// Adds the program and returns its path in the guest.
     pub(super) fn add_program(&mut self, program: &Path, folder: &str) -> Result<String, FileError> {
         let name = program.file_name().unwrap_or_default().to_string_lossy();
         let place = format!("{folder}/{name}");
-        // What is started is a file, also where it is found through a link.
+        // The guest needs the file itself, so a link to the program is followed.
         let found = fs::canonicalize(program).map_err(unreadable(program))?;
         self.add(&found, &place)?;
         Ok(place)
@@ -58,7 +59,7 @@ impl Files {
             let mode = kind.permissions().mode() & 0o7777;
             Content::Bytes { count, mode }
         } else {
-            // Devices and sockets of this machine mean nothing there.
+            // Devices and sockets of this machine have no meaning in the guest.
             return Ok(());
         };
         self.placed.push(Placed {
@@ -79,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_is_sent_whole_and_in_order_and_its_links_stay_links() {
+    fn a_folder_is_sent_in_order_and_links_stay_links() {
         let tree = tempfile::tempdir().unwrap();
         fs::create_dir(tree.path().join("lib")).unwrap();
         fs::write(tree.path().join("lib/libc.so.6"), "abc").unwrap();
@@ -94,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_not_there_is_named() {
+    fn the_error_about_a_missing_file_names_it() {
         let error = Files::default()
             .add_program(Path::new("/nowhere/program"), "/tmp")
             .unwrap_err();
