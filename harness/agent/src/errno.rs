@@ -1,4 +1,5 @@
-//! Names of errors. The number of `EADDRINUSE` differs between systems (98 on Linux, 48 on the BSDs), its name does not.
+//! Names of errors. The number of `EADDRINUSE` differs between systems (98 on Linux, 48 on the BSDs), its name does
+//! not.
 
 use std::io;
 

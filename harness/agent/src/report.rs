@@ -18,23 +18,23 @@ const WAITING: &str = "waiting";
 const BUSY: &str = "busy";
 const CAPTURE: &str = "capture ";
 
-/// A line from the process of a case.
+/// A line from the process of a case to the agent loop.
 #[derive(Debug)]
 pub(crate) enum Note {
-    /// It has entered a user namespace and cannot map users itself.
+    /// The process has entered a user namespace and asks the loop to map users into it.
     MapUsers,
-    /// From now on it only waits and takes no slot.
+    /// From now on the case only waits. It gives up its slot.
     Waiting,
-    /// It works again.
+    /// The case runs again and needs a slot.
     Busy,
-    /// What was on its wire: a pcapng file in hexadecimal.
+    /// The recording of the wire: a pcapng file in hexadecimal.
     Capture(String),
-    /// It has ended.
+    /// The case has ended.
     Outcome(Outcome),
 }
 
 impl Note {
-    /// Reads a line; `None` if it is not a note.
+    /// Parses a line. `None` if it is not a note.
     pub(crate) fn read(line: &str) -> Option<Self> {
         match line {
             MAP_USERS => Some(Self::MapUsers),
@@ -48,7 +48,7 @@ impl Note {
     }
 }
 
-/// The case's end of the pair of sockets between it and the loop.
+/// The connection from the process of a case to the agent loop.
 pub(crate) struct Reporter {
     stream: File,
 }
@@ -60,7 +60,7 @@ impl Reporter {
         }
     }
 
-    /// Asks the loop to map users into this process's namespace, and waits until it has.
+    /// Asks the loop to map users into this process's namespace, and waits for the answer.
     #[cfg(target_os = "linux")]
     pub(crate) fn ask_for_users(&mut self) -> io::Result<()> {
         use std::io::{BufRead as _, BufReader};
@@ -75,7 +75,7 @@ impl Reporter {
         }
     }
 
-    /// Runs something that only waits, without taking a slot from cases that work.
+    /// Runs a wait. Meanwhile the case gives up its slot to other cases.
     pub(crate) fn waiting<T>(&mut self, wait: impl FnOnce() -> T) -> Result<T, LoopGone> {
         self.say(WAITING)?;
         let result = wait();
@@ -83,11 +83,12 @@ impl Reporter {
         Ok(result)
     }
 
-    /// Hands over what was on the wire.
+    /// Sends the recording of the wire.
     pub(crate) fn capture(&mut self, file: &[u8]) -> io::Result<()> {
         self.say(&format!("{CAPTURE}{}", hexadecimal(file)))
     }
 
+    /// Sends the outcome, the last line.
     pub(crate) fn outcome(&mut self, outcome: &Outcome) -> io::Result<()> {
         self.say(&serde_json::to_string(outcome)?)
     }

@@ -1,6 +1,6 @@
-//! One scenario at one point of its matrix: everything a platform needs to execute it, and nothing else.
+//! A case: a scenario with one value of each axis, and what an agent needs to execute it.
 //!
-//! There is no field for expectations: an executor that cannot see a claim cannot be tuned to one.
+//! It has no field for expectations, so that no executor can depend on a claim.
 
 use std::fmt;
 use std::time::Duration;
@@ -13,20 +13,20 @@ use crate::step::keepalive::KeepaliveStep;
 use crate::step::socket::SocketStep;
 use crate::step::{Action, Step, Subject};
 
-/// Longest time a case may take where its scenario says nothing.
+/// The longest time a case may take, if its scenario does not set a budget.
 pub const DEFAULT_BUDGET: Duration = Duration::from_secs(20);
 
-/// Names a case: the scenario's id and the axis values, in the file's order.
+/// Identifies a case by the scenario's id and the axis values.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct CaseKey {
     /// `port-reuse/wildcard-then-specific`.
     pub scenario: String,
-    /// Axis name and value name, in the order the file writes the axes.
+    /// The name of each axis and of its value, in the file's order of axes.
     pub values: Vec<(String, String)>,
 }
 
 impl CaseKey {
-    /// `old=plain,new=reuse-addr`: what `--case` takes.
+    /// The values in the format of the option `--case`: `old=plain,new=reuse-addr`.
     pub fn point(&self) -> String {
         let parts: Vec<_> = self
             .values
@@ -36,7 +36,7 @@ impl CaseKey {
         parts.join(",")
     }
 
-    /// The value this case has on an axis.
+    /// The name of the value on this axis.
     pub fn value(&self, axis: &str) -> Option<&str> {
         self.values
             .iter()
@@ -69,21 +69,21 @@ pub enum Steps {
     Keepalive(Vec<Step<KeepaliveStep>>),
 }
 
-/// A closed case: no `$` of the matrix is left in it.
+/// A case in which every name of the matrix is replaced by its value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Case {
-    /// Its name.
+    /// Identifies the case.
     pub key: CaseKey,
-    /// What the platform must offer; words a platform's hello lists as capabilities.
+    /// The capabilities that the platform must have, in the words of its hello.
     pub requires: Vec<String>,
-    /// Longest time it may take.
+    /// The longest time the case may take, in milliseconds.
     pub budget_ms: u64,
-    /// What to do.
+    /// The steps.
     pub steps: Steps,
 }
 
 impl Case {
-    /// Whether it needs this capability.
+    /// Whether the platform must have this capability.
     pub fn requires(&self, capability: &str) -> bool {
         self.requires.iter().any(|word| word == capability)
     }

@@ -1,11 +1,11 @@
-//! The four families of scenarios. A family is a folder and the vocabulary its steps are written in.
+//! The four families of scenarios. A family has a folder and a vocabulary for its steps.
 
 use std::fmt;
 
-/// A family of scenarios; the first part of a scenario's id.
+/// A family of scenarios. Its name is the first part of a scenario's id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Family {
-    /// Who may bind, listen and connect where, and who receives.
+    /// Sharing of ports: which sockets may bind, listen and connect, and which receive.
     PortReuse,
     /// TCP keepalive: units, limits, inheritance, probes on the wire.
     Keepalive,
@@ -29,7 +29,7 @@ impl Family {
         }
     }
 
-    /// One line for `reusespec explain`.
+    /// A description for `reusespec explain`.
     pub fn what(self) -> &'static str {
         match self {
             Self::PortReuse => "who may bind, listen and connect where, and who receives",

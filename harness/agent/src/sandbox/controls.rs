@@ -1,7 +1,7 @@
-//! System controls that a case changes where it has no namespace to change them in, and what they were before.
+//! System controls that a case changes in a system it shares, and their values before.
 //!
-//! Which ones is read off the case's steps before it runs, not noted while it does: a case that is killed could not put
-//! anything back, the loop that killed it can.
+//! The controls are derived from the steps before the case runs. The agent loop restores them, because a case that is
+//! killed cannot.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use reusespec_core::{Case, System};
 
 use super::sysctl;
 
-/// The names of the controls that the case's steps set on this system.
+/// The names of the controls that the case's steps set on this system. Some may not exist here.
 pub(super) fn changed_by(case: &Case) -> Vec<String> {
     changed_on(case, &crate::system::identify().0)
 }
@@ -21,12 +21,12 @@ fn changed_on(case: &Case, system: &System) -> Vec<String> {
     names.into_iter().collect()
 }
 
-/// The values of some controls, which they get again when this is dropped.
+/// The values of some controls. Dropping it restores them.
 #[derive(Debug)]
 pub(crate) struct Kept(Vec<(String, String)>);
 
 impl Kept {
-    /// Their values now. A control that cannot be read cannot be set either, and the case will say so.
+    /// Reads the values. A control that cannot be read is left out: the case cannot set it either.
     pub(crate) fn of(names: Vec<String>) -> Self {
         let value = |name: String| sysctl::get(&name).ok().map(|value| (name, value));
         Self(names.into_iter().filter_map(value).collect())
@@ -37,7 +37,7 @@ impl Drop for Kept {
     fn drop(&mut self) {
         for (name, value) in &self.0 {
             if let Err(error) = sysctl::set(name, value) {
-                eprintln!("reusespec-agent: {name} could not be put back to {value}: {error}");
+                eprintln!("reusespec-agent: {name} could not be restored to {value}: {error}");
             }
         }
     }
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn a_case_changes_what_its_steps_set_on_this_system() {
+    fn a_case_changes_the_controls_its_steps_set_on_this_system() {
         let case = case(
             r#"[{"on":["freebsd"],"action":{"sysctl":{"name":"net.inet.tcp.nolocaltimewait","value":"0"}}},
                 {"on":["linux"],"action":{"sysctl":{"name":"net.ipv4.tcp_tw_reuse","value":"1"}}}]"#,
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn using_up_the_ports_narrows_their_range() {
+    fn fill_ephemeral_changes_the_port_range() {
         let case = case(r#"[{"action":{"fill-ephemeral":{"kind":"tcp4","at":"127.0.0.1:0","ports":16}}}]"#);
         assert_eq!(on(&case, "freebsd"), EPHEMERAL_RANGE);
     }

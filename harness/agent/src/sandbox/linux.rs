@@ -1,8 +1,8 @@
 //! A user and a network namespace for the process of a case.
 //!
-//! Root maps the lower 65 536 users, so that a case can act as several; that needs a privilege in the
-//! *parent's* namespace, so the loop writes the map. Anybody else maps himself to root, which a process may
-//! do on its own.
+//! If the agent runs as root, the lower 65 536 users are mapped into the namespace, so that a case can act as several.
+//! That needs a privilege in the parent namespace, so the agent loop writes the map. Otherwise the process maps its own
+//! user to root, which needs no privilege.
 
 use std::io;
 
@@ -15,7 +15,7 @@ use crate::report::Reporter;
 
 const MAPPED_USERS: u32 = 65_536;
 
-/// Tries namespaces once in a process made for it, and says why where they are refused.
+/// Enters namespaces once in a child process. The error says why they are not available.
 pub(super) fn probe() -> Result<Users, String> {
     let users = Users::of_this_process();
     // SAFETY: the agent has one thread, so the child may run ordinary code.
@@ -36,7 +36,7 @@ pub(super) fn probe() -> Result<Users, String> {
     }
 }
 
-/// What to do about a refusal, by the error the kernel gave.
+/// Explains the kernel's error.
 fn refusal(number: i32) -> String {
     let limit = |path: &str| {
         std::fs::read_to_string(path)
@@ -60,7 +60,7 @@ fn refusal(number: i32) -> String {
     format!("namespaces are refused ({}): {cure}", crate::errno::name(&error))
 }
 
-/// Puts this process into fresh namespaces in which it is root.
+/// Moves this process into fresh namespaces, in which it is root.
 pub(super) fn enter(users: &Users, reporter: &mut Reporter) -> io::Result<()> {
     let (uid, gid) = (geteuid(), getegid());
     unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET)?;
@@ -74,7 +74,7 @@ pub(super) fn enter(users: &Users, reporter: &mut Reporter) -> io::Result<()> {
     }
 }
 
-/// Maps users into the namespace of a case; called by the loop, which has the privilege.
+/// Maps users into the namespace of a case. The agent loop calls it, because it has the privilege.
 pub(crate) fn map_users(case: Pid) -> io::Result<()> {
     let map = format!("0 0 {MAPPED_USERS}");
     std::fs::write(format!("/proc/{case}/uid_map"), &map)?;

@@ -1,11 +1,11 @@
-//! Where a case runs: in namespaces of its own on Linux, on leased loopback ports where those are refused.
+//! The sandbox of a case: its own namespaces on Linux, or leased loopback ports where namespaces are not available.
 //!
-//! Whether namespaces can be had is found by entering them once, in a process made for it; a reason given by
-//! the kernel is passed on in words, because "operation not permitted" has five different cures.
+//! The agent finds out whether namespaces are available by entering them once in a child process. It explains the
+//! kernel's error, because "operation not permitted" can have five causes.
 //!
-//! The BSDs have no namespaces, but in a guest of theirs the whole machine belongs to the run. Cases get ports of their
-//! own there, and one that changes the machine runs alone and is undone afterwards: [`Isolation::controls_of`] says which.
-//! The price is that what only a reboot would undo must not be in a case.
+//! The BSDs have no namespaces, but a BSD guest belongs to the run. There, cases get ports of their own. A case that
+//! changes system controls ([`Isolation::controls_of`]) runs alone, and the agent restores the controls afterwards.
+//! Therefore a case must not change anything that only a reboot restores.
 
 mod controls;
 pub(crate) mod lateness;
@@ -30,10 +30,11 @@ pub(crate) use linux::map_users;
 use crate::report::Reporter;
 use crate::stop::Stop;
 
-/// The second IPv6 address of the loopback interface; IPv4 has 127.0.0.2.
+/// A second IPv6 address of the loopback interface. For IPv4 there is 127.0.0.2.
 pub(crate) const SECOND_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 2);
 
-/// Ports inside a namespace: below the ephemeral range of every system, so that nothing else takes them.
+/// `$port` and `$port2` inside a namespace. They are below the ephemeral range, so that the kernel does not choose
+/// them.
 const OWN_PORTS: [u16; 2] = [4001, 4002];
 
 /// The last octets of the addresses in 127.1.0.0/16 that a case may send from. A guest of the BSDs adds them to its
@@ -43,42 +44,42 @@ pub(crate) const SOURCES: std::ops::RangeInclusive<u8> = 1..=64;
 
 const BSD: bool = cfg!(any(target_os = "freebsd", target_os = "dragonfly"));
 
-/// Where ports are leased from. Never a port that the kernel itself chooses for somebody: Linux does so from 32768 on,
-/// FreeBSD from 10000, and DragonFly up to 5000 (ip_local_port_range, net.inet.ip.portrange).
+/// The range from which ports are leased. It excludes the ephemeral ports, which start at 32768 on Linux and at 10000
+/// on FreeBSD, and end at 5000 on DragonFly (ip_local_port_range, net.inet.ip.portrange).
 const LEASED: [u16; 2] = if BSD { [5_001, 9_998] } else { [10_000, 29_998] };
 
-/// How the cases of this agent are kept apart.
+/// How the cases of this agent are isolated from each other.
 #[derive(Clone, Debug)]
 pub(crate) enum Isolation {
-    /// A fresh user and network namespace each.
+    /// Each case has a fresh user and network namespace.
     Namespaces(Users),
-    /// A guest's loopback, with ports leased to the case.
+    /// Cases share a guest's loopback interface. Each has leased ports.
     Guest {
         /// The case's ports.
         ports: [u16; 2],
     },
-    /// The machine's loopback, with ports leased to the case.
+    /// Cases share the machine's loopback interface. Each has leased ports.
     Shared {
-        /// Why there are no namespaces.
+        /// Why namespaces are not available.
         reason: String,
         /// The case's ports.
         ports: [u16; 2],
     },
 }
 
-/// What an isolated case stands on.
+/// What an isolated case has.
 #[derive(Clone, Debug)]
 pub(crate) struct Sandbox {
     /// `$port` and `$port2`.
     pub(crate) ports: [u16; 2],
-    /// Who it can act as.
+    /// The users it can act as.
     pub(crate) users: Users,
-    /// Why the case cannot change the system around it, where it cannot.
+    /// Why the case must not change the system, if it shares the system with others.
     pub(crate) shared: Option<String>,
 }
 
 impl Sandbox {
-    /// Refuses what would leak into a machine that is not the case's own.
+    /// Fails if the case shares the system, which `what` would change.
     pub(crate) fn must_be_own(&self, what: &str) -> Result<(), Stop> {
         let unsupported =
             |reason| Stop::Unsupported(format!("{what} needs a network namespace of its own: {reason}"));
@@ -87,7 +88,7 @@ impl Sandbox {
             .map_or(Ok(()), |reason| Err(unsupported(reason)))
     }
 
-    /// Refuses a user that cannot be had.
+    /// Fails if the case cannot act as this user.
     pub(crate) fn must_have(&self, user: User) -> Result<(), Stop> {
         self.users
             .lacks(user)
@@ -96,7 +97,7 @@ impl Sandbox {
 }
 
 impl Isolation {
-    /// Finds out what this machine allows.
+    /// Finds out which isolation this machine allows. `in_guest` says that the machine belongs to this run.
     pub(crate) fn probe(in_guest: bool) -> Self {
         match probe_namespaces() {
             Ok(users) => Self::Namespaces(users),
@@ -110,7 +111,7 @@ impl Isolation {
         }
     }
 
-    /// Why cases share the machine's loopback, if they do.
+    /// Why cases share the machine's loopback interface, if they do.
     pub(crate) fn shared_because(&self) -> Option<&str> {
         match self {
             Self::Namespaces(_) | Self::Guest { .. } => None,
@@ -118,7 +119,7 @@ impl Isolation {
         }
     }
 
-    /// The system controls that a case changes for all others, so that it has to run alone.
+    /// The system controls that a case changes for the other cases too. If there are any, the case must run alone.
     pub(crate) fn controls_of(&self, case: &Case) -> Vec<String> {
         match self {
             Self::Guest { .. } => controls::changed_by(case),
@@ -126,7 +127,7 @@ impl Isolation {
         }
     }
 
-    /// The isolation of the next case: on a shared loopback it gets ports of its own.
+    /// The isolation of the next case. On a shared loopback interface it has newly leased ports.
     pub(crate) fn for_next_case(&mut self) -> Self {
         if let Self::Shared { ports, .. } | Self::Guest { ports } = self {
             *ports = lease_after(ports[1]);
@@ -134,7 +135,7 @@ impl Isolation {
         self.clone()
     }
 
-    /// The same without namespaces, for a case about something that runs outside of them.
+    /// The same without namespaces, for a case that tests a program outside of them.
     pub(crate) fn none(self) -> Self {
         match self {
             Self::Namespaces(_) => Self::Shared {
@@ -145,7 +146,7 @@ impl Isolation {
         }
     }
 
-    /// Enters it; the process is the case's own from here on.
+    /// Enters the sandbox. This process then belongs to the case.
     pub(crate) fn enter(self, reporter: &mut Reporter, requires: &[String]) -> Result<Sandbox, Outcome> {
         match self {
             Self::Namespaces(users) => enter_namespaces(users, reporter, requires),
@@ -194,8 +195,8 @@ fn enter_namespaces(_: Users, _: &mut Reporter, _: &[String]) -> Result<Sandbox,
     ))
 }
 
-/// The next two ports that nobody on this machine uses, TCP or UDP. They are not used twice in a run before all are
-/// used up, because a connection of the case before may still be in TIME_WAIT.
+/// The next two ports after `last` that are free for TCP and UDP. Ports are reused only after all were leased, because
+/// a connection of an earlier case may still be in TIME_WAIT.
 fn lease_after(last: u16) -> [u16; 2] {
     let [first, end] = LEASED;
     let mut candidates = (last.max(first - 1) + 1..=end)

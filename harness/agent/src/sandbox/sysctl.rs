@@ -36,7 +36,7 @@ fn path(name: &str) -> String {
     format!("/proc/sys/{}", name.replace('.', "/"))
 }
 
-/// Reads an integer control; text controls decide no rows.
+/// Reads an integer control. Controls with text change no rows.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn get(name: &str) -> io::Result<String> {
     let mut value: libc::c_int = 0;

@@ -1,7 +1,8 @@
-//! Who a case can act as. Numbers are this module's business; scenarios say `alice`, `bob`, `root`.
+//! The users a case can act as. Scenarios name them `alice`, `bob` and `root`; this module knows their numbers.
 //!
-//! An ordinary user can map only himself into a namespace. That is why two users are a capability and not a
-//! fact; newuidmap(1) could give more, at the price of a setuid program and a range in /etc/subuid.
+//! A process without privileges can map only its own user into a namespace. Therefore a second user is a capability
+//! that scenarios require. newuidmap(1) could map more users, but it is a setuid program and needs a range in
+//! /etc/subuid.
 
 use std::io;
 
@@ -11,17 +12,17 @@ use reusespec_core::step::socket::User;
 const ALICE: u32 = 1001;
 const BOB: u32 = 1002;
 
-/// The users at hand inside a case.
+/// The users that a case can act as.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Users {
-    /// Root can become anybody.
+    /// All users, because the agent runs as root.
     Many,
-    /// Only the user the agent runs as, who is root inside a namespace; the text says why.
+    /// Only the user as which the agent runs, who is root inside a namespace. The text says why.
     One(String),
 }
 
 impl Users {
-    /// The users a process has without any namespace.
+    /// The users that this process can act as without a namespace.
     pub(crate) fn of_this_process() -> Self {
         if geteuid().is_root() {
             Self::Many
@@ -30,7 +31,7 @@ impl Users {
         }
     }
 
-    /// Why a user cannot be had, if so.
+    /// Why the case cannot act as this user, if it cannot.
     pub(crate) fn lacks(&self, user: User) -> Option<String> {
         match (self, user) {
             (Self::Many, _) | (_, User::Root | User::Unprivileged) => None,
@@ -39,10 +40,10 @@ impl Users {
     }
 }
 
-/// Runs something as a user and comes back.
+/// Runs `act` as a user, and then becomes root again.
 ///
-/// Only the effective ids change, so that the saved ones lead back; they are what the kernel looks at when a
-/// socket is made or bound. Without a second user, `unprivileged` drops the effective capabilities instead.
+/// Only the effective ids change. The kernel checks those when a socket is created or bound, and the saved ids allow
+/// the way back. Where there is no second user, `unprivileged` drops the effective capabilities instead.
 pub(crate) fn act_as<T>(users: &Users, user: User, act: impl FnOnce() -> T) -> io::Result<T> {
     let number = match (user, users) {
         (User::Root, _) => return Ok(act()),
@@ -73,7 +74,7 @@ fn without_privileges<T>(act: impl FnOnce() -> T) -> io::Result<T> {
     Ok(act())
 }
 
-/// capget(2) and capset(2): two system calls that no kept crate for this needs a page of code for.
+/// capget(2) and capset(2), for which libc has no functions.
 #[cfg(target_os = "linux")]
 mod capability {
     use std::io;
@@ -92,7 +93,7 @@ mod capability {
         inheritable: u32,
     }
 
-    /// `_LINUX_CAPABILITY_VERSION_3`: two words of each set.
+    /// `_LINUX_CAPABILITY_VERSION_3`: each set has two words.
     const VERSION_3: u32 = 0x2008_0522;
 
     fn get() -> io::Result<[Set; 2]> {

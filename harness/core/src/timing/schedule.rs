@@ -51,6 +51,7 @@ impl Schedule {
         schedule
     }
 
+    #[deny(clippy::wildcard_enum_match_arm)]
     fn apply(&mut self, step: &KeepaliveStep) {
         let whole = |time: Time| Duration::from_secs(time.0.as_nanos().div_ceil(1_000_000_000) as u64);
         match step {
@@ -63,7 +64,11 @@ impl Schedule {
                     RawOption::TCP_KEEPIDLE => self.idle = Some(seconds),
                     RawOption::TCP_KEEPINTVL => self.interval = Some(seconds),
                     RawOption::TCP_KEEPCNT => self.count = Some(value),
-                    _ => {}
+                    RawOption::SO_KEEPALIVE
+                    | RawOption::SO_ERROR
+                    | RawOption::TCP_USER_TIMEOUT
+                    | RawOption::TCP_SYNCNT
+                    | RawOption::TCP_LINGER2 => {}
                 }
             }
             KeepaliveStep::Keepalive(set) => {
@@ -89,7 +94,25 @@ impl Schedule {
                     _ => {}
                 }
             }
-            _ => {}
+            KeepaliveStep::Open(_)
+            | KeepaliveStep::Connect(_)
+            | KeepaliveStep::Listen(_)
+            | KeepaliveStep::Dial(_)
+            | KeepaliveStep::Accept(_)
+            | KeepaliveStep::KeepaliveOff(_)
+            | KeepaliveStep::GetRaw(_)
+            | KeepaliveStep::Peer(_)
+            | KeepaliveStep::PeerSend(_)
+            | KeepaliveStep::Mark(_)
+            | KeepaliveStep::Quiet(_)
+            | KeepaliveStep::AwaitProbes(_)
+            | KeepaliveStep::AwaitClose(_)
+            | KeepaliveStep::AwaitConnect(_)
+            | KeepaliveStep::AwaitFree(_)
+            | KeepaliveStep::Send(_)
+            | KeepaliveStep::Receive(_)
+            | KeepaliveStep::Shutdown(_)
+            | KeepaliveStep::Close(_) => {}
         }
     }
 

@@ -1,4 +1,4 @@
-//! The application under test: the reference in a thread of the case, somebody's program, or one that runs.
+//! The application under test: the reference in a thread of the case, a program that the agent starts, or a target.
 
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
@@ -15,12 +15,12 @@ use crate::listen_addr::ListenAddr;
 use crate::program::{self, Program};
 use crate::stop::Stop;
 
-/// How long a connection may take to be made.
+/// Timeout of a connection attempt.
 pub(super) const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 
-/// An application that accepts connections, for as long as this lives.
+/// An application that accepts connections. Dropping it ends the application, unless it is a target.
 pub(super) struct Application {
-    /// Where.
+    /// Where it accepts connections.
     pub(super) place: ListenAddr,
     /// SCRIPT_FILENAME of every request.
     pub(super) script_filename: Option<String>,
@@ -30,7 +30,7 @@ pub(super) struct Application {
 }
 
 impl Application {
-    /// Starts what the case tests.
+    /// Starts the implementation with the settings of `serve`.
     pub(super) fn start(step: &Serve, run: &CaseRun<'_>) -> Result<Self, Stop> {
         if let Implementation::Target(target) = &run.start.implementation {
             return Ok(Self {
@@ -101,15 +101,15 @@ fn place(transport: Transport, run: &CaseRun<'_>) -> Result<(ListenAddr, Option<
     }
 }
 
-/// The socket that a web server leaves in the descriptor 0 of the application it starts.
+/// The listener that the application inherits as descriptor 0.
 fn listen(address: SocketAddr) -> Result<TcpListener, Stop> {
     TcpListener::bind(address).map_err(|error| Stop::Broken(format!("cannot listen on {address}: {error}")))
 }
 
-/// The reference's settings, as far as the scenario says something else than the defaults.
+/// The settings of `serve` for the reference. What is left out has its default.
 fn settings(step: &Serve, fault: Option<&str>) -> Result<Settings, Stop> {
     let mut settings = Settings {
-        // Faults of other families change nothing here.
+        // Faults of other families have no effect on FastCGI.
         fault: fault.and_then(FastCgiFault::named),
         ..Settings::default()
     };

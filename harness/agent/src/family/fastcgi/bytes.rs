@@ -1,11 +1,11 @@
-//! Records of a scenario → bytes, and where a write ends.
+//! Encodes the records of a step, and divides the bytes into writes.
 
 use reusespec_core::step::fastcgi::{
     Begin, Params, RawRecord as Raw, Record, RoleName, Send, StreamRecord, WholeRequest, Write,
 };
 use reusespec_wire::fastcgi::{CONTENT_LEN_MAX, Kind, NULL_ID, RawRecord, Stream, append_pair};
 
-/// Turns records into bytes for one application.
+/// Encodes records for one application.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Writer {
     /// SCRIPT_FILENAME, for applications that are started per script.
@@ -13,7 +13,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// What a `send` step writes, a buffer a write.
+    /// The bytes of a `send` step, a buffer for each write.
     pub(super) fn writes(&self, step: &Send) -> Vec<Vec<u8>> {
         let once = self.records(&step.records);
         let bytes = once.repeat(step.times as usize);
@@ -35,7 +35,7 @@ impl Writer {
         writes
     }
 
-    /// The bytes of records, one after the other.
+    /// The bytes of the records, in order.
     pub(super) fn records(&self, records: &[Record]) -> Vec<u8> {
         let mut bytes = Vec::new();
         for record in records {
@@ -92,7 +92,7 @@ impl Writer {
         }
     }
 
-    /// The pairs a web server always sends, as far as handlers and libraries need them.
+    /// The variables that every web server sends and that handlers or libraries need.
     fn pairs(&self, script: &str, query: &str, content_length: Option<u64>) -> Vec<u8> {
         let mut content = Vec::new();
         let method = if content_length.is_some() { "POST" } else { "GET" };
@@ -221,14 +221,14 @@ fn raw(step: &Raw, bytes: &mut Vec<u8>) {
     record.append_to(bytes);
 }
 
-/// Padding that is not zero: whoever takes it for content must be caught.
+/// Padding without zero bytes, so that the test detects an application that reads it as content.
 fn arbitrary(padding: u8) -> Vec<u8> {
     (0..padding)
         .map(|index| 0xa5_u8.wrapping_add(index.wrapping_mul(37)))
         .collect()
 }
 
-/// A pair; with `long` every length has four bytes (§3.4).
+/// Appends a pair. With `long` each length takes four bytes (§3.4).
 fn pair(content: &mut Vec<u8>, name: &[u8], value: &[u8], long: bool) {
     if !long {
         return append_pair(content, name, value);
@@ -241,7 +241,7 @@ fn pair(content: &mut Vec<u8>, name: &[u8], value: &[u8], long: bool) {
     content.extend_from_slice(value);
 }
 
-/// BEGIN_REQUEST for a Responder on a kept connection, for many ids.
+/// A BEGIN_REQUEST for each id: a Responder, with FCGI_KEEP_CONN.
 pub(super) fn begins(ids: impl Iterator<Item = u16>) -> Vec<u8> {
     let mut bytes = Vec::new();
     for id in ids.filter(|id| *id != NULL_ID) {
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn cuts_are_counted_from_the_first_byte_and_lose_nothing() {
+    fn cuts_count_from_the_first_byte_and_keep_all_bytes() {
         let whole = send(r#"{"records":[{"abort":{"id":3}}]}"#);
         assert_eq!(whole, [[1, 2, 0, 3, 0, 0, 0, 0]]);
         let cut = send(r#"{"records":[{"abort":{"id":3}}],"cut-at":[3,5]}"#);
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_is_cut_padded_and_ended_as_told() {
+    fn a_stream_has_the_given_cuts_padding_and_end() {
         let bytes = send(r#"{"records":[{"stdin":{"text":"abc","cut":2,"padding":1}}]}"#).concat();
         assert_eq!(bytes[..8], [1, 5, 0, 1, 0, 2, 1, 0]);
         assert_eq!(&bytes[8..10], b"ab");

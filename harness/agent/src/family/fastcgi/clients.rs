@@ -1,4 +1,4 @@
-//! The other way round: a web server is tested, visited over HTTP, and we are the application behind it.
+//! Tests a web server. The agent is its HTTP client and its FastCGI application.
 
 mod answer;
 mod record;
@@ -18,16 +18,16 @@ use crate::program::Program;
 use crate::stop::Stop;
 use upstream::Upstream;
 
-/// How often the record is looked at.
+/// Time between two checks for a request that was given up.
 const POLL: Duration = Duration::from_millis(2);
-/// In how many looks nothing may be new for there to be silence.
+/// The web server counts as silent after this many checks without a new record.
 const SILENT_LOOKS: u32 = 12;
-/// How long a web server may take to pass on that a client has gone.
+/// Timeout for the web server to notice that its client has gone.
 const GIVEN_UP_WITHIN: Duration = Duration::from_secs(2);
-/// For it to fall silent.
+/// Timeout for the web server to become silent.
 const SILENT_WITHIN: Duration = Duration::from_secs(2);
 
-/// A web server and the application it passes requests on to, for as long as this lives.
+/// A web server and the application that it passes requests to. Dropping it ends both.
 pub(super) struct ReverseProxy {
     place: ListenAddr,
     upstream: Upstream,
@@ -35,7 +35,7 @@ pub(super) struct ReverseProxy {
 }
 
 impl ReverseProxy {
-    /// Starts both.
+    /// Starts the application and the web server.
     pub(super) fn start(step: &WebServer, run: &CaseRun<'_>) -> Result<Self, Stop> {
         let [port, upstream_port] = run.sandbox.ports;
         let place = ListenAddr::Tcp(([127, 0, 0, 1], port).into());
@@ -59,7 +59,7 @@ impl ReverseProxy {
         })
     }
 
-    /// Asks for a page and tells what came.
+    /// Requests a page `times` times. Returns the answers, equal consecutive ones as one line with their number.
     pub(super) fn visit(&self, step: &Visit) -> Result<Vec<String>, Stop> {
         let mut answers: Vec<(String, u32)> = Vec::new();
         for _ in 0..step.times {
@@ -75,7 +75,7 @@ impl ReverseProxy {
         Ok(answers.into_iter().map(line).collect())
     }
 
-    /// What the web server has done, once it does nothing more: that a client has gone it learns after the client has.
+    /// What the web server has sent. Waits until it is silent, because it learns only later that a client has gone.
     pub(super) fn recorded(&self, step: &Recorded) -> Vec<String> {
         let deadline = Instant::now() + GIVEN_UP_WITHIN;
         while step.given_up && !self.upstream.record().is_given_up() && Instant::now() < deadline {
@@ -97,7 +97,7 @@ impl ReverseProxy {
     }
 }
 
-/// How the implementation is started as a web server.
+/// The commands that start the implementation as a web server.
 fn web_server(implementation: &Implementation) -> Result<External, Stop> {
     match implementation {
         Implementation::External(external) => match &external.reverse_proxy {
@@ -106,10 +106,13 @@ fn web_server(implementation: &Implementation) -> Result<External, Stop> {
                 ready_said: None,
                 ..(**external).clone()
             }),
-            None => Err(Stop::Unsupported(format!("{} is no web server", external.name))),
+            None => Err(Stop::Unsupported(format!(
+                "{} is not a web server",
+                external.name
+            ))),
         },
-        _ => Err(Stop::Unsupported(
-            "there is no web server to be tested".to_owned(),
-        )),
+        Implementation::Kernel | Implementation::Reference { .. } | Implementation::Target(_) => Err(
+            Stop::Unsupported("there is no web server to be tested".to_owned()),
+        ),
     }
 }

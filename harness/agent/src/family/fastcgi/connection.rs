@@ -1,7 +1,7 @@
-//! One connection of the web server: writes in their order, reads at any time, no wait without an end.
+//! One connection of the web server. Writes keep their order, reads happen at any time, and each wait has a timeout.
 //!
-//! Reading goes on while something is still to be written: an application that has to get rid of a long
-//! response before it reads on would otherwise wait for us while we wait for it.
+//! The connection reads while it still has bytes to write. An application may have to finish a long response before it
+//! reads on. If the agent did not read meanwhile, both would wait for each other.
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
@@ -16,16 +16,16 @@ use socket2::Socket;
 use super::transcript::{Answering, Transcript};
 use crate::listen_addr::Connected;
 
-/// How long nothing may happen before an awaited answer is said not to come. Far more than any handler of a
-/// scenario takes, so that a busy machine is not mistaken for a silent application.
+/// Idle timeout of an awaited answer. It is far longer than any handler of a scenario takes, so that a busy machine is
+/// not mistaken for a silent application.
 const BUDGET: Duration = Duration::from_secs(3);
-/// How long nothing may happen before there is silence.
+/// After this time without any bytes the connection counts as silent.
 pub(super) const QUIET: Duration = Duration::from_millis(120);
-/// How long nothing may happen on a connection where an awaited answer has not come before.
+/// Idle timeout of an awaited answer after an earlier one has not come on the same connection.
 const AFTER_HANG: Duration = Duration::from_millis(500);
-/// How long a peer may not read before `send` leaves the rest for later.
+/// If the application reads nothing for this time, `send` leaves the rest to later steps.
 const STALL: Duration = Duration::from_millis(100);
-/// More than any scenario asks for; whoever sends more will not stop.
+/// More bytes than any scenario asks for. An application that sends more is taken to send without end.
 const MOST_BYTES: usize = 8 << 20;
 
 /// How a connection ended.
@@ -35,7 +35,7 @@ pub(super) enum Ending {
     Rst,
 }
 
-/// A connection and what has come in on it.
+/// A connection and what has been received on it.
 pub(super) struct Connection {
     socket: Socket,
     outgoing: VecDeque<Vec<u8>>,
@@ -46,17 +46,17 @@ pub(super) struct Connection {
     received: usize,
     /// Something has been sent, and nothing has come since.
     unanswered: bool,
-    /// A budget has run out once: it is not spent a second time.
+    /// The idle timeout of an awaited answer has expired once. Later timeouts are shorter.
     hung: bool,
 }
 
-/// When to stop waiting.
+/// When a wait ends.
 #[derive(Clone, Copy)]
-pub(super) struct Patience {
-    /// Longest time without anything happening.
-    pub(super) idle: Duration,
-    /// In any case.
-    pub(super) deadline: Instant,
+struct Timeout {
+    /// After this time in which nothing was read or written.
+    idle: Duration,
+    /// At this time in any case.
+    deadline: Instant,
 }
 
 impl Connection {
@@ -75,25 +75,25 @@ impl Connection {
         })
     }
 
-    /// Writes as far as the application reads; the rest goes out while `receive` waits.
+    /// Writes as long as the application reads. `receive` writes the rest while it waits.
     pub(super) fn send(&mut self, writes: Vec<Vec<u8>>, deadline: Instant) {
         self.outgoing.extend(writes);
         self.unanswered = true;
-        let patience = Patience {
+        let timeout = Timeout {
             idle: STALL,
             deadline,
         };
-        while !self.outgoing.is_empty() && self.turn(patience) {}
+        while !self.outgoing.is_empty() && self.turn(timeout) {}
     }
 
-    /// Says that nothing follows what has been sent.
+    /// Shuts down the sending direction, after all bytes are written.
     pub(super) fn half_close(&mut self) {
         self.half_close = true;
         self.unanswered = false;
         self.shut_down_if_written();
     }
 
-    /// What a `receive` waits for without anything happening.
+    /// The idle timeout of a `receive`.
     pub(super) fn budget(&self, step: &Receive) -> Duration {
         match step.until.as_str() {
             "silence" => QUIET,
@@ -102,15 +102,15 @@ impl Connection {
         }
     }
 
-    /// Reads until what the step waits for, the end of the connection, or silence.
+    /// Reads until the line that the step waits for, the end of the connection, or silence. Returns the transcript.
     pub(super) fn receive(&mut self, step: &Receive, deadline: Instant) -> Vec<String> {
         let idle = self.budget(step);
-        // Where output may never end, waiting must.
+        // The output may never end, so the idle timeout is the timeout of the whole step.
         let deadline = match step.show {
             Show::End | Show::Once => deadline.min(Instant::now() + idle),
-            _ => deadline,
+            Show::Body | Show::Everything | Show::Alignment => deadline,
         };
-        let patience = Patience { idle, deadline };
+        let timeout = Timeout { idle, deadline };
         let mut transcript = Transcript::new(step.show);
         let mut missing = step.count;
         loop {
@@ -128,7 +128,7 @@ impl Connection {
                 transcript.say(self.how_it_ended(ending));
                 break;
             }
-            if !self.turn(patience) {
+            if !self.turn(timeout) {
                 self.hung |= step.until != "silence";
                 transcript.say("open");
                 break;
@@ -137,38 +137,38 @@ impl Connection {
         transcript.lines(step.order)
     }
 
-    /// An application that closes before it has answered what was sent may or may not have read it by then, and so
-    /// sends FIN or RST: which of them says who was faster, nothing about the application.
+    /// An application that closes without an answer may or may not have read what was sent. The kernel sends FIN or RST
+    /// accordingly. That is a race and no property of the application, so both are shown as `closed`.
     fn how_it_ended(&self, ending: Ending) -> &'static str {
-        match ending {
-            _ if self.unanswered => "closed",
-            Ending::Fin => "FIN",
-            Ending::Rst => "RST",
+        match (self.unanswered, ending) {
+            (true, _) => "closed",
+            (false, Ending::Fin) => "FIN",
+            (false, Ending::Rst) => "RST",
         }
     }
 
-    /// Lets come in what comes within the time.
+    /// Waits for bytes and receives them, unless some have been received already.
     pub(super) fn peek(&mut self, within: Duration) {
         if self.ended.is_none() && self.decoder.is_empty() {
             let deadline = Instant::now() + within;
-            self.turn(Patience {
+            self.turn(Timeout {
                 idle: within,
                 deadline,
             });
         }
     }
 
-    /// Whether anything has come, or comes before there is silence.
+    /// Whether anything has come or the connection has ended, after waiting until it is silent.
     pub(super) fn is_answered(&mut self, deadline: Instant) -> bool {
-        let patience = Patience {
+        let timeout = Timeout {
             idle: QUIET,
             deadline,
         };
-        while self.received == 0 && self.ended.is_none() && self.turn(patience) {}
+        while self.received == 0 && self.ended.is_none() && self.turn(timeout) {}
         self.received > 0 || self.ended.is_some()
     }
 
-    /// Whether something has come or the connection has ended, without waiting.
+    /// Whether anything has come or the connection has ended, without waiting.
     pub(super) fn has_news(&self) -> bool {
         self.received > 0 || self.ended.is_some()
     }
@@ -189,7 +189,7 @@ impl Connection {
         false
     }
 
-    /// What makes further reading pointless.
+    /// The reason why the received bytes cannot be records, or are too many.
     fn gone_wrong(&self) -> Option<String> {
         if let Some(version) = self.decoder.peek_version().filter(|version| *version != VERSION) {
             return Some(format!("no record: it begins with {version}"));
@@ -197,11 +197,11 @@ impl Connection {
         (self.received > MOST_BYTES).then(|| format!("more than {} MiB", MOST_BYTES >> 20))
     }
 
-    /// Waits for the socket once, and writes and reads what can be. Returns whether anything happened.
-    fn turn(&mut self, patience: Patience) -> bool {
-        let left = patience.deadline.saturating_duration_since(Instant::now());
+    /// Waits for the socket once, and writes and reads what is possible. Returns whether anything was written or read.
+    fn turn(&mut self, timeout: Timeout) -> bool {
+        let left = timeout.deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            // There may be more: an application that writes faster than we read would never let us go.
+            // Even if there is more to read: an application that writes without end would keep the agent here.
             return false;
         }
         let mut wanted = PollFlags::empty();
@@ -212,7 +212,7 @@ impl Connection {
             return false;
         }
         let mut fds = [PollFd::new(self.socket.as_fd(), wanted)];
-        let timeout = PollTimeout::try_from(patience.idle.min(left)).unwrap_or(PollTimeout::MAX);
+        let timeout = PollTimeout::try_from(timeout.idle.min(left)).unwrap_or(PollTimeout::MAX);
         match poll(&mut fds, timeout) {
             Ok(0) => return false,
             Ok(_) | Err(nix::errno::Errno::EINTR) => {}
@@ -233,7 +233,7 @@ impl Connection {
             Err(error) if [ErrorKind::WouldBlock, ErrorKind::Interrupted].contains(&error.kind()) => {
                 return false;
             }
-            // The application has gone; what it has said before can still be read.
+            // The application has closed the connection. What it sent before can still be read.
             Err(_) => self.outgoing.clear(),
         }
         self.shut_down_if_written();
@@ -241,8 +241,8 @@ impl Connection {
     }
 
     fn read(&mut self) -> bool {
-        // An application that writes a response in pieces would otherwise wait 40 ms for each acknowledgement, and a
-        // thousand requests for most of a minute. Where the system has no such option, they do.
+        // Without quick acknowledgements an application that writes a response in pieces waits 40 ms for each, so that
+        // a thousand requests take most of a minute. Other systems do not have the option.
         #[cfg(target_os = "linux")]
         let _ = self.socket.set_tcp_quickack(true);
         let mut buffer = [0; 32 << 10];
@@ -263,7 +263,7 @@ impl Connection {
     fn shut_down_if_written(&mut self) {
         if self.half_close && self.outgoing.is_empty() {
             self.half_close = false;
-            // Where the application has gone there is nothing left to shut down.
+            // It fails only if the application has closed the connection already.
             let _ = self.socket.shutdown(std::net::Shutdown::Write);
         }
     }

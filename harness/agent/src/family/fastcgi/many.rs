@@ -1,4 +1,4 @@
-//! Steps that say the same thing many times: a request on one id, BEGIN on many.
+//! Steps that send many records: the same request on one id, or BEGIN_REQUEST on many ids.
 
 use std::time::Instant;
 
@@ -9,11 +9,11 @@ use super::Probe;
 use super::bytes::begins;
 use crate::stop::{Answer, Stop};
 
-/// Ids begun between two looks at what has come.
+/// The number of ids that are begun between two checks for an answer.
 const BATCH: usize = 64;
 
 impl Probe<'_, '_> {
-    /// Sends requests, each the instant the END before has come, and counts those answered like the first.
+    /// Sends each request as soon as the END of the previous one has come, and counts the answers that equal the first.
     pub(super) fn repeat(&mut self, step: &Repeat) -> Answer {
         let bytes = self.writer()?.records(&step.records);
         let deadline = self.deadline();
@@ -28,7 +28,7 @@ impl Probe<'_, '_> {
             if !ended && Instant::now() >= deadline {
                 let (done, times) = (round, step.times);
                 return Err(Stop::Broken(format!(
-                    "only {done} of {times} requests fitted into the time"
+                    "only {done} of {times} requests were answered in time"
                 )));
             }
             if *first != lines || !ended {
@@ -42,7 +42,7 @@ impl Probe<'_, '_> {
         ))
     }
 
-    /// Begins ids until something comes back.
+    /// Begins ids until the application answers.
     pub(super) fn begin_many(&mut self, step: &BeginMany) -> Answer {
         let deadline = self.deadline();
         let connection = self.connection(&step.connection)?;

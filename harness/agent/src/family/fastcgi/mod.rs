@@ -1,7 +1,7 @@
-//! Executes the FastCGI vocabulary: the web server's side of one case.
+//! Executes the FastCGI vocabulary. The agent is the web server.
 //!
-//! What an application does is an observation, whatever it is: a connection that is refused, closed or silent
-//! is what `receive` shows. Only what keeps us from looking breaks a case.
+//! Whatever the application does on a connection is an observation: `receive` shows that the connection was closed or
+//! that nothing came.
 
 mod application;
 mod bytes;
@@ -73,7 +73,7 @@ impl Executor for Probe<'_, '_> {
             }
             FastcgiStep::Visit(step) => self.proxy()?.visit(step).map(Observed::Transcript),
             FastcgiStep::Recorded(step) => {
-                let proxy = self.proxy.as_ref().ok_or_else(no_front)?;
+                let proxy = self.proxy.as_ref().ok_or_else(no_web_server)?;
                 let lines = self.run.reporter.waiting(|| proxy.recorded(step))?;
                 Ok(Observed::Transcript(lines))
             }
@@ -98,12 +98,12 @@ impl<'s, 'r> Probe<'s, 'r> {
         })
     }
 
-    /// Opens a connection; the application starts with its defaults if nobody has started it.
+    /// Opens a connection. Starts the application with its defaults if no `serve` did.
     fn connect(&mut self, name: &str) -> Answer {
         let place = self.application()?.place.clone();
         let connected = match place.connect(CONNECT_WITHIN) {
             Err(error) if self.is_target() => {
-                // Nothing is known of an application that is not there, or not any more.
+                // A target that is not running says nothing about the application.
                 let name = crate::errno::name(&error);
                 return Err(Stop::Broken(format!("{place} cannot be connected to: {name}")));
             }
@@ -114,7 +114,7 @@ impl<'s, 'r> Probe<'s, 'r> {
         Ok(Observed::ok())
     }
 
-    /// The connection with this name, opened if it is not.
+    /// The connection with this name. Opens it if it is not open.
     fn connection(&mut self, name: &str) -> Result<&mut Connection, Stop> {
         if !self.connections.contains_key(name) {
             self.connect(name)?;
@@ -131,17 +131,17 @@ impl<'s, 'r> Probe<'s, 'r> {
             .get_mut(&step.connection)
             .expect("it was opened above");
         if is_target {
-            // It may serve one connection after the other, so the next case does not begin while this one waits.
+            // A target may serve one connection at a time, so the next case must not begin while this one waits.
             return Ok(connection.receive(step, deadline));
         }
-        // What comes soon is worth no message to the loop.
+        // For an answer that comes soon, giving up the slot would cost more than it gains.
         connection.peek(SOON.min(connection.budget(step)));
         let lines = self.run.reporter.waiting(|| connection.receive(step, deadline))?;
         Ok(lines)
     }
 
     fn proxy(&self) -> Result<&ReverseProxy, Stop> {
-        self.proxy.as_ref().ok_or_else(no_front)
+        self.proxy.as_ref().ok_or_else(no_web_server)
     }
 
     fn is_target(&self) -> bool {
@@ -169,7 +169,7 @@ impl<'s, 'r> Probe<'s, 'r> {
     }
 }
 
-fn no_front() -> Stop {
+fn no_web_server() -> Stop {
     Stop::Broken("no `web-server` has been started".to_owned())
 }
 

@@ -1,27 +1,27 @@
-//! What an application says, as lines of a transcript: `< STDOUT id=1 "ok\n"`, `< END id=1 complete status=0`.
+//! The records of an application as lines of a transcript: `< STDOUT id=1 "ok\n"`, `< END id=1 complete status=0`.
 //!
-//! How output is divided into records means nothing (§3.3), so STDOUT records of one id that follow each other
-//! make one line. Of the CGI response only status and body are shown: headers differ between libraries and
-//! contain dates. A response that does not begin with a header is shown whole, because then it is the finding.
+//! How output is divided into records has no meaning (§3.3), so consecutive STDOUT records of one id are one line. Of
+//! the CGI response only the status and the body are shown, because headers differ between libraries and contain dates.
+//! A response without headers is shown whole, because the missing headers are what the scenario finds.
 
 use std::collections::HashSet;
 
 use reusespec_core::step::fastcgi::{Order, Show};
 use reusespec_wire::fastcgi::{Kind, Record, Stream};
 
-/// Bytes of a stream that are kept for its line; the rest is only counted.
+/// Bytes of a stream that are kept for its line. The rest is only counted.
 const KEPT_BYTES: usize = 8 << 10;
 /// Bytes of a body that a line shows.
 const SHOWN_BYTES: usize = 96;
 
-/// Records should be placed on boundaries that are multiples of so many bytes (§3.3); a header has as many.
+/// Records should begin at multiples of this many bytes (§3.3). A header has 8 bytes too.
 const BOUNDARY: usize = 8;
 
 /// The lines of one `receive`.
 pub(super) struct Transcript {
     entries: Vec<Entry>,
     show: Show,
-    /// Whether content and padding of some record are no multiple of [`BOUNDARY`].
+    /// Whether the content and padding of some record are not a multiple of [`BOUNDARY`].
     is_unaligned: bool,
 }
 
@@ -36,7 +36,7 @@ enum Text {
 }
 
 impl Entry {
-    /// Whether this and the one before it are STDOUT of one id, which are then put together.
+    /// Appends this entry to the earlier one if both are STDOUT of one id. Returns whether it did.
     fn continues(&self, earlier: &mut Self) -> bool {
         let (Text::Stdout(later), Text::Stdout(stdout)) = (&self.text, &mut earlier.text) else {
             return false;
@@ -50,15 +50,15 @@ impl Entry {
     }
 }
 
-/// STDOUT records that followed each other.
+/// Consecutive STDOUT records of one id.
 struct Stdout {
     bytes: Vec<u8>,
     len: usize,
-    /// Whether the CGI headers are in it.
+    /// Whether it begins with the CGI headers.
     first: bool,
 }
 
-/// The ids whose response has begun on a connection: what follows has no headers.
+/// The ids whose response has begun on a connection. Their further output has no headers.
 #[derive(Default)]
 pub(super) struct Answering(HashSet<u16>);
 
@@ -71,7 +71,7 @@ impl Transcript {
         }
     }
 
-    /// Takes a record; returns whether the line it made, or went on, is another one that begins so.
+    /// Adds a record. Returns whether a line now begins with `until` that did not before.
     pub(super) fn take(&mut self, record: &Record<&[u8]>, answering: &mut Answering, until: &str) -> bool {
         let id = record.id();
         let content = record.content();
@@ -115,7 +115,7 @@ impl Transcript {
         !fitted && stdout.line(id, show).starts_with(until)
     }
 
-    /// Adds a line that is no record, such as how the connection ended.
+    /// Adds a line that does not stand for a record, such as the end of the connection.
     pub(super) fn say(&mut self, text: impl Into<String>) {
         self.entries.push(Entry {
             id: u16::MAX,
@@ -126,7 +126,7 @@ impl Transcript {
     /// The lines.
     pub(super) fn lines(mut self, order: Order) -> Vec<String> {
         if order == Order::ById {
-            // A stable sort; what is no record comes last.
+            // The sort is stable. Lines that do not stand for records have the greatest id and come last.
             self.entries.sort_by_key(|entry| entry.id);
             self.entries.dedup_by(|later, earlier| later.continues(earlier));
         }
@@ -153,7 +153,7 @@ impl Stdout {
     }
 
     fn line(&self, id: u16, show: Show) -> String {
-        // A second response under an id whose first one has not ended begins with headers, too.
+        // A second response begins with headers too, also if the first one of the same id has not ended.
         let begins = self.first || self.bytes.starts_with(b"Status: ");
         if show == Show::Once && self.bytes.windows(5).any(|window| window == b"part ") {
             return format!("STDOUT id={id} {}", quoted(&parts_once(&self.bytes), 0));
@@ -172,7 +172,8 @@ impl Stdout {
     }
 }
 
-/// The status where it is not 200, and the length of the headers with their empty line (§6.1: CGI/1.1).
+/// The status if it is not 200, and the length of the headers with their empty line (§6.1: CGI/1.1). `None` if the
+/// bytes do not begin with headers.
 fn split(bytes: &[u8]) -> Option<(Option<String>, usize)> {
     let mut status = None;
     let mut at = 0;
@@ -196,13 +197,13 @@ fn split(bytes: &[u8]) -> Option<(Option<String>, usize)> {
     }
 }
 
-/// The lines, where those of `/stream` that follow each other are one without a number. Headers of another response in
-/// the middle are left out, as they are elsewhere: of all that handlers write, they alone end in CR LF.
+/// The lines, with consecutive lines of `/stream` as one line without a number. Headers of a second response are left
+/// out. Only they end in CR LF; the lines that handlers write end in LF.
 fn parts_once(bytes: &[u8]) -> Vec<u8> {
     let lines = bytes.split_inclusive(|byte| *byte == b'\n');
     let mut lines: Vec<&[u8]> = lines.filter(|line| !line.ends_with(b"\r\n")).collect();
     for line in &mut lines {
-        // The last one may have been cut where bytes are no longer kept.
+        // The last line may be incomplete, because only the first bytes are kept.
         if line.starts_with(b"part ") || b"part ".starts_with(line) {
             *line = b"part ...\n";
         }
@@ -227,7 +228,7 @@ mod tests {
     use Stream::{Stderr, Stdout};
     use reusespec_wire::fastcgi::RawRecord;
 
-    /// Records → lines.
+    /// Compares the lines of records with the expected ones.
     fn check(show: Show, order: Order, records: &[(Stream, u16, &str)], expected: &[&str]) {
         let mut transcript = Transcript::new(show);
         let mut answering = Answering::default();
@@ -256,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn stdout_that_others_interrupted_is_one_line_where_lines_are_ordered_by_id() {
+    fn interleaved_stdout_is_one_line_when_ordered_by_id() {
         let records = [
             (Stdout, 1, "Status: 200 OK\r\n\r\n"),
             (Stdout, 2, "X: y\r\n\r\nother"),
@@ -267,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_of_a_stream_are_one_line_however_many_came() {
+    fn any_number_of_stream_parts_is_one_line() {
         let few: &[_] = &[(Stdout, 1, "part 7\npart 8\nstdin=0\n")];
         let many = &[
             (Stdout, 1, "part 17\npart 18\n"),
@@ -280,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn one_record_off_its_boundary_is_enough() {
+    fn one_unaligned_record_is_reported() {
         let records = [(Stdout, 1, "12345678"), (Stdout, 1, "")];
         let kept = ["< STDOUT id=1 end", "< boundaries of 8 bytes kept"];
         check(Show::Alignment, Order::Arrival, &records, &kept);
@@ -297,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_ordered_by_id_where_requests_race() {
+    fn lines_are_ordered_by_id_and_arrival() {
         let records = [(Stdout, 2, ""), (Stderr, 1, "b"), (Stderr, 1, "a")];
         let expected = ["< STDERR id=1 \"b\"", "< STDERR id=1 \"a\"", "< STDOUT id=2 end"];
         check(Show::Body, Order::ById, &records, &expected);

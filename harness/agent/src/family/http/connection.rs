@@ -1,7 +1,7 @@
-//! One connection of the client: what was written, what came back, how it ended.
+//! One connection of the client: the requests written, the replies received, and its end.
 //!
-//! A write that fails is not the case's failure: a server may close while the client still writes, and what
-//! it said before is on the socket. The end is remembered, so that every later `receive` can say it.
+//! A failed write is no error of the case. A server may close while the client still writes, and its reply can still be
+//! read from the socket. The end is remembered, so that every later `receive` shows it.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -16,7 +16,7 @@ use socket2::SockRef;
 use super::request::{Outgoing, RequestLines};
 use crate::listen_addr::{Connected, ListenAddr};
 
-/// How long a connection attempt, or one write, may take.
+/// Timeout of a connection attempt, and of one write.
 const WRITE_WITHIN: Duration = Duration::from_secs(2);
 const READ_BYTES: usize = 64 << 10;
 
@@ -27,7 +27,7 @@ pub(super) struct Connection {
     replies: u32,
     request: RequestPoint,
     closing: Option<Closing>,
-    /// Whether the transcript has the end already.
+    /// Whether the end is already part of a transcript.
     told: bool,
     transcript: Transcript,
 }
@@ -75,37 +75,36 @@ impl Connection {
         }
     }
 
-    /// What a failed write says about the peer. Linux answers EPIPE once a reset has followed a FIN.
+    /// Derives the end of the connection from a failed write. Linux fails with EPIPE when RST has followed FIN.
     fn write_failed(&mut self, error: &io::Error) {
-        match error.kind() {
-            ErrorKind::BrokenPipe if self.closing != Some(Closing::Reset) => {
-                self.closing = Some(Closing::FinThenReset);
-            }
-            ErrorKind::ConnectionReset => self.closing = Some(Closing::Reset),
-            // Nobody reads: the peer has done nothing to the connection.
-            _ => {}
+        let kind = error.kind();
+        if kind == ErrorKind::BrokenPipe && self.closing != Some(Closing::Reset) {
+            self.closing = Some(Closing::FinThenReset);
+        } else if kind == ErrorKind::ConnectionReset {
+            self.closing = Some(Closing::Reset);
         }
+        // Otherwise the write timed out: the peer does not read, but the connection is open.
         self.request = RequestPoint::BeforeLastByte;
         self.drain();
     }
 
-    /// Reads until so many more replies have come, the connection has ended, or the time is over.
+    /// Reads until `count` more replies have come, the connection has ended, or the timeout has expired.
     pub(super) fn receive(&mut self, count: u32, within: Duration) {
         let until = Instant::now() + within;
         let wanted = self.replies + count;
         while self.replies < wanted && self.closing.is_none() && self.read_by(until) {}
     }
 
-    /// Reads until the connection has ended or the time is over.
+    /// Reads until the connection has ended or the timeout has expired.
     pub(super) fn receive_end(&mut self, within: Duration) {
         let until = Instant::now() + within;
         while self.closing.is_none() && self.read_by(until) {}
     }
 
-    /// Reads until nothing has come for so many looks in a row, the connection has ended, or the time is over.
+    /// Reads until nothing has come in `looks` consecutive reads, the connection has ended, or the timeout has expired.
     ///
-    /// Looks and not one long wait: on a busy machine each look is late, and so the server, which needs the same
-    /// processors, is given more time before its silence counts.
+    /// Many short reads are better than a long one. On a busy machine each of them takes longer than its timeout, so
+    /// that the server, which needs the same processors, gets more time.
     pub(super) fn receive_silence(&mut self, looks: u32, each: Duration, within: Duration) {
         let until = Instant::now() + within;
         let mut silent = 0;
@@ -118,7 +117,7 @@ impl Connection {
         }
     }
 
-    /// Whether another look may bring more: false once the time is over.
+    /// Reads once. Returns false if nothing came until then.
     fn read_by(&mut self, until: Instant) -> bool {
         let left = until.saturating_duration_since(Instant::now());
         if left.is_zero() || self.stream.set_read_timeout(Some(left)).is_err() {
@@ -142,7 +141,7 @@ impl Connection {
         true
     }
 
-    /// Takes what the peer said before its end; nothing more can come.
+    /// Reads what the peer sent before its end. Nothing more can come.
     fn drain(&mut self) {
         let mut bytes = vec![0; READ_BYTES];
         if self.stream.set_nonblocking(true).is_ok() {
@@ -150,7 +149,7 @@ impl Connection {
                 self.reader.feed(&bytes[..count]);
                 self.take();
             }
-            // A socket that cannot be made to wait again is read without waiting.
+            // If the socket stays non-blocking, later reads only do not wait.
             let _ = self.stream.set_nonblocking(false);
         }
     }
@@ -168,16 +167,16 @@ impl Connection {
 
     pub(super) fn half_close(&mut self) {
         self.transcript.performed("half-close");
-        // Refused only where the connection has ended already, and that is told with the end.
+        // It fails only if the connection has ended already. The transcript shows that end.
         let _ = self.stream.shutdown(Shutdown::Write);
     }
 
-    /// Sends RST; nothing can be received afterwards.
+    /// Sends RST. Nothing can be received afterwards.
     pub(super) fn reset(self) -> io::Result<()> {
         SockRef::from(&self.stream).set_linger(Some(Duration::ZERO))
     }
 
-    /// Notes something that was done to the server.
+    /// Adds an action on the server to the transcript.
     pub(super) fn did(&mut self, what: &str) {
         self.transcript.performed(what);
     }
@@ -187,10 +186,11 @@ impl Connection {
         self.closing.is_some()
     }
 
-    /// Writes down how the connection stands: ended and how, or open.
+    /// Adds the state of the connection to the transcript: open, or how it ended.
     pub(super) fn tell_state(&mut self) {
         let point = self.reader.point();
-        // No reply can follow in a tunnel or behind what is none: what came there is told though the connection is open.
+        // In a tunnel, or after bytes that are no reply, no further reply can follow. What came there is shown although
+        // the connection is open.
         let over = self.closing.is_some() || point == ReplyPoint::Unknown;
         if over && !std::mem::replace(&mut self.told, true) {
             let tail = self.reader.finish();

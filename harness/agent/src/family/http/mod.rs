@@ -1,8 +1,7 @@
-//! Executes the HTTP vocabulary: the client's side of every connection, against a server under test.
+//! Executes the HTTP vocabulary. The agent is the client of the server under test.
 //!
-//! `server` is what is tested, `connection` what the client sees of it, `request` what it sends. A step whose
-//! outcome is a matter of the server never breaks a case: it is in the transcript. What breaks one is what
-//! makes it say nothing, such as a handler that was to be running and never began.
+//! Whatever the server does on a connection is an observation and part of the transcript. A case is broken if it cannot
+//! test anything, for example because a handler that should be running never started.
 
 mod connection;
 mod reference;
@@ -25,12 +24,13 @@ use connection::Connection;
 use request::Outgoing;
 use server::Server;
 
-/// How long something that should happen may take. Only a server that does not do it uses it up.
+/// Timeout of an event that should happen. Only a server for which it does not happen uses it up.
 const HAPPENS_WITHIN: Duration = Duration::from_secs(3);
-/// How many looks have to find nothing for it to be silence, and how long each of them waits.
+/// A connection counts as silent after this many reads in which nothing came.
 const SILENT_LOOKS: u32 = 12;
+/// Timeout of each of those reads.
 const SILENT_LOOK: Duration = Duration::from_millis(10);
-/// Between two looks at something that cannot be waited for.
+/// Time between two checks of something that has no event to wait for.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 
 /// A client and the server under test.
@@ -46,7 +46,7 @@ impl Executor for Client<'_, '_> {
 
     fn step(&mut self, step: &HttpStep, is_labelled: bool) -> Answer {
         match step {
-            // It has been started with them.
+            // The server was started with these settings before the first step.
             HttpStep::Serve(_) => Ok(Observed::ok()),
             HttpStep::Connect(on) => self.connect(&on.connection),
             HttpStep::Send(step) => self.send(step),
@@ -147,7 +147,9 @@ impl<'s, 'r> Client<'s, 'r> {
         let until = Instant::now() + HAPPENS_WITHIN.min(self.run.left());
         while self.server.counted(key)? == 0 {
             if Instant::now() >= until {
-                return Err(Stop::Broken(format!("no handler has raised the counter `{key}`")));
+                return Err(Stop::Broken(format!(
+                    "no handler has incremented the counter `{key}`"
+                )));
             }
             thread::sleep(LOOK_EVERY);
         }
@@ -159,7 +161,7 @@ impl<'s, 'r> Client<'s, 'r> {
         loop {
             match Connection::open(self.server.address) {
                 Ok(_) if Instant::now() >= until => return Ok(Observed::ok()),
-                // It may have stood in the queue of a listener that is being closed. The next one is refused.
+                // The connection may have been in the queue of a listener that is being closed. The next is refused.
                 Ok(_) => thread::sleep(LOOK_EVERY),
                 Err(error) => return Ok(Observed::Word(errno::name(&error))),
             }

@@ -1,6 +1,6 @@
-//! Our HTTP server, on a thread of the case's own process.
+//! The reference's HTTP server, in a thread of the case's process.
 //!
-//! A thread, not a process: nothing has to be started, and it ends with the case whatever ends the case.
+//! A thread ends with the case, whatever ends the case. A process would have to be started and ended.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -22,7 +22,7 @@ impl Reference {
             .build()?;
         let server = {
             let _inside = runtime.enter();
-            // Faults of other families change nothing here.
+            // Faults of other families have no effect on HTTP.
             Server::start(listener, settings(serve), fault.and_then(HttpFault::named))?
         };
         thread::Builder::new()

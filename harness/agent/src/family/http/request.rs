@@ -1,9 +1,9 @@
-//! Steps' requests → bytes and lines of the transcript.
+//! Converts the requests of a `send` step into bytes and lines of the transcript.
 
 use reusespec_core::step::http::{self as step, Send};
 use reusespec_wire::http1::{Chunk, Request, RequestBody, RequestKind, Split, SplitError, SplitPoint};
 
-/// What is written, and what it asks for.
+/// The requests and raw bytes of a `send` step.
 pub(super) struct Outgoing {
     pub(super) requests: Vec<Request>,
     pub(super) raw: Vec<u8>,
@@ -40,7 +40,8 @@ impl Outgoing {
     }
 }
 
-/// Finds request lines in raw bytes that come in any pieces: the reader has to know of a HEAD.
+/// Finds request lines in raw bytes, which may be divided anywhere. The reader of replies needs the method, because a
+/// reply to HEAD has no content.
 #[derive(Default)]
 pub(super) struct RequestLines {
     line: Vec<u8>,

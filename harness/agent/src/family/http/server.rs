@@ -1,7 +1,7 @@
-//! The server under test, whatever it is: started, told things, asked for its counters.
+//! The server under test: starts it, changes its behaviour while it runs, and reads its counters.
 //!
-//! What it cannot do is known before it is started, from its profile and the steps: a case that needs more is
-//! `unsupported` and costs nothing.
+//! Its profile and the steps tell before the start whether it lacks something. Then the case is `unsupported` and no
+//! server is started.
 
 use std::net::SocketAddr;
 
@@ -16,44 +16,47 @@ use crate::listen_addr::ListenAddr;
 use crate::program::{Program, ProgramError};
 use crate::stop::Stop;
 
-enum Kin {
+enum Running {
     Reference(Reference),
     Adapter(Program),
     Server(Program),
-    /// It runs already: nobody can tell it anything.
+    /// A server that runs already. It cannot be controlled.
     Target,
 }
 
 pub(super) struct Server {
     /// Where it accepts connections.
     pub(super) address: SocketAddr,
-    kin: Kin,
+    running: Running,
 }
 
 impl Server {
-    /// Starts it at that address with the settings of the case, if it can do what the steps ask for.
+    /// Starts the server at this address with the settings of the case, if it offers what the steps need.
     pub(super) fn start(
         implementation: &Implementation,
         address: SocketAddr,
         steps: &[Step<HttpStep>],
     ) -> Result<Self, Stop> {
-        let serve = steps.iter().find_map(|step| match &step.action {
-            HttpStep::Serve(serve) => Some(serve),
-            _ => None,
+        let serve = steps.iter().find_map(|step| {
+            if let HttpStep::Serve(serve) = &step.action {
+                Some(serve)
+            } else {
+                None
+            }
         });
         match implementation {
             Implementation::Kernel => Err(Stop::Unsupported("the kernel has no HTTP server".to_owned())),
             Implementation::Reference { fault } => {
-                let kin = Reference::start(address, serve, fault.as_deref()).map(Kin::Reference);
-                let kin =
-                    kin.map_err(|error| Stop::Broken(format!("the server could not be started: {error}")))?;
-                Ok(Self { address, kin })
+                let running = Reference::start(address, serve, fault.as_deref()).map(Running::Reference);
+                let running = running
+                    .map_err(|error| Stop::Broken(format!("the server could not be started: {error}")))?;
+                Ok(Self { address, running })
             }
             Implementation::External(external) => {
                 let lack = needs(steps).find_map(|need| external.lacks(need));
                 lack.map_or(Ok(()), |reason| Err(Stop::Unsupported(reason)))?;
-                let kin = start(external, address, serve)?;
-                Ok(Self { address, kin })
+                let running = start(external, address, serve)?;
+                Ok(Self { address, running })
             }
             Implementation::Target(target) => Self::target(target, steps),
         }
@@ -61,35 +64,35 @@ impl Server {
 
     fn target(target: &Target, steps: &[Step<HttpStep>]) -> Result<Self, Stop> {
         if let Some(need) = needs(steps).next() {
-            let reason = format!("nobody can ask a server that runs already for `{need}`");
+            let reason = format!("a server that runs already cannot be asked for `{need}`");
             return Err(Stop::Unsupported(reason));
         }
         match target.at.parse().map_err(Stop::Broken)? {
             ListenAddr::Tcp(address) => Ok(Self {
                 address,
-                kin: Kin::Target,
+                running: Running::Target,
             }),
             ListenAddr::Unix(_) => Err(Stop::Unsupported("a target for HTTP is `host:port`".to_owned())),
         }
     }
 
     pub(super) fn control(&mut self, control: Control) -> Result<(), Stop> {
-        match &mut self.kin {
-            Kin::Reference(server) => {
+        match &mut self.running {
+            Running::Reference(server) => {
                 server.control(control);
                 Ok(())
             }
-            Kin::Adapter(program) => Ok(program.ask(&request(control))?),
-            Kin::Server(program) => Ok(program.control(control.name())?),
-            Kin::Target => Err(Stop::Unsupported("a target cannot be told anything".to_owned())),
+            Running::Adapter(program) => Ok(program.ask(&request(control))?),
+            Running::Server(program) => Ok(program.control(control.name())?),
+            Running::Target => Err(Stop::Unsupported("a target cannot be controlled".to_owned())),
         }
     }
 
     pub(super) fn counted(&mut self, key: &str) -> Result<u64, Stop> {
-        match &mut self.kin {
-            Kin::Reference(server) => Ok(server.counted(key)),
-            Kin::Adapter(program) => Ok(program.count(key)?),
-            Kin::Server(_) | Kin::Target => Err(Stop::Unsupported("it has no counters".to_owned())),
+        match &mut self.running {
+            Running::Reference(server) => Ok(server.counted(key)),
+            Running::Adapter(program) => Ok(program.count(key)?),
+            Running::Server(_) | Running::Target => Err(Stop::Unsupported("it has no counters".to_owned())),
         }
     }
 }
@@ -98,15 +101,15 @@ fn needs(steps: &[Step<HttpStep>]) -> impl Iterator<Item = &'static str> {
     steps.iter().flat_map(|step| step.action.properties().needs)
 }
 
-fn start(external: &External, address: SocketAddr, serve: Option<&Serve>) -> Result<Kin, ProgramError> {
+fn start(external: &External, address: SocketAddr, serve: Option<&Serve>) -> Result<Running, ProgramError> {
     let place = ListenAddr::Tcp(address);
     let (idle, requests) = serve.map_or((None, None), |serve| (serve.idle_ms, serve.requests_max));
     if external.kind == Kind::Server {
-        // Longer than any case where the scenario says nothing.
+        // The default is longer than any case.
         let idle = idle.unwrap_or(60_000).to_string();
         let requests = requests.unwrap_or(1000).to_string();
         let values = [("idle-ms", idle.as_str()), ("requests-max", requests.as_str())];
-        return Program::start(external, Some(&place), &values).map(Kin::Server);
+        return Program::start(external, Some(&place), &values).map(Running::Server);
     }
     let mut program = Program::start(external, None, &[])?;
     program.ask(&AdapterRequest::ServeHttp {
@@ -114,7 +117,7 @@ fn start(external: &External, address: SocketAddr, serve: Option<&Serve>) -> Res
         idle_ms: idle,
         requests_max: requests,
     })?;
-    Ok(Kin::Adapter(program))
+    Ok(Running::Adapter(program))
 }
 
 fn request(control: Control) -> AdapterRequest {

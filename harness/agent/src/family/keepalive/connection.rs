@@ -1,4 +1,4 @@
-//! Making connections and using them.
+//! Steps that make connections and use them.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -14,12 +14,12 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::{Answer, Connections, Stop, any};
 
-/// The port at the peer that connections go to. It answers on every one.
+/// The peer's port to which connections are made. The peer answers on every port.
 pub(super) const PEER_PORT: u16 = 7;
 /// The first port of the peer's own connections.
 const FIRST_DIAL_PORT: u16 = 40_000;
 const BACKLOG: i32 = 16;
-/// A handshake on a wire of one's own takes a millisecond, unless nobody is let run.
+/// Timeout of a handshake. It takes a millisecond on an idle machine.
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(5);
 
 pub(super) fn raw(family: IpVersion) -> io::Result<Socket> {
@@ -37,7 +37,7 @@ fn address_of(socket: &Socket) -> Result<SocketAddr, Stop> {
         .ok_or_else(|| Stop::Broken("a TCP socket has no internet address".to_owned()))
 }
 
-/// A socket that listens on a port of the kernel's choice.
+/// Makes the socket listen on a port of the kernel's choice.
 fn listening(socket: &Socket, at: std::net::IpAddr) -> io::Result<()> {
     socket.bind(&SocketAddr::new(at, 0).into())?;
     socket.listen(BACKLOG)
@@ -50,7 +50,7 @@ impl Connections<'_, '_> {
         Ok(Observed::ok())
     }
 
-    /// The socket an earlier `open` made, or a new one.
+    /// The socket that an earlier `open` created, or a new one.
     fn opened(&mut self, step: &Connect) -> Result<Socket, Stop> {
         match self.named.iter_mut().find(|named| named.name == step.socket) {
             Some(named) => named
@@ -114,10 +114,10 @@ impl Connections<'_, '_> {
 
     pub(super) fn accept(&mut self, step: &Accept) -> Answer {
         let first = |(listener, _): &(String, Option<Pair>)| *listener == step.socket;
-        let nobody = || Stop::Broken(format!("nobody has dialled `{}`", step.socket));
-        let place = self.dialled.iter().position(first).ok_or_else(nobody)?;
+        let not_dialled = || Stop::Broken(format!("no earlier step dialled `{}`", step.socket));
+        let place = self.dialled.iter().position(first).ok_or_else(not_dialled)?;
         let pair = self.dialled[place].1;
-        // Taken, but kept in its place: ports are counted by it.
+        // The entry stays, because the next port is derived from the number of entries.
         self.dialled[place].0.clear();
         let listener = self.socket(&step.socket)?;
         let socket = match step.by {
@@ -169,7 +169,7 @@ impl Connections<'_, '_> {
     }
 }
 
-/// One recv(2).
+/// Calls recv(2) once.
 pub(super) fn received(socket: &Socket) -> io::Result<Vec<u8>> {
     let mut buffer = [MaybeUninit::<u8>::uninit(); 4096];
     let count = socket.recv(&mut buffer)?;

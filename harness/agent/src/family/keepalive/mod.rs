@@ -1,7 +1,7 @@
-//! Executes the keepalive vocabulary, one case at a time.
+//! Executes the keepalive vocabulary.
 //!
-//! The peer and its wire exist only in cases that use them. What only waits is told to the loop, so that a
-//! hundred cases wait at once.
+//! The wire peer and its wire are created by the first step that uses them. Waits are reported to the agent loop, so
+//! that a hundred cases can wait at the same time.
 
 mod connection;
 mod end;
@@ -27,35 +27,35 @@ use crate::sandbox::lateness::{LatenessLog, LatenessProbe};
 use crate::stop::{Answer, Stop};
 pub(crate) use patience::turn;
 
-/// A socket of a case. Its connection outlives its descriptor, for the wire goes on showing it.
+/// A socket of a case. The wire still shows its connection after the socket is closed.
 struct Named {
     name: String,
     socket: Option<Socket>,
     pair: Option<Pair>,
 }
 
-/// The peer, and what watches the clock beside it.
+/// The wire peer, and the origins of times on its wire.
 struct Wire {
     peer: WirePeer,
-    /// Notes how late the machine is, as long as the wire is there.
+    /// Records how late timers fire on this machine, as long as the wire exists.
     _witness: LatenessProbe,
-    /// Times count from here or from the peer's last segment, whichever is later.
+    /// Times are counted from the last `mark` or from the peer's last segment, whichever is later.
     mark: Mark,
     /// When keepalive was last switched on.
     switched: Option<Mark>,
     waits: Waits,
 }
 
-/// What the scenario has waited for on purpose.
+/// The waits that the scenario asked for.
 #[derive(Clone, Copy, Default)]
 struct Waits {
     /// When the last wait ended.
     until: Duration,
-    /// How much longer than asked they took, all together.
+    /// By how much they exceeded the requested times, in total.
     over: Duration,
 }
 
-/// A moment that times may count from, and the waits before it.
+/// A moment from which times may be counted, and the waits before it.
 #[derive(Clone, Copy, Default)]
 struct Mark {
     at: Duration,
@@ -164,7 +164,7 @@ impl<'s, 'r> Connections<'s, 'r> {
         Ok(Observed::ok())
     }
 
-    /// The wire, made when it is first needed.
+    /// The wire. Creates it if it does not exist.
     fn wire(&mut self) -> Result<&mut Wire, Stop> {
         if self.wire.is_none() {
             self.run.sandbox.must_be_own("a wire")?;
@@ -187,7 +187,7 @@ impl<'s, 'r> Connections<'s, 'r> {
         Ok(self.wire.as_mut().expect("it was made above"))
     }
 
-    /// Notes that keepalive has been switched on just now, where that can be timed.
+    /// Records that keepalive was switched on at this moment, if there is a wire.
     fn note_switch(&mut self) {
         if let Some(wire) = &mut self.wire {
             wire.switched = Some(Mark {
@@ -220,7 +220,7 @@ impl<'s, 'r> Connections<'s, 'r> {
     }
 }
 
-/// An address of the family, to name it by.
+/// An address of the family, where an argument only selects the family.
 fn any(family: IpVersion) -> IpAddr {
     match family {
         IpVersion::Ipv4 => Ipv4Addr::LOCALHOST.into(),

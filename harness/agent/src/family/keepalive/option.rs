@@ -1,4 +1,4 @@
-//! Options set and read raw, with any length. An option this system does not have is `unsupported`.
+//! Steps on socket options and system controls. An option that this system does not have is `unsupported`.
 
 use std::io;
 use std::os::fd::AsRawFd;
@@ -34,7 +34,7 @@ fn known(option: RawOption) -> Result<(libc::c_int, libc::c_int), Stop> {
     number(option).ok_or_else(missing)
 }
 
-/// The value as an `int`, followed by zeroes, cut to `length`.
+/// Sets an option to the first `length` octets of the value as an `int`, followed by zeroes.
 fn set(socket: &Socket, (level, name): (libc::c_int, libc::c_int), value: i64, length: u8) -> io::Result<()> {
     let mut octets = vec![0; usize::from(length).max(4)];
     octets[..4].copy_from_slice(&(value as i32).to_ne_bytes());
@@ -75,7 +75,7 @@ fn get(socket: &Socket, (level, name): (libc::c_int, libc::c_int)) -> io::Result
     }
 }
 
-/// The pending error of a socket by its name; reading it clears it.
+/// The name of a socket's pending error. Reading the error clears it.
 pub(super) fn pending_error(socket: &Socket) -> io::Result<Option<String>> {
     let error = socket.take_error()?;
     Ok(error.map(|error| crate::errno::name(&error)))

@@ -1,4 +1,4 @@
-//! Keepalive set through the implementation under test.
+//! Steps that set keepalive through the implementation under test.
 
 use reusespec_core::Observed;
 use reusespec_core::protocol::Implementation;
@@ -17,7 +17,7 @@ impl Connections<'_, '_> {
                 "adapters have no keepalive calls yet".to_owned(),
             )),
             Implementation::Reference { fault } => {
-                // Faults of other families change nothing here.
+                // Faults of other families have no effect on keepalive.
                 let fault = fault.as_deref().and_then(KeepaliveFault::named);
                 Ok(Keepalive { fault })
             }

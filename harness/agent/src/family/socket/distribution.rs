@@ -1,7 +1,7 @@
-//! Who receives: many connections or datagrams, or one datagram to a group, sorted into classes.
+//! The steps `connect-many` and `send-to-group`: which sockets receive connections or datagrams.
 //!
-//! Counts differ from run to run, classes do not: with 64 sources and three sockets the chance that a fair
-//! hash leaves one out is below one in 10¹¹.
+//! The result is a class, such as `spread`, and no count, because counts differ between runs. With 64 sources and three
+//! sockets the probability that a fair hash leaves one socket out is below one in 10¹¹.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -14,12 +14,12 @@ use socket2::{SockAddr, Socket};
 use super::stream::{connect_within, readable_within};
 use super::{Answer, Sockets, Stop, open};
 
-/// How long one connection or datagram may take to arrive.
+/// Timeout for the arrival of one connection or datagram.
 const ARRIVES_WITHIN: Duration = Duration::from_millis(500);
-/// How long to look for a copy for a socket that may not get one, once one is known to have arrived.
+/// Timeout for a further copy of a datagram, after one copy has arrived.
 const COPY_WITHIN: Duration = Duration::from_millis(50);
 
-/// What became of one connection or datagram.
+/// The fate of one connection or datagram.
 #[derive(Clone, PartialEq, Eq)]
 enum Fate {
     Received(usize),
@@ -99,7 +99,7 @@ impl Sockets<'_, '_> {
     }
 }
 
-/// The local address of a source, where it is not left to the kernel.
+/// The local address of a source. `None` leaves it to the kernel.
 fn source(sources: Sources, to: SocketAddr, index: u32) -> Result<Option<SocketAddr>, Stop> {
     match (sources, to) {
         (Sources::Addresses, SocketAddr::V4(_)) => {
@@ -139,7 +139,7 @@ fn connection(to: SocketAddr, from: Option<SocketAddr>, listeners: &[&Socket]) -
         return Ok(Fate::Lost);
     };
     let (accepted, _) = listeners[index].accept()?;
-    // A reset leaves no TIME_WAIT that a later step could stumble over.
+    // A reset leaves no TIME_WAIT, which could disturb a later step.
     accepted.set_linger(Some(Duration::ZERO))?;
     Ok(Fate::Received(index))
 }
@@ -182,7 +182,7 @@ fn first_readable(sockets: &[&Socket]) -> io::Result<Option<usize>> {
     Ok(fds.iter().position(|fd| fd.any().unwrap_or(false)))
 }
 
-/// Sorts fates into a class. Receivers are known oldest first.
+/// Summarises fates as a class. The oldest receiver has index 0.
 fn classify(fates: &[Fate], receivers: usize, sources: Sources) -> String {
     let mut received: Vec<usize> = Vec::new();
     let mut trouble: Vec<String> = Vec::new();
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_become_classes() {
+    fn fates_are_summarised_as_a_class() {
         let to = Fate::Received;
         assert_eq!(class(&[to(2), to(2)], 3), "all to newest");
         assert_eq!(class(&[to(0), to(0)], 3), "all to oldest");
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn which_socket_a_single_source_reaches_is_chance() {
+    fn the_class_of_a_single_source_names_no_receiver() {
         let fates = [Fate::Received(2), Fate::Received(2)];
         assert_eq!(classify(&fates, 3, Sources::One), "all to one");
     }

@@ -1,4 +1,4 @@
-//! Ports the kernel chooses: the range used up, and ports of live sockets handed out again.
+//! Steps on ports that the kernel chooses: `fill-ephemeral` and `bind-many`.
 
 use std::collections::HashSet;
 
@@ -33,7 +33,7 @@ impl Sockets<'_, '_> {
         Ok(Observed::ok())
     }
 
-    /// Binds and keeps them all, so that every port handed out belongs to a live socket.
+    /// Keeps all sockets open, so that each port that the kernel has chosen belongs to a live socket.
     pub(super) fn bind_many(&mut self, step: &BindMany) -> Answer {
         let mut taken = HashSet::new();
         let mut twice = false;

@@ -1,4 +1,4 @@
-//! Making sockets: raw, or the way the implementation under test makes them.
+//! Steps that create and prepare sockets, by system calls or through the implementation under test.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -13,7 +13,7 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use super::{Answer, Sockets, Stop, options};
 
-/// A raw socket of a kind with its port-sharing options.
+/// Creates a socket of a kind and sets its port-sharing options.
 pub(super) fn raw(kind: Kind, options: Options) -> Result<Socket, Stop> {
     let domain = if kind.is_v6() { Domain::IPV6 } else { Domain::IPV4 };
     let (class, protocol) = if kind.is_tcp() {
@@ -100,7 +100,7 @@ impl Sockets<'_, '_> {
                 Err(Stop::Unsupported("adapters have no socket calls yet".to_owned()))
             }
             Implementation::Reference { fault } => {
-                // Faults of other families change nothing here.
+                // Faults of other families have no effect on sockets.
                 let fault = fault.as_deref().and_then(SocketFault::named);
                 Ok(reference::Sockets { fault })
             }

@@ -1,4 +1,4 @@
-//! Socket options by name, and their numbers here. An option this system does not have is `unsupported`.
+//! Steps on socket options. An option that this system does not have is `unsupported`.
 
 use std::io;
 use std::os::fd::AsRawFd;

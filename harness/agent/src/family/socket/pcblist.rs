@@ -1,12 +1,13 @@
-//! The BSDs' table of TCP sockets: the control `net.inet.tcp.pcblist`, as netstat(1) reads it.
+//! The BSDs' table of TCP sockets: the system control `net.inet.tcp.pcblist`, which netstat(1) reads.
 //!
-//! Both systems give out records that begin with their own length, and both have in them, somewhere, what in_pcb.h calls
-//! `struct in_endpoints`, and the state. Where differs from version to version: FreeBSD exports structures made for it,
-//! and leaves out the inner lengths where a socket is closed already, as one in TIME_WAIT is; DragonFly gives out its own
-//! kernel's structures, and counts states from another number since 2010. So the places are not written down here but
-//! learned: a connection of our own is brought from one state to the next, and whatever changes with it is its state.
-//! The price is a connection per case that looks at the table, and that a table in which this finds no single answer
-//! cannot be read at all.
+//! On both systems the table is a sequence of records that begin with their own length. Each record contains
+//! `struct in_endpoints` of in_pcb.h and the state. Their offsets differ between versions. FreeBSD exports structures
+//! made for this purpose, and omits the inner lengths of a socket that is already closed, such as one in TIME_WAIT.
+//! DragonFly exports its kernel's own structures, and since 2010 numbers the states differently.
+//!
+//! Therefore this module does not define the offsets but learns them: it brings a connection of its own from one state
+//! to the next and looks for the field that changes accordingly. That costs a connection in each case that reads the
+//! table. A table in which several offsets, or none, fit cannot be read.
 
 #![cfg(any(target_os = "freebsd", target_os = "dragonfly", test))]
 
@@ -20,17 +21,18 @@ use reusespec_core::step::socket::TcpState;
 #[cfg(not(target_os = "linux"))]
 pub(super) use learn::states;
 
-/// Offsets in `struct in_endpoints`: foreign port, local port, foreign and local address, an IPv4 one in the last of four
-/// words.
+/// Offsets in `struct in_endpoints`: foreign port, local port, foreign and local address, an IPv4 one in the last of
+/// four words.
 const LOCAL_PORT: usize = 2;
 const FOREIGN_ADDRESS: usize = 4;
 const LOCAL_ADDRESS: usize = 20;
 const ADDRESS_BYTES: usize = 16;
 
-/// What FreeBSD puts before and behind the records, `struct xinpgen`, is shorter than this, and no record is.
+/// FreeBSD puts a `struct xinpgen` before and after the records. It is shorter than this; no record is.
 const SHORTEST_RECORD: usize = 128;
 
-/// The order of states in tcp_fsm.h, which is 4.2BSD's; only the number of the first has changed.
+/// The states in the order of tcp_fsm.h, which is that of 4.2BSD. Only the number of the first differs between
+/// versions.
 const STATES: [TcpState; 10] = [
     TcpState::Listen,
     TcpState::SynSent,
@@ -44,7 +46,7 @@ const STATES: [TcpState; 10] = [
     TcpState::TimeWait,
 ];
 
-/// Where in a record things are.
+/// The offsets of fields in a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Layout {
     endpoints: usize,
@@ -53,10 +55,10 @@ struct Layout {
     first_state: u32,
 }
 
-/// A socket known to be in the table, by its own address and its peer's, and its state.
+/// A socket that is known to be in the table: its local address, its remote address and its state.
 type Known = (SocketAddr, SocketAddr, TcpState);
 
-/// The one layout by which each of the tables has the sockets known to have been in it.
+/// The one layout with which each table contains the sockets that are known to be in it.
 fn learned(tables: &[(Vec<u8>, Vec<Known>)]) -> Result<Layout, String> {
     let mut candidates: Option<Vec<Layout>> = None;
     for (table, known) in tables {
@@ -79,7 +81,7 @@ fn learned(tables: &[(Vec<u8>, Vec<Known>)]) -> Result<Layout, String> {
     }
 }
 
-/// The layouts by which this record is of that socket, in that state.
+/// The layouts with which this record describes that socket in that state.
 fn fitting(record: &[u8], local: SocketAddr, peer: SocketAddr, state: TcpState) -> Vec<Layout> {
     let number = position(state);
     let places = (0..record.len()).step_by(2).filter(|at| {
@@ -116,12 +118,12 @@ fn in_table(table: &[u8], layout: Layout, local: SocketAddr) -> Vec<TcpState> {
         .collect()
 }
 
-/// Whether the local port at this place, and the address that goes with it, are these.
+/// Whether the local port at this offset, and the address that belongs to it, are these.
 fn is_at(record: &[u8], at: usize, local: SocketAddr) -> bool {
     port(record, at) == Some(local.port()) && has_address(record, at - LOCAL_PORT + LOCAL_ADDRESS, local.ip())
 }
 
-/// 0.0.0.0 and :: look the same.
+/// 0.0.0.0 and :: have the same bytes.
 fn has_address(record: &[u8], at: usize, address: IpAddr) -> bool {
     let Some(found) = record.get(at..at + ADDRESS_BYTES) else {
         return false;

@@ -1,4 +1,4 @@
-//! The kernel's own table of TCP sockets: the proof that a socket is in the state a scenario needs.
+//! The step `await-state`: waits until the kernel's table of TCP sockets shows the state that a scenario needs.
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,7 +10,7 @@ use reusespec_core::step::socket::TcpState;
 
 use super::{Answer, Sockets, Stop};
 
-/// States change with the next segment; on loopback that is at once, under load a little later.
+/// Timeout of a change of state. States change with the next segment, which on loopback arrives at once.
 const CHANGES_WITHIN: Duration = Duration::from_secs(2);
 
 impl Sockets<'_, '_> {
@@ -27,13 +27,14 @@ impl Sockets<'_, '_> {
                     "no socket on {local} became {state:?}, seen: {states:?}"
                 )));
             }
-            // The table has no event to wait for.
+            // The kernel has no event for a change of the table.
             std::thread::sleep(Duration::from_micros(200));
         }
     }
 }
 
-/// States of all TCP sockets with this local address, from proc_net_tcp (Linux kernel documentation).
+/// The states of all TCP sockets with this local address, from /proc/self/net/tcp (Linux kernel documentation,
+/// proc_net_tcp).
 #[cfg(target_os = "linux")]
 fn states(local: SocketAddr) -> io::Result<Vec<TcpState>> {
     let path = if local.is_ipv4() {
@@ -55,7 +56,7 @@ fn states(local: SocketAddr) -> io::Result<Vec<TcpState>> {
     Ok(table.lines().skip(1).filter_map(state).collect())
 }
 
-/// An address as the table prints it: 32-bit words in the machine's byte order.
+/// An address as the table has it: 32-bit words in the machine's byte order.
 #[cfg(target_os = "linux")]
 fn in_table(address: SocketAddr) -> String {
     let bytes = match address {
@@ -70,7 +71,7 @@ fn in_table(address: SocketAddr) -> String {
     format!("{}:{:04X}", words.collect::<String>(), address.port())
 }
 
-/// The numbers of include/net/tcp_states.h.
+/// The state with this number in include/net/tcp_states.h.
 #[cfg(target_os = "linux")]
 fn numbered(number: u8) -> Option<TcpState> {
     Some(match number {
@@ -98,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_printed_as_the_kernel_prints_it() {
+    fn an_address_has_the_format_of_the_kernel_s_table() {
         let expected = if cfg!(target_endian = "little") {
             "0100007F:0FA1"
         } else {

@@ -1,4 +1,4 @@
-//! Using sockets: connect, accept, send, receive, shutdown, close. Every wait has an end.
+//! Steps that use sockets: connect, accept, send, receive, shutdown, close. Every wait has a timeout.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -12,8 +12,8 @@ use socket2::{SockAddr, Socket};
 
 use super::{Answer, Sockets, Stop};
 
-/// How long `receive` waits before it says `nothing`. Loopback delivers before `send` returns on Linux, and
-/// within a few ticks on the BSDs.
+/// Timeout of `receive`, after which `nothing` is observed. Loopback delivers before `send` returns on Linux, and
+/// within a few timer ticks on the BSDs.
 const NOTHING_AFTER: Duration = Duration::from_millis(100);
 
 /// Whether the socket becomes readable within the time.
@@ -29,18 +29,19 @@ pub(super) fn readable_within(socket: &Socket, time: Duration) -> io::Result<boo
     }
 }
 
-/// connect(2) that gives up. The time limit of sends is one of connects on Linux alone (socket(7), SO_SNDTIMEO).
+/// connect(2) with a timeout. SO_SNDTIMEO limits connect(2) only on Linux (socket(7)).
 pub(super) fn connect_within(socket: &Socket, to: &SockAddr, time: Duration) -> io::Result<()> {
     if cfg!(target_os = "linux") {
         socket.set_write_timeout(Some(time))?;
         return socket.connect(to);
     }
-    socket
-        .connect_timeout(to, time)
-        .map_err(|error| match error.kind() {
-            io::ErrorKind::TimedOut => io::Error::from_raw_os_error(libc::ETIMEDOUT),
-            _ => error,
-        })
+    socket.connect_timeout(to, time).map_err(|error| {
+        if error.kind() == io::ErrorKind::TimedOut {
+            io::Error::from_raw_os_error(libc::ETIMEDOUT)
+        } else {
+            error
+        }
+    })
 }
 
 impl Sockets<'_, '_> {
@@ -76,7 +77,7 @@ impl Sockets<'_, '_> {
     pub(super) fn receive(&mut self, name: &str) -> Answer {
         let named = self.named(name)?;
         if !readable_within(&named.socket, Duration::ZERO)? {
-            // The rest only waits, so another case may work meanwhile.
+            // The step only waits, so another case may run meanwhile.
             let socket = named.socket.try_clone()?;
             if !self
                 .run

@@ -1,4 +1,4 @@
-//! The step `sysctl`: sets a system control of the case's own namespace or guest.
+//! The step `sysctl`: sets a system control of the case's own network namespace or guest.
 
 use std::io;
 

@@ -1,4 +1,5 @@
-//! A TCP connection brought to TIME_WAIT on a chosen side, and proven to be there.
+//! The step `time-wait`: brings a TCP connection to TIME_WAIT on a chosen side, and checks the state in the kernel's
+//! table.
 
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use super::{Answer, Sockets, Stop, open};
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(2);
 
 impl Sockets<'_, '_> {
-    /// The side that closes first keeps the TIME_WAIT (RFC 9293 §3.6); its local address is `at`.
+    /// The side that closes first ends in TIME_WAIT (RFC 9293 §3.6). Its local address is `at`.
     pub(super) fn time_wait(&mut self, step: &TimeWait) -> Answer {
         let kind = if step.at.address.is_ipv6() {
             Kind::Tcp6
@@ -52,11 +53,11 @@ impl Sockets<'_, '_> {
     }
 }
 
-/// Closes one end, waits until the other has seen it, and closes that too when it goes out of scope.
+/// Closes one end, waits until the other has received its FIN, and shuts that one down too.
 fn close_in_order(first: Socket, second: &Socket) -> Result<(), Stop> {
     drop(first);
     if readable_within(second, HANDSHAKE_WITHIN)? {
-        // The caller's socket closes when the step ends; shutting it down sends its FIN now.
+        // The caller closes this socket only when the step ends. Shutting it down sends its FIN now.
         second.shutdown(std::net::Shutdown::Both)?;
         Ok(())
     } else {

@@ -1,4 +1,4 @@
-//! What the application behind a web server says: answers as they should be, and as some applications give them.
+//! The answers of the application behind a web server: valid ones, and the invalid ones that some applications give.
 
 use reusespec_core::step::fastcgi::Answering;
 use reusespec_wire::fastcgi::{CONTENT_LEN_MAX, Kind, RawRecord, Stream, VERSION};
@@ -6,25 +6,22 @@ use reusespec_wire::fastcgi::{CONTENT_LEN_MAX, Kind, RawRecord, Stream, VERSION}
 use super::record::Open;
 
 const HEAD: &[u8] = b"Status: 200 OK\r\nContent-Type: text/plain\r\n\r\n";
-/// The body of every answer, or its end.
+/// The body of each answer. A long body ends with it.
 pub(super) const BODY: &[u8] = b"hello";
-/// Bytes before it in a long one.
+/// The number of bytes before it in a long body.
 const LONG_BYTES: usize = 200_000;
-/// What is written to STDERR.
+/// The content of STDERR records.
 const COMPLAINT: &[u8] = b"a problem\n";
-/// Bytes of padding where there is some: not zero, so that one who reads them is caught.
+/// Padding. Its bytes are not zero, so that the test detects a web server that reads them.
 const PADDING: [u8; 7] = [0xa5; 7];
 
-/// Whether a request has come so far that it is answered.
+/// Whether enough of the request has come for it to be answered.
 pub(super) fn is_due(open: &Open, answer: Answering) -> bool {
-    match answer {
-        Answering::Never => false,
-        Answering::Early => open.params_ended,
-        _ => open.params_ended && open.stdin_ended,
-    }
+    let is_complete = open.stdin_ended || answer == Answering::Early;
+    open.params_ended && is_complete && answer != Answering::Never
 }
 
-/// Whether the connection ends behind the answer, whatever the web server has asked for.
+/// Whether the application closes the connection after the answer, whatever the web server has asked for.
 pub(super) fn closes(answer: Answering) -> bool {
     matches!(answer, Answering::Closing | Answering::CutOff)
 }
@@ -36,14 +33,16 @@ pub(super) fn response(id: u16, answer: Answering) -> Vec<u8> {
         answer,
         bytes: Vec::new(),
     };
-    match answer {
-        Answering::Overloaded | Answering::CantMpxConn | Answering::UnknownRole => {}
-        Answering::CutOff => {
-            records.stream(Stream::Stdout, HEAD);
-            records.stream(Stream::Stdout, &BODY[..3]);
-            return records.bytes;
-        }
-        _ => records.streams(),
+    if answer == Answering::CutOff {
+        records.stream(Stream::Stdout, HEAD);
+        records.stream(Stream::Stdout, &BODY[..3]);
+        return records.bytes;
+    }
+    if !matches!(
+        answer,
+        Answering::Overloaded | Answering::CantMpxConn | Answering::UnknownRole
+    ) {
+        records.streams();
     }
     records.end();
     if answer == Answering::Stray {
@@ -73,10 +72,12 @@ impl Records {
             0
         };
         let response = [HEAD, &vec![b'x'; filler], BODY].concat();
-        let longest = match self.answer {
-            Answering::InPieces => 1,
-            Answering::Complaining => HEAD.len() + 2,
-            _ => CONTENT_LEN_MAX,
+        let longest = if self.answer == Answering::InPieces {
+            1
+        } else if complains {
+            HEAD.len() + 2
+        } else {
+            CONTENT_LEN_MAX
         };
         for content in response.chunks(longest) {
             self.stream(Stream::Stdout, content);
@@ -91,12 +92,14 @@ impl Records {
     /// END_REQUEST (§5.5): appStatus, protocolStatus.
     fn end(&mut self) {
         let app_status = u8::from(self.answer == Answering::Failing);
-        let protocol_status = match self.answer {
-            Answering::CantMpxConn => 1,
-            Answering::Overloaded => 2,
-            Answering::UnknownRole => 3,
-            _ => 0,
-        };
+        // The statuses 1, 2 and 3; 0 is FCGI_REQUEST_COMPLETE.
+        let refusals = [
+            Answering::CantMpxConn,
+            Answering::Overloaded,
+            Answering::UnknownRole,
+        ];
+        let refusal = (1..).zip(refusals).find(|(_, refusal)| *refusal == self.answer);
+        let protocol_status = refusal.map_or(0, |(status, _)| status);
         self.append(Kind::EndRequest, &[0, 0, 0, app_status, protocol_status, 0, 0, 0]);
     }
 
@@ -106,10 +109,11 @@ impl Records {
 
     fn append(&mut self, kind: Kind, content: &[u8]) {
         let mut record = RawRecord::new(kind, self.id, content);
-        match self.answer {
-            Answering::Padded => record.padding = PADDING.to_vec(),
-            Answering::OtherVersion => record.version = VERSION + 1,
-            _ => {}
+        if self.answer == Answering::Padded {
+            record.padding = PADDING.to_vec();
+        }
+        if self.answer == Answering::OtherVersion {
+            record.version = VERSION + 1;
         }
         record.append_to(&mut self.bytes);
     }

@@ -1,10 +1,10 @@
-//! What a web server has sent, summed up, and where it broke the protocol.
+//! A summary of what a web server has sent, and its violations of the protocol.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use reusespec_wire::fastcgi::{PairDecoder, Record, Repr, Stream};
 
-/// More than any web server sends in one PARAMS stream.
+/// Limit of one PARAMS stream in bytes. No web server sends more.
 const PARAMS_MAX: usize = 1 << 20;
 
 /// The web server's use of the protocol so far.
@@ -38,12 +38,12 @@ pub(super) struct Open {
 pub(super) type Requests = BTreeMap<u16, Open>;
 
 impl Log {
-    /// How many requests have been received, PARAMS and all.
+    /// The number of requests whose PARAMS have been received.
     pub(super) fn requests(&self) -> usize {
         self.requests
     }
 
-    /// Whether a request has been given up.
+    /// Whether the web server has given up a request.
     pub(super) fn is_given_up(&self) -> bool {
         self.aborts + self.abandoned > 0
     }
@@ -52,12 +52,12 @@ impl Log {
         self.connections += 1;
     }
 
-    /// The web server has closed a connection on which these requests had not been answered.
+    /// Counts the requests that were not answered when the web server closed their connection.
     pub(super) fn closed(&mut self, unanswered: usize) {
         self.abandoned += unanswered;
     }
 
-    /// Takes a record; returns the id of the request it belongs to, if there is one to look at.
+    /// Adds a record. Returns the id of the active request whose stream the record belongs to.
     pub(super) fn take(&mut self, record: &Record<&[u8]>, requests: &mut Requests) -> Option<u16> {
         let id = record.id();
         match Repr::parse(record) {
@@ -94,7 +94,9 @@ impl Log {
                         self.stdin_bytes += content.len() as u64;
                         open.stdin_ended |= content.is_empty();
                     }
-                    _ => self.mistake("a stream no Responder has"),
+                    Stream::Data | Stream::Stdout | Stream::Stderr => {
+                        self.mistake("a stream no Responder has");
+                    }
                 }
                 Some(id)
             }
@@ -140,7 +142,7 @@ impl Log {
         self.mistakes.insert(what.to_owned());
     }
 
-    /// The sum, a line a thing.
+    /// The summary, a line for each aspect.
     pub(super) fn lines(&self) -> Vec<String> {
         let words = |words: Vec<String>| {
             if words.is_empty() {

@@ -1,7 +1,7 @@
-//! The application behind a web server: it answers as it has been told and writes down what it is sent.
+//! The application behind a web server. It gives the configured answer and records what it receives.
 //!
-//! A thread a connection, because a web server may open any number of them and each only waits. They end with the
-//! connection, and with the process of the case at the latest.
+//! Each connection has a thread, because a web server may open any number of connections and each thread only waits. A
+//! thread ends with its connection, or with the process of the case.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -36,7 +36,7 @@ impl Upstream {
         Ok(upstream)
     }
 
-    /// What has been recorded so far.
+    /// The summary so far.
     pub(super) fn record(&self) -> MutexGuard<'_, Log> {
         locked(&self.log)
     }
@@ -55,7 +55,7 @@ fn serve(mut socket: TcpStream, answer: Answering, log: &Mutex<Log>) {
     let mut closing = false;
     while let Ok(len @ 1..) = socket.read(&mut buffer) {
         if !connected {
-            // A connection on which nothing is ever said, such as a probe of health, is none of the protocol's.
+            // A connection without any bytes, such as a health check, is not counted.
             connected = true;
             locked(log).connected();
         }
@@ -77,7 +77,7 @@ fn serve(mut socket: TcpStream, answer: Answering, log: &Mutex<Log>) {
             }
         }
         if closing {
-            // The rest of an early answered request is still read, so that the end is no reset.
+            // The rest of a request that was answered early is still read. Otherwise the kernel would send RST.
             let _ = socket.shutdown(Shutdown::Write);
         }
     }

@@ -1,6 +1,6 @@
-//! A visitor of the web server: one HTTP/1.1 request on a connection of its own.
+//! A client of the web server: one HTTP/1.1 request on a new connection.
 //!
-//! Only what is needed to see whether the application's answer came through, whole and with nothing added.
+//! It observes only whether the application's answer arrived completely and unchanged.
 
 use std::io::{ErrorKind, Read, Write};
 use std::time::{Duration, Instant};
@@ -13,14 +13,14 @@ use super::answer::BODY;
 use crate::listen_addr::{Connected, ListenAddr};
 use crate::stop::Stop;
 
-/// How long a web server may take for anything.
+/// Timeout of the web server for a connection, and for each read and write.
 const WITHIN: Duration = Duration::from_secs(3);
-/// Bytes of a body that are looked at: more than any application behind a web server sends here.
+/// Limit of the body in bytes. The application behind the web server sends less.
 const BODY_KEPT_MAX: usize = 1 << 20;
-/// How often is looked whether a request has arrived behind the web server.
+/// Time between two checks whether the request has reached the application.
 const POLL: Duration = Duration::from_millis(1);
 
-/// Makes a request. Returns the status and whether the application's body came, or what happened instead.
+/// Makes a request. Returns the status and whether the application's body came, or the error.
 pub(super) fn visit(at: &ListenAddr, step: &Visit, has_arrived: impl Fn() -> bool) -> Result<String, Stop> {
     let Connected { mut socket, is_reset } = at.connect(WITHIN)?;
     if is_reset {
@@ -87,7 +87,7 @@ fn answer(socket: &mut Socket) -> String {
             return "no end of the answer".to_owned();
         }
     };
-    // A content that lasts until the end is whole only at an orderly one.
+    // Content that lasts until the end of the connection is complete only if the connection ends with FIN.
     let is_cut = is_reset && reader.point() == ReplyPoint::InUnboundedBody;
     let tail = reader.finish();
     match (reader.next_response(), tail) {
@@ -99,7 +99,7 @@ fn answer(socket: &mut Socket) -> String {
     }
 }
 
-/// The status, and the application's body if it is there.
+/// The status, and the application's body if the response contains it.
 fn words(response: &Response) -> String {
     let status = response.code();
     let body = response.body.kept();

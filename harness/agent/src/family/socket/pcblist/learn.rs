@@ -1,4 +1,4 @@
-//! A connection of our own, looked at in the kernel's table in two of its states.
+//! Learns the layout of the kernel's table from a connection of the agent's own in two of its states.
 
 use std::cell::OnceCell;
 use std::io;
@@ -11,18 +11,18 @@ use socket2::SockRef;
 
 use super::{Known, Layout, in_table, learned};
 
-/// For a FIN to arrive on loopback.
+/// Timeout for a FIN on loopback.
 const ARRIVES_WITHIN: Duration = Duration::from_secs(2);
 
 thread_local! {
-    /// Cases have one thread that asks.
+    /// One thread of a case reads the table.
     static LAYOUT: OnceCell<Layout> = const { OnceCell::new() };
 }
 
-/// States of all TCP sockets with this local address.
+/// The states of all TCP sockets with this local address.
 ///
 /// # Errors
-/// When the kernel refuses its table, or nothing in it follows the states of a connection of ours.
+/// If the kernel refuses the table, or no field in it follows the states of the connection.
 pub(in crate::family::socket) fn states(local: SocketAddr) -> io::Result<Vec<TcpState>> {
     let layout = LAYOUT.with(|known| match known.get() {
         Some(layout) => Ok(*layout),
@@ -35,7 +35,7 @@ fn learn() -> io::Result<Layout> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let client = TcpStream::connect(listener.local_addr()?)?;
     let (server, _) = listener.accept()?;
-    // What is left of it would be a TIME_WAIT.
+    // A reset leaves no TIME_WAIT.
     SockRef::from(&server).set_linger(Some(Duration::ZERO))?;
     let (here, there) = (client.local_addr()?, server.local_addr()?);
     let known = |client, server| -> Vec<Known> { vec![(here, there, client), (there, here, server)] };
@@ -47,7 +47,7 @@ fn learn() -> io::Result<Layout> {
         match learned(&[open.clone(), (table()?, half_closed.clone())]) {
             Ok(layout) => return Ok(layout),
             Err(error) if Instant::now() >= deadline => return Err(io::Error::other(error)),
-            // The table has no event to wait for.
+            // The kernel has no event for a change of the table.
             Err(_) => sleep(Duration::from_millis(1)),
         }
     }
@@ -56,7 +56,7 @@ fn learn() -> io::Result<Layout> {
 fn table() -> io::Result<Vec<u8>> {
     let name = c"net.inet.tcp.pcblist";
     let mut length = 0;
-    // SAFETY: without a place for the value the kernel writes only its length.
+    // SAFETY: the pointer for the value is null, so the kernel writes only the length.
     nix::Error::result(unsafe {
         libc::sysctlbyname(
             name.as_ptr(),
@@ -67,7 +67,7 @@ fn table() -> io::Result<Vec<u8>> {
         )
     })?;
     let mut table = vec![0u8; length];
-    // SAFETY: the kernel writes at most `length` bytes, which is the room there is. It announces more than there are.
+    // SAFETY: the kernel writes at most `length` bytes, the size of the buffer. The announced length is an upper bound.
     nix::Error::result(unsafe {
         libc::sysctlbyname(
             name.as_ptr(),

@@ -2,14 +2,14 @@
 
 use super::*;
 
-/// What differs between kernels.
+/// The differences between kernels.
 #[derive(Clone, Copy)]
 struct Kernel {
     endpoints: usize,
     state: usize,
     first_state: u32,
     length: usize,
-    /// The bytes of a `struct xinpgen` before and behind the records; none on DragonFly.
+    /// The size of the `struct xinpgen` before and after the records. DragonFly has none.
     generation: usize,
 }
 
@@ -28,7 +28,7 @@ const DRAGONFLY: Kernel = Kernel {
     generation: 0,
 };
 
-/// What stands in the rest of a record: the same in all, small numbers and large ones, some of which are states too.
+/// The rest of a record: small and large numbers, some of which are equal to states, the same in all records.
 fn filling(at: usize) -> u8 {
     if at.is_multiple_of(4) {
         (at / 4 % 12) as u8
@@ -77,7 +77,7 @@ fn address(text: &str) -> SocketAddr {
     text.parse().unwrap()
 }
 
-/// A connection in two of its states, and somebody else's listener beside it.
+/// A connection in two of its states, and an unrelated listener.
 fn lesson(kernel: Kernel) -> [(Vec<u8>, Vec<Known>); 2] {
     let (here, there) = (address("127.0.0.1:50123"), address("127.0.0.1:50124"));
     let other = (address("0.0.0.0:22"), address("0.0.0.0:0"), TcpState::Listen);
@@ -92,14 +92,14 @@ fn lesson(kernel: Kernel) -> [(Vec<u8>, Vec<Known>); 2] {
 }
 
 #[test]
-fn the_places_are_learned_whatever_the_kernel() {
+fn the_layout_of_each_kernel_is_learned() {
     for kernel in [FREEBSD_14, DRAGONFLY] {
         assert_eq!(learned(&lesson(kernel)), Ok(kernel.layout()));
     }
 }
 
 #[test]
-fn states_are_found_by_local_address_and_of_both_families() {
+fn states_are_found_by_local_address_in_both_families() {
     for kernel in [FREEBSD_14, DRAGONFLY] {
         let (v4, v6) = (address("127.0.0.1:4001"), address("[::1]:4001"));
         let table = kernel.table(&[
@@ -115,9 +115,9 @@ fn states_are_found_by_local_address_and_of_both_families() {
 }
 
 #[test]
-fn a_table_in_which_nothing_follows_the_connection_is_not_read() {
+fn a_table_that_does_not_follow_the_connection_is_not_read() {
     let mut lesson = lesson(DRAGONFLY);
-    // The second look shows what the first did: the FIN has not arrived.
+    // The second table equals the first: the FIN has not arrived.
     lesson[1].0 = lesson[0].0.clone();
     assert_eq!(
         learned(&lesson).unwrap_err(),
@@ -126,7 +126,7 @@ fn a_table_in_which_nothing_follows_the_connection_is_not_read() {
 }
 
 #[test]
-fn a_cut_table_has_no_other_sockets_than_the_whole_and_an_empty_one_none() {
+fn a_truncated_table_has_no_additional_sockets() {
     let whole = lesson(FREEBSD_14)[0].0.clone();
     let seen = |table| in_table(table, FREEBSD_14.layout(), address("127.0.0.1:50123"));
     let all = seen(&whole);
