@@ -6,10 +6,11 @@
 mod connection;
 mod end;
 mod option;
-mod patience;
 mod resent;
 mod schedule;
+mod wait;
 mod watch;
+mod wheel;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -24,7 +25,7 @@ use socket2::Socket;
 use crate::case_run::CaseRun;
 use crate::peer::{Config, PeerError, WirePeer};
 use crate::sandbox::lateness::{LatenessLog, LatenessProbe};
-pub(crate) use patience::turn;
+pub(crate) use wheel::turn;
 
 /// Why a step has no result.
 #[derive(Debug)]
@@ -156,7 +157,7 @@ impl Connections<'_, '_> {
 
     fn step(&mut self, step: &KeepaliveStep) -> Answer {
         if self.run.virtual_time && self.wire.is_some() {
-            patience::wait_for_a_spoke();
+            wheel::wait_for_a_spoke();
         }
         match step {
             KeepaliveStep::Open(step) => self.open(step),
@@ -223,7 +224,7 @@ impl Connections<'_, '_> {
             };
             let peer = WirePeer::start(config)?;
             if self.run.virtual_time {
-                patience::wait_for_a_whole_turn()?;
+                wheel::wait_for_a_whole_turn()?;
             }
             self.wire = Some(Wire {
                 peer,
