@@ -1,7 +1,7 @@
-//! What this machine's clocks are worth: the kernel's tick, how late short sleeps end, and what waking up costs.
+//! Calibrates this machine's clocks: the kernel's tick, the lateness of short sleeps, and the processor time of a wake-up.
 //!
-//! Measured once when the agent starts, under whatever load there is. It costs about 70 ms a start; the bounds
-//! of every claim about time follow from it, and so does how many cases may wait at once (`serve::crowd`).
+//! The agent measures once, when it starts, under the load that there is. This takes about 70 ms. The bounds of every
+//! claim about time follow from it, and so does the number of cases that may wait at once (`serve::crowd`).
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,17 +13,17 @@ use reusespec_core::timing::Timers;
 const SLEEPS: u32 = 250;
 const SLEEP: Duration = Duration::from_micros(200);
 
-/// Asks to be let run before ordinary processes, so that a busy machine is heard less in what is measured.
-/// Only root is given that; everybody else is measured as late as they are. A guest has no other processes, and the
-/// threads of its kernel that deliver segments would have to wait for cases.
+/// Raises the priority of this process, so that a busy machine delays it less. Without root it keeps its priority.
+///
+/// Not for guests: they run no other processes, and cases would delay the kernel threads that deliver segments.
 pub(crate) fn ask_for_precedence() {
-    /// Half way from ordinary to first (setpriority(2)).
+    /// Half way from the default, 0, to the highest priority, -20 (setpriority(2)).
     const NICE: libc::c_int = -10;
     // SAFETY: setpriority(2) touches no memory of ours; a refusal changes nothing.
     let _ = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICE) };
 }
 
-/// Measures. The second is the time of a processor that one wake-up takes.
+/// Returns the clocks, and the processor time of one wake-up.
 pub(crate) fn calibrate() -> (Timing, Duration) {
     let late = |_| {
         let begun = Instant::now();
@@ -47,13 +47,13 @@ pub(crate) fn calibrate() -> (Timing, Duration) {
     (timing, wake_up)
 }
 
-/// The time that this process has had a processor.
+/// The processor time of this process.
 fn computed() -> Duration {
     let time = clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID);
     time.map_or(Duration::ZERO, Duration::from)
 }
 
-/// The coarse clock advances once a tick (clock_getres(2)).
+/// The kernel's tick in microseconds: the resolution of the coarse clock (clock_getres(2)).
 #[cfg(target_os = "linux")]
 pub(crate) fn tick_us() -> u64 {
     let resolution = nix::time::clock_getres(nix::time::ClockId::CLOCK_MONOTONIC_COARSE);
@@ -61,7 +61,7 @@ pub(crate) fn tick_us() -> u64 {
     u64::try_from(tick.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// The second number of `kern.clockrate`, a struct clockinfo of five ints, is the tick (clocks(7)).
+/// The kernel's tick in microseconds: the second number of `kern.clockrate`, a struct clockinfo of five ints (clocks(7)).
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn tick_us() -> u64 {
     let mut clockinfo = [0 as libc::c_int; 5];
