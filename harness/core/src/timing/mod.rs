@@ -152,15 +152,14 @@ impl Tolerance {
     pub fn bounds(&self, moment: Moment) -> Option<Bounds> {
         let due = self.schedule.due(moment)?;
         let tick = self.timing.tick();
-        let slack: i64 = self
-            .schedule
-            .timers(moment)
-            .into_iter()
-            .map(|wait| self.timing.slack_us(wait))
+        let timers = self.schedule.timers(moment);
+        let slack: i64 = timers
+            .iter()
+            .map(|(wait, times)| self.timing.slack_us(*wait).saturating_mul(i64::from(*times)))
             .sum();
-        let timers = self.schedule.timers(moment).len();
-        let lateness = signed(u128::from(self.lateness_us(timers)));
-        let timers = signed(timers as u128);
+        let count: u64 = timers.iter().map(|(_, times)| u64::from(*times)).sum();
+        let lateness = signed(self.lateness_us(count).into());
+        let timers = signed(count.into());
         let due_us = signed(due.as_micros());
         Some(Bounds {
             due_us,
@@ -172,12 +171,12 @@ impl Tolerance {
 
     /// The lateness of n timers, one after the other: n × lateness, at most a quarter of the shortest wait, so that the
     /// bounds of two moments do not meet.
-    fn lateness_us(&self, timers: usize) -> u64 {
+    fn lateness_us(&self, timers: u64) -> u64 {
         let one = self.timing.lateness_us;
         let most = self
             .a_quarter()
             .map_or(u64::MAX, |quarter| quarter.as_micros() as u64);
-        one.saturating_mul(timers as u64).min(most.max(one))
+        one.saturating_mul(timers).min(most.max(one))
     }
 
     /// The same tolerance for times since an origin with this lateness.

@@ -123,21 +123,21 @@ impl Schedule {
             Moment::After(time) => Some(time),
             Moment::Probe(1) => self.idle,
             Moment::Probe(number) => Some(self.idle? + self.interval? * number.saturating_sub(1)),
-            Moment::ScheduleEnd => self.due(Moment::Probe(self.count? + 1)),
+            Moment::ScheduleEnd => self.due(Moment::Probe(self.count?.saturating_add(1))),
         }
     }
 
-    /// The kernel's timers that run one after the other until the moment.
-    pub fn timers(&self, moment: Moment) -> Vec<Duration> {
+    /// The kernel's timers that run one after the other until the moment: their lengths, and how often each runs.
+    pub fn timers(&self, moment: Moment) -> Vec<(Duration, u32)> {
         match moment {
-            Moment::Origin => vec![Duration::ZERO],
-            Moment::After(time) => vec![time],
-            Moment::Probe(number) => self
-                .idle
-                .into_iter()
-                .chain(self.interval.into_iter().cycle().take(number as usize - 1))
-                .collect(),
-            Moment::ScheduleEnd => self.timers(Moment::Probe(self.count.unwrap_or(0) + 1)),
+            Moment::Origin => vec![(Duration::ZERO, 1)],
+            Moment::After(time) => vec![(time, 1)],
+            Moment::Probe(number) => {
+                let idle = self.idle.map(|idle| (idle, 1));
+                let intervals = self.interval.map(|interval| (interval, number.saturating_sub(1)));
+                idle.into_iter().chain(intervals).collect()
+            }
+            Moment::ScheduleEnd => self.timers(Moment::Probe(self.count.unwrap_or(0).saturating_add(1))),
         }
     }
 
@@ -259,7 +259,11 @@ mod tests {
         };
         assert_eq!(schedule.due(Moment::Probe(3)), Some(Duration::from_secs(4)));
         assert_eq!(schedule.due(Moment::ScheduleEnd), Some(Duration::from_secs(5)));
-        assert_eq!(schedule.timers(Moment::ScheduleEnd).len(), 4);
+        let seconds = Duration::from_secs;
+        assert_eq!(
+            schedule.timers(Moment::ScheduleEnd),
+            [(seconds(2), 1), (seconds(1), 3)]
+        );
     }
 
     #[test]
