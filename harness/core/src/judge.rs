@@ -105,6 +105,24 @@ pub struct Judgement {
     pub reason: Option<String>,
 }
 
+impl Judgement {
+    fn without_claims(key: &CaseKey, verdict: Verdict, reason: &str) -> Self {
+        Self {
+            key: key.clone(),
+            verdict,
+            claims: Vec::new(),
+            observed: Vec::new(),
+            reason: Some(reason.to_owned()),
+        }
+    }
+
+    /// A case that a late machine made `broken`.
+    pub(crate) fn too_late(key: &CaseKey, TooLate(late_us): TooLate) -> Self {
+        let reason = format!("the machine was {} ms late", late_us.div_ceil(1000));
+        Self::without_claims(key, Verdict::Broken, &reason)
+    }
+}
+
 /// Judges what became of one case.
 ///
 /// `timing` is what the platform measured about its clocks, `deviations` are those of the platform and the
@@ -118,13 +136,7 @@ pub fn judge(
     timing: &Timing,
     deviations: &[Deviation],
 ) -> Judgement {
-    let without_claims = |verdict, reason: &str| Judgement {
-        key: key.clone(),
-        verdict,
-        claims: Vec::new(),
-        observed: Vec::new(),
-        reason: Some(reason.to_owned()),
-    };
+    let without_claims = |verdict, reason: &str| Judgement::without_claims(key, verdict, reason);
     let observed = match outcome {
         Outcome::Unsupported(reason) => return without_claims(Verdict::Unsupported, reason),
         Outcome::Broken(reason) => return without_claims(Verdict::Broken, reason),
@@ -138,22 +150,16 @@ pub fn judge(
         exact: case.is_some_and(|case| case.requires(VIRTUAL_TIME)),
     };
     let mut observed = observed.clone();
-    let too_late = |TooLate(late_us): TooLate| {
-        let reason = format!("the machine was {} ms late", late_us.div_ceil(1000));
-        without_claims(Verdict::Broken, &reason)
-    };
     for observation in &mut observed {
-        if let Observed::Timed(timed) = &mut observation.seen
-            && let Err(late) = timed.normalise(&tolerance(&observation.label))
-        {
-            return too_late(late);
+        if let Observed::Timed(timed) = &mut observation.seen {
+            timed.normalise(&tolerance(&observation.label));
         }
     }
     let mut claims = Vec::new();
     for claim in scenario.claims.iter().filter(|claim| applies(claim, key, system)) {
         match judge_claim(scenario, claim, &observed, system, &tolerance, deviations) {
             Ok(result) => claims.push(result),
-            Err(late) => return too_late(late),
+            Err(late) => return Judgement::too_late(key, late),
         }
     }
     let broken_musts = claims

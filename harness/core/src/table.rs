@@ -12,7 +12,9 @@ use std::fmt;
 
 use crate::case::CaseKey;
 use crate::judge::{Judgement, Verdict};
+use crate::observation::Observed;
 use crate::scenario::Scenario;
+use crate::timing::TooLate;
 
 const KERNELS: &str = "kernels   ";
 const GAP: &str = "  ";
@@ -189,6 +191,46 @@ impl Table {
                 .zip(&key.values)
                 .all(|(cell, (_, value))| cell == value)
         })
+    }
+}
+
+/// Makes a case `broken` if its row is not the reviewed one and a punctual machine may have shown the reviewed one.
+///
+/// Judging comes first: a must-claim that fails has already taken the lateness into account, and its case stays `fail`.
+/// Without a reviewed row the case is broken if its own cells are ambiguous.
+pub fn break_if_late(scenario: &Scenario, reviewed: Option<&Table>, judgement: &mut Judgement) {
+    match judgement.verdict {
+        Verdict::Pass | Verdict::Deviates => {}
+        Verdict::Fail | Verdict::Unsupported | Verdict::Broken => return,
+    }
+    let now = Table::of_run(scenario, &[judgement], "");
+    let row = &now.rows[0];
+    let was = reviewed.and_then(|reviewed| now.row_in(reviewed, &judgement.key));
+    if was == Some(row) {
+        return;
+    }
+    let doubts = || {
+        judgement
+            .observed
+            .iter()
+            .filter_map(|observation| match &observation.seen {
+                Observed::Timed(timed) => Some((&observation.label, &timed.doubt)),
+                Observed::Word(_) | Observed::Number(_) | Observed::Transcript(_) | Observed::NotReached => {
+                    None
+                }
+            })
+    };
+    let is_explained = |((label, is), was): ((&String, &String), &String)| {
+        is == was || doubts().any(|(doubted, doubt)| doubted == label && doubt.admits(was))
+    };
+    let in_doubt = doubts().any(|(_, doubt)| doubt.any_cell)
+        || match was {
+            Some(was) => now.columns.iter().zip(row).zip(was).all(is_explained),
+            None => doubts().any(|(_, doubt)| doubt.rounding),
+        };
+    if in_doubt {
+        let late_us = doubts().map(|(_, doubt)| doubt.late_us).max().unwrap_or_default();
+        *judgement = Judgement::too_late(&judgement.key, TooLate(late_us));
     }
 }
 

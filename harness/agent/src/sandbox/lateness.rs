@@ -1,13 +1,16 @@
-//! How late this machine let things happen: the witnesses that say whether a late time is the kernel's doing.
+//! Measures how late this machine's timers fire, so that a late time can be told from a late kernel.
 //!
-//! Each case with a wire has a thread on each of two processors that waits again and again, by a receive timeout: the
-//! kernel keeps it with the same coarse timers as those of TCP and runs it where it runs those. How late it
-//! wakes up is how late the kernel's timers were, and on top of that how late the thread was let run. One thread
-//! cannot tell the two apart, many can: the least late of those due at about the same moment on the same
-//! processor is near the kernel's own lateness, if below it. The other bound is that of a machine that stood still,
-//! maybe from the moment a witness last looked: what was due was late by that whole wait and by what the latest witness
-//! was late. So all cases write what they saw on one [`LatenessLog`]. The price is paid by a case alone: it takes its own wait
-//! for a processor for the kernel's, and a machine that stood still between two looks of its witnesses was not seen to.
+//! Each case with a wire has a probe thread on each of two processors. A thread waits again and again with a receive
+//! timeout, which the kernel keeps with the same coarse timers as those of TCP, and on the same processor. It wakes up
+//! late by the lateness of the timer plus the time it waits for the processor. All cases share one [`LatenessLog`], which
+//! derives two bounds of the timer's lateness:
+//!
+//! - The lower bound is the smallest lateness of the threads that were due at about the same time on the same processor.
+//! - The upper bound is the largest lateness of all threads. If one woke up later than a timer may fire, the machine may
+//!   have stalled since the thread began to wait, so its whole wait counts too.
+//!
+//! Both are weaker for a case that runs alone: the lower bound then includes its own wait for the processor, and a stall
+//! between two waits of its threads goes unnoticed.
 
 use std::io::Read;
 use std::os::unix::net::UnixStream;
@@ -21,34 +24,34 @@ use reusespec_core::timing::Lateness;
 use crate::clocks;
 use crate::peer::now;
 
+/// The shortest wait of a probe thread.
 pub(crate) const WAIT: Duration = Duration::from_millis(50);
-/// Waits due within the same stretch of time share an entry of the board.
+/// Waits due within the same stretch of time share an entry of the log.
 const STRETCH: Duration = Duration::from_millis(10);
-/// Entries are used again after two minutes, far beyond any wait of a case in real time.
+/// Number of entries. They are reused after two minutes, which no case of real time takes.
 const STRETCHES: usize = 12_000;
-/// Processors with entries of their own; further ones share those of the first.
+/// Number of processors with entries of their own. Further ones share them.
 const PROCESSORS: usize = 8;
-/// No coarse timer of some fifty milliseconds goes off later by itself, in ticks: one that did not had no still machine
-/// behind it, or nothing could be told apart on any machine.
+/// A 50 ms timer fires at most this many ticks late on an idle machine. A larger delay means that the machine stalled.
 const PUNCTUAL_TICKS: u64 = 3;
-/// Processors that one case watches; the cases beside it watch the others.
+/// Number of processors that one case watches. Concurrent cases watch the others.
 const WATCHED: usize = 2;
 
-/// What witnesses of all cases saw, in memory shared between the loop and the processes it forks.
+/// The lateness that the threads of all cases have measured, in memory shared by the agent loop and its case processes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LatenessLog {
-    /// By processor and stretch: the number of the stretch in the upper half, and in the lower one the
-    /// microseconds of the least late wait, counted down from the largest number.
+    /// The smallest lateness by processor and stretch. The upper 32 bits hold the number of the stretch, the lower ones
+    /// `u32::MAX` minus the microseconds, so that `fetch_max` keeps the smallest lateness of the newest stretch.
     least: &'static [AtomicU64],
-    /// The same of what something due then was late at most, counted up.
+    /// The largest lateness in the same form, with the microseconds themselves.
     most: &'static [AtomicU64],
 }
 
 impl LatenessLog {
-    /// An empty board. It lives as long as the process and those forked from it.
+    /// An empty log. It is never unmapped, and is shared with all processes forked later.
     ///
     /// # Errors
-    /// Where the kernel has no 1.5 MB of addresses left.
+    /// If the kernel cannot map 1.5 MB.
     pub(crate) fn new() -> io::Result<Self> {
         let (access, kind) = (
             libc::PROT_READ | libc::PROT_WRITE,
@@ -76,7 +79,7 @@ impl LatenessLog {
         Ok(Self { least, most })
     }
 
-    /// Notes that a wait due at this time of day ended so much later, and how late another may have been at most.
+    /// Notes a wait that was due at this time of day: its lateness, and the upper bound of that of other timers.
     fn note(self, processor: usize, due: Duration, late: Duration, at_most: Duration) {
         let us = |time: Duration| u32::try_from(time.as_micros()).unwrap_or(u32::MAX);
         let stretch = stretch(due);
@@ -86,7 +89,7 @@ impl LatenessLog {
         }
     }
 
-    /// How late the machine was at the worst moment between two times of day.
+    /// The bounds of the lateness at the worst moment between two times of day.
     pub(crate) fn lateness(self, from: Duration, to: Duration) -> Lateness {
         let (first, last) = (stretch(from), stretch(to));
         let first = first.max(last.saturating_sub(STRETCHES as u64 - 1));
@@ -106,20 +109,19 @@ impl LatenessLog {
     }
 }
 
-/// Where the entry of a stretch is.
+/// The index of an entry.
 fn place(processor: usize, stretch: u64) -> usize {
     processor % PROCESSORS * STRETCHES + stretch as usize % STRETCHES
 }
 
-/// Which stretch of time it is: 32 bits of hundredths of a second are more than a year.
+/// The number of the stretch that a time of day is in. Its 32 bits of 10 ms wrap after more than a year.
 fn stretch(at: Duration) -> u64 {
     (at.as_millis() / STRETCH.as_millis()) as u64 & u64::from(u32::MAX)
 }
 
-/// Has this thread run, and so the kernel keep the timers of its waits, on one processor, the next of those there
-/// are: a thread that wanders between asking where it is and waiting would vouch for the wrong one.
+/// Pins this thread to one of the allowed processors, chosen by `place`, and returns its number.
 ///
-/// Returns its number.
+/// The kernel keeps the timers of its waits there too. A thread that migrated would log for the wrong processor.
 #[cfg(target_os = "linux")]
 fn settle(place: usize) -> usize {
     use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
@@ -132,7 +134,7 @@ fn settle(place: usize) -> usize {
         return 0;
     };
     let mut one = CpuSet::new();
-    // Where it may not be held it wanders, and what it says is as good as it was.
+    // A thread that may not be pinned still measures, though perhaps for another processor.
     let _ = one.set(processor).and_then(|()| sched_setaffinity(itself, &one));
     processor
 }
@@ -142,34 +144,34 @@ fn settle(_: usize) -> usize {
     0
 }
 
-/// How long a witness waits each time. A case of hours runs where idle time is skipped, and what it costs there is
-/// each wait: a ten-thousandth of such a case tells its moments apart as well.
+/// The length of a thread's wait: 1/10 000 of the case, at least [`WAIT`]. A case of hours runs in virtual time, where
+/// each wait costs real time, and 1/10 000 of it is fine enough to distinguish its moments.
 fn wait(case: Duration) -> Duration {
     WAIT.max(case / 10_000)
 }
 
-/// The running witnesses of a case. They end when this is dropped, at the end of their waits.
+/// The running probe threads of a case. After it is dropped they exit at the end of their waits.
 #[derive(Debug)]
 pub(crate) struct LatenessProbe {
-    /// Ends the threads by its end.
+    /// The threads run while this exists.
     _alive: Arc<()>,
 }
 
 impl LatenessProbe {
-    /// Starts them for a case that may take so long: the more there are, the longer each waits.
+    /// Starts the threads for a case that may take `case`. Each waits longer if there are more of them.
     pub(crate) fn start(lateness_log: LatenessLog, case: Duration) -> io::Result<Self> {
         let processors = thread::available_parallelism().map_or(1, usize::from);
-        let witnesses = processors.min(WATCHED);
-        let wait = wait(case) * witnesses as u32;
+        let threads = processors.min(WATCHED);
+        let wait = wait(case) * threads as u32;
         let punctual = Duration::from_micros(PUNCTUAL_TICKS * clocks::tick_us());
         let alive = Arc::new(());
         let process = std::process::id() as usize;
-        for place in 0..witnesses {
+        for place in 0..threads {
             let watched = Arc::downgrade(&alive);
             let (waiting, silent) = UnixStream::pair()?;
             waiting.set_read_timeout(Some(wait))?;
             thread::Builder::new().spawn(move || {
-                // Its other end says nothing, but has to be there.
+                // The other end never sends, but must stay open for the receive to time out.
                 let _silent = silent;
                 let processor = settle(process + place);
                 while watched.strong_count() > 0 {
@@ -189,7 +191,8 @@ impl LatenessProbe {
     }
 }
 
-/// How late at most something may have been that was due while a witness waited.
+/// Upper bound of the lateness of a timer that was due during a wait. `punctual` is the largest lateness of a timer on
+/// an idle machine.
 fn at_most(took: Duration, wait: Duration, punctual: Duration) -> Duration {
     let late = took.saturating_sub(wait);
     if late > punctual { took } else { late }
@@ -207,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_that_stood_still_may_have_done_so_since_the_last_look() {
+    fn a_stall_may_have_begun_with_the_wait() {
         let [late, punctual] = [140, 58].map(Duration::from_millis);
         let ticks = Duration::from_millis(12);
         assert_eq!(at_most(late, WAIT, ticks), late);
@@ -215,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn the_kernel_is_as_late_as_the_least_late_of_those_due_together_and_no_later_than_the_latest() {
+    fn the_bounds_are_the_smallest_lateness_of_a_stretch_and_the_largest_of_all() {
         let lateness_log = LatenessLog::new().unwrap();
         late(lateness_log, 0, 100 * SECOND, 30);
         late(lateness_log, 0, 100 * SECOND, 3);
@@ -232,13 +235,13 @@ mod tests {
     }
 
     #[test]
-    fn a_case_of_seconds_is_watched_closely_and_one_of_hours_is_not() {
+    fn a_case_of_hours_has_longer_waits_than_one_of_seconds() {
         assert_eq!(wait(60 * SECOND), WAIT);
         assert_eq!(wait(9_000 * SECOND), Duration::from_millis(900));
     }
 
     #[test]
-    fn an_entry_used_again_has_forgotten_what_it_said() {
+    fn a_reused_entry_does_not_count_for_its_old_stretch() {
         let lateness_log = LatenessLog::new().unwrap();
         let again = STRETCH * STRETCHES as u32;
         late(lateness_log, 0, 5 * SECOND, 1000);

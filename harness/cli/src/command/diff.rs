@@ -3,13 +3,11 @@
 //! Nothing is run: what a table does not know is counted, not guessed. The word on why is a claim's: one that is for
 //! one of the two systems and not for the other says since when, and where that is written.
 
-mod phase;
 mod side;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use reusespec_core::protocol::VIRTUAL_TIME;
 use reusespec_core::system::KNOWN_SYSTEMS;
 use reusespec_core::table::Table;
 use reusespec_core::{Case, Claim, Family, Scenario};
@@ -146,7 +144,7 @@ fn compare(
                 cells(column, sides, [a, b], out)?;
             }
         }
-        why(scenario, case, sides, [a, b], out)?;
+        why(scenario, case, sides, out)?;
     }
     Ok(())
 }
@@ -171,13 +169,7 @@ fn cells(column: &str, sides: &[Side; 2], cells: [&String; 2], out: &mut impl Wr
 }
 
 /// The claims that are for one of the systems only and speak of this case.
-fn why(
-    scenario: &Scenario,
-    case: &Case,
-    sides: &[Side; 2],
-    rows: [&[String]; 2],
-    out: &mut impl Write,
-) -> io::Result<()> {
+fn why(scenario: &Scenario, case: &Case, sides: &[Side; 2], out: &mut impl Write) -> io::Result<()> {
     let is_for = |claim: &Claim, side: &Side| {
         claim.on.is_empty() || claim.on.iter().any(|range| range.contains(&side.system))
     };
@@ -204,11 +196,7 @@ fn why(
     if found {
         return Ok(());
     }
-    let word = match case.requires(VIRTUAL_TIME) && phase::apart(rows) {
-        true => phase::WORD,
-        false => "no source is known",
-    };
-    writeln!(out, "        why: {word}")
+    writeln!(out, "        why: no source is known")
 }
 
 /// A scenario's sources are for all systems; those that begin with one that is on neither side explain nothing here.

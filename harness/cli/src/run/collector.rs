@@ -11,7 +11,7 @@ use std::time::Duration;
 use reusespec_core::judge::{judge, stale_deviations};
 use reusespec_core::protocol::{Finished, Hello};
 use reusespec_core::system::{kernel_name, kernel_names};
-use reusespec_core::table::{Comparison, Scope, Table};
+use reusespec_core::table::{Comparison, Scope, Table, break_if_late};
 use reusespec_core::{CaseKey, Deviation, Judgement, Outcome, System, Timing};
 
 use super::{HOST, Platform, Settings, reviewed_as, snapshot_keys};
@@ -123,19 +123,22 @@ impl<'c, 'l> Collector<'c, 'l> {
             .hello
             .as_ref()
             .map_or(&Timing::UNKNOWN, |hello| &hello.timing);
+        let reviewed = self.snapshot(portion);
+        let table = reviewed.as_ref().map(|(table, _)| table);
         let cases: Vec<_> = portion
             .cases
             .iter()
             .filter_map(|case| {
                 let (outcome, elapsed) = self.outcomes.get(&case.key)?;
-                let judgement = judge(scenario, &case.key, outcome, &system, timing, deviations);
+                let mut judgement = judge(scenario, &case.key, outcome, &system, timing, deviations);
+                break_if_late(scenario, table, &mut judgement);
                 Some((judgement, *elapsed))
             })
             .collect();
         let judgements: Vec<&Judgement> = cases.iter().map(|(judgement, _)| judgement).collect();
         let stale = stale_deviations(scenario, &judgements, &system, deviations);
         let stale = stale.into_iter().cloned().collect();
-        let (comparison, snapshot) = self.compare(portion, &judgements);
+        let (comparison, snapshot) = self.compare(portion, &judgements, reviewed);
         ScenarioResult {
             scenario,
             platform: &self.platform.name,
@@ -164,15 +167,9 @@ impl<'c, 'l> Collector<'c, 'l> {
         reviewed_as(&self.kernel(), release)
     }
 
-    /// How the table relates to the reviewed one, and where that is.
-    fn compare(&self, portion: &Portion<'_>, judgements: &[&Judgement]) -> (Comparison, Option<PathBuf>) {
+    /// The reviewed table and its file.
+    fn snapshot(&self, portion: &Portion<'_>) -> Option<(Table, PathBuf)> {
         let scenario = portion.scenario;
-        let varies =
-            |(found, _): &(&implementations::Implementation, _)| found.profile.varies_in(&scenario.id);
-        if self.profiled.as_ref().is_some_and(varies) {
-            return (Comparison::Same, None);
-        }
-        let table = Table::of_run(scenario, judgements, &self.reviewed());
         let kernels = self
             .hello
             .as_ref()
@@ -183,9 +180,25 @@ impl<'c, 'l> Collector<'c, 'l> {
         };
         let keys = snapshot_keys(&kernels, &names, own_implementation(scenario));
         let root = self.settings.root;
-        let (old, path) = find_snapshot(root, &scenario.id, &keys)
+        find_snapshot(root, &scenario.id, &keys)
             .map(|(key, table)| (table, snapshot_path(root, &scenario.id, &key)))
-            .unzip();
+    }
+
+    /// Compares the run with the reviewed table; also returns that table's file.
+    fn compare(
+        &self,
+        portion: &Portion<'_>,
+        judgements: &[&Judgement],
+        reviewed: Option<(Table, PathBuf)>,
+    ) -> (Comparison, Option<PathBuf>) {
+        let scenario = portion.scenario;
+        let varies =
+            |(found, _): &(&implementations::Implementation, _)| found.profile.varies_in(&scenario.id);
+        if self.profiled.as_ref().is_some_and(varies) {
+            return (Comparison::Same, None);
+        }
+        let table = Table::of_run(scenario, judgements, &self.reviewed());
+        let (old, path) = reviewed.unzip();
         let whole = portion.cases.len() == scenario.cases.len();
         let scope = if whole {
             Scope::AllCases

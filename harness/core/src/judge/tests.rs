@@ -1,6 +1,7 @@
 //! Outcomes to verdicts, with and without times.
 
 use super::*;
+use crate::table::{Table, break_if_late};
 use crate::timing::Lateness;
 
 const TEXT: &str = r#"
@@ -243,4 +244,81 @@ fn an_outcome_is_wrong_only_where_no_machine_so_late_could_have_made_it() {
     };
     assert_eq!(alive(0), Verdict::Fail);
     assert_eq!(alive(900_000), Verdict::Broken);
+}
+
+const PROBED: &str = r#"
+title = "t"
+why = "w"
+source = ["rfc9293 3.8.4"]
+steps = [
+  { connect = { socket = "c" } },
+  { set-raw = { socket = "c", option = "TCP_KEEPIDLE", value = 1 } },
+  { set-raw = { socket = "c", option = "TCP_KEEPINTVL", value = 7 } },
+  { await-probes = { socket = "c", count = 1, within = "4s", label = "probe" } },
+]
+"#;
+
+/// Compares a watch that no claim judges with a reviewed cell.
+fn review(reviewed: Option<&str>, outcome: &str, probes_ms: &[i64], most_late_ms: u64) -> String {
+    let scenario = Scenario::parse("keepalive/t", "t.toml", PROBED.as_bytes()).unwrap();
+    let table = reviewed.map(|cell| {
+        let text = format!("scenario  keepalive/t\nkernels   linux-6.18\n\nprobe\n{cell}\n");
+        Table::parse(&text).unwrap()
+    });
+    let seen = Observed::Timed(crate::Timed {
+        outcome: outcome.to_owned(),
+        probes_us: probes_ms.iter().map(|ms| ms * 1000).collect(),
+        late: Lateness {
+            least_us: 0,
+            most_us: most_late_ms * 1000,
+        },
+        ..crate::Timed::default()
+    });
+    let outcome = Outcome::Observed(vec![Observation {
+        label: "probe".to_owned(),
+        seen,
+    }]);
+    let key = &scenario.cases[0].key;
+    let mut judgement = judge(&scenario, key, &outcome, &linux(), &Timing::UNKNOWN, &[]);
+    break_if_late(&scenario, table.as_ref(), &mut judgement);
+    let seen = judgement.observed.first().map(|each| each.seen.to_string());
+    judgement.reason.or(seen).unwrap()
+}
+
+#[test]
+fn a_row_that_lateness_explains_is_broken_and_not_changed() {
+    let reviewed = Some("ok, 1 probe at about 2.0 s");
+    assert_eq!(
+        review(reviewed, "too few", &[], 251),
+        "the machine was 251 ms late"
+    );
+    assert_eq!(review(reviewed, "ok", &[2_300], 60), "the machine was 60 ms late");
+}
+
+#[test]
+fn a_row_that_lateness_does_not_explain_stays() {
+    let reviewed = Some("ok, 1 probe at about 2.0 s");
+    assert_eq!(review(reviewed, "too few", &[], 40), "too few, no probe");
+    assert_eq!(review(reviewed, "ok", &[2_300], 40), "ok, 1 probe at about 2.5 s");
+}
+
+#[test]
+fn a_row_as_reviewed_stays_however_late_the_machine_was() {
+    let reviewed = "ok, 1 probe at about 2.0 s";
+    assert_eq!(review(Some(reviewed), "ok", &[2_010], 900), reviewed);
+}
+
+#[test]
+fn a_row_without_a_reviewed_one_is_broken_if_its_own_cell_is_ambiguous() {
+    assert_eq!(review(None, "ok", &[2_300], 60), "the machine was 60 ms late");
+    assert_eq!(review(None, "ok", &[2_300], 40), "ok, 1 probe at about 2.5 s");
+    assert_eq!(review(None, "ok", &[1_010], 60), "ok, 1 probe at idle-end");
+}
+
+#[test]
+fn a_failed_must_claim_stays_failed_on_a_late_machine() {
+    let scenario = Scenario::parse("keepalive/t", "t.toml", TIMED.as_bytes()).unwrap();
+    let mut judgement = check_timed(5_150_000, 10_000, 260_000);
+    break_if_late(&scenario, None, &mut judgement);
+    assert_eq!(judgement.verdict, Verdict::Fail);
 }

@@ -1,16 +1,16 @@
-//! When things should happen, when they did, and how exactly that can be told.
+//! Compares the times of events with the times at which they are due.
 //!
 //! | module | owns |
 //! |---|---|
-//! | this one | what a platform measured about its clocks, and how late its timers may be |
+//! | this one | a platform's clocks, the tolerance that follows from them, and the bounds of a moment |
 //! | [`schedule`] | idle, interval and count of a case's steps, and the moments they name |
-//! | [`timed`] | what was seen, and its normal form in snapshots |
-//! | [`timed_expectation`] | what a claim expects, and the margin left |
-//! | [`timeline`] | expected and seen side by side, for reports |
+//! | [`timed`] | what a watch saw, and its cell in the snapshot |
+//! | [`timed_expectation`] | what a claim expects, and the margin inside the bounds |
+//! | [`timeline`] | expected and seen times side by side, for reports |
 //!
-//! A scenario never says how late is too late. A bound follows from the tick and the timers of the kernel, and
-//! from the lateness that the agent measured when it started; the price is that one and the same time can be
-//! right on a slow guest and wrong on this machine, which is why every report shows the margin.
+//! A scenario states no tolerance. Bounds follow from the kernel's tick, from the way it keeps timers, and from the
+//! lateness that the agent measured when it started. So the same time can be right on a slow guest and wrong on a fast
+//! machine. That is why every report shows the margin.
 
 pub mod schedule;
 pub mod timed;
@@ -25,67 +25,73 @@ pub use schedule::{Moment, Schedule};
 pub use timed::{Answer, Timed, TooLate};
 pub use timed_expectation::TimedExpectation;
 
-/// What a platform found out about its clocks.
+/// The clocks of a platform, as its agent measured them at its start.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Timing {
-    /// The tick of the kernel's coarse timers.
+    /// The tick of the kernel's coarse timers, in microseconds.
     pub tick_us: u64,
     /// How the kernel keeps coarse timers.
     pub timers: Timers,
-    /// The most that one of some hundred short sleeps was late at the start.
+    /// The largest lateness of some hundred short sleeps, in microseconds.
     pub lateness_us: u64,
 }
 
-/// How late things were while a case was watched: two answers, and the truth lies between them.
+/// Lower and upper bound of the lateness of the kernel's timers during a watch, in microseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Lateness {
-    /// By the least late of the waits due together, at the worst moment: so late the kernel's timers were at least.
+    /// Lower bound: the smallest lateness among the probes' waits that were due together, at the worst moment.
     pub least_us: u64,
-    /// By the latest of all waits, and by the whole of one that was late beyond what a timer may be.
+    /// Upper bound: the largest lateness of all waits. A wait that was later than a timer may be counts as a whole,
+    /// because the machine may have stalled at its beginning.
     pub most_us: u64,
 }
 
-/// How a kernel keeps the timers of TCP.
+/// How a kernel rounds the timers of TCP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Timers {
-    /// Levels of 64 buckets, each level eight times as coarse as the one before (Linux kernel/time/timer.c).
+    /// Up to a multiple of a bucket: levels of 64 buckets, each 8 times as coarse as the one before (Linux
+    /// kernel/time/timer.c).
     Wheel,
     /// To the tick (DragonFly callout(9)).
     Ticks,
-    /// To the tick, or up to a sixteenth of their length later, so that several can go off together (FreeBSD
-    /// kern/kern_timeout.c callout_when, with the 5 percent of kern.timecounter.alloweddeviation).
+    /// To the tick, or up to 1/16 of their length later, so that several fire together (FreeBSD kern/kern_timeout.c
+    /// callout_when, with the 5 percent of kern.timecounter.alloweddeviation).
     Together,
 }
 
 impl Timing {
-    /// Of a platform that never said hello: nothing is judged by it.
+    /// Stands in for a platform whose agent did not start. Nothing is judged by it.
     pub const UNKNOWN: Self = Self {
         tick_us: 10_000,
         timers: Timers::Ticks,
         lateness_us: 0,
     };
 
-    /// The tick as a difference of times.
+    /// The tick in microseconds, signed as differences of times are.
     pub(crate) fn tick(&self) -> i64 {
         signed(u128::from(self.tick_us.max(1)))
     }
 
-    /// The whole ticks in a time, in seconds. A case that begins amid a tick has the same wherever in its tick a step was done.
+    /// A time in seconds, rounded down to a whole tick: where in its tick a step ran makes no difference.
     fn seconds_gone(&self, us: i64) -> String {
         format!("{:.3}", (us - us.rem_euclid(self.tick())) as f64 / 1e6)
     }
 
-    /// How late a timer of this length may go off by the kernel's own rules.
+    /// How late a timer of this length may fire by the kernel's own rules, in microseconds:
+    ///
+    /// - `Ticks`: 2 ticks
+    /// - `Together`: 2 ticks + length / 16
+    /// - `Wheel`: 1 tick + bucket, where the bucket is 8ⁿ ticks for a length of 63 × 8ⁿ⁻¹ to 63 × 8ⁿ ticks
     pub fn slack_us(&self, wait: Duration) -> i64 {
         let tick = self.tick();
         match self.timers {
             Timers::Ticks => 2 * tick,
             Timers::Together => 2 * tick + signed(wait.as_micros() / 16),
             Timers::Wheel => {
-                // LVL_SIZE is 64, LVL_CLK_SHIFT 3: level n begins at 63 << 3(n-1) ticks and counts in 8^n.
+                // LVL_SIZE is 64 and LVL_CLK_SHIFT is 3: level n begins at 63 << 3(n-1) ticks.
                 let ticks = wait.as_micros() / u128::from(self.tick_us.max(1));
                 let mut bucket = 1;
                 let mut beyond = 63;
@@ -99,76 +105,81 @@ impl Timing {
     }
 }
 
-/// Microseconds that fit: nothing here lasts 292 000 years.
+/// Microseconds as a signed number, which holds 292 000 years.
 pub(crate) fn signed(us: u128) -> i64 {
     i64::try_from(us).unwrap_or(i64::MAX)
 }
 
-/// What times are measured against in one case.
+/// What follows for the times of one case: its schedule, and how far from it a time may be.
 #[derive(Clone, Debug)]
 pub struct Tolerance {
     /// The platform's clocks.
     pub timing: Timing,
-    /// The schedule the case sets, as far as its steps say.
+    /// The schedule that the case's steps set.
     pub schedule: Schedule,
-    /// How late the origin may be: times counted from it are too small by up to that.
+    /// Upper bound of the origin's lateness. If the origin was recorded late by d, every time measured from it may be
+    /// too small by up to d.
     pub origin_late_us: u64,
-    /// Whether times are given as they are: the case is only ever seen in virtual time.
+    /// Whether cells show times to the tick, because the case requires virtual time.
     pub exact: bool,
 }
 
-/// The earliest and the latest that something due at a moment may be seen, counted from the origin.
+/// The earliest and the latest time at which an event due at a moment counts as on time, in microseconds since the
+/// origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// When it is due.
+    /// When the event is due.
     pub due_us: i64,
-    /// Not before.
+    /// The first time inside the bounds.
     pub earliest_us: i64,
-    /// Not after.
+    /// The last time inside the bounds.
     pub latest_us: i64,
 }
 
 impl Bounds {
-    /// How far inside the bounds a time is; negative outside.
+    /// The distance of a time from the nearer bound; negative outside.
     pub fn margin_us(&self, seen_us: i64) -> i64 {
         (seen_us - self.earliest_us).min(self.latest_us - seen_us)
     }
 }
 
 impl Tolerance {
-    /// The bounds of a moment; `None` where the steps do not say when it is.
+    /// The bounds of a moment; `None` if the steps do not say when it is due. For n timers that run one after the other
+    /// until then:
+    ///
+    /// - earliest = due − (n + 1) ticks − lateness of the origin
+    /// - latest = due + sum of the timers' [slack](Timing::slack_us) + 1 tick + n × lateness
     pub fn bounds(&self, moment: Moment) -> Option<Bounds> {
         let due = self.schedule.due(moment)?;
         let tick = self.timing.tick();
-        let slack: i64 = self
-            .schedule
-            .timers(moment)
-            .into_iter()
-            .map(|wait| self.timing.slack_us(wait))
+        let timers = self.schedule.timers(moment);
+        let slack: i64 = timers
+            .iter()
+            .map(|(wait, times)| self.timing.slack_us(*wait).saturating_mul(i64::from(*times)))
             .sum();
-        let timers = self.schedule.timers(moment).len();
-        let lateness = signed(u128::from(self.lateness_us(timers)));
-        let timers = signed(timers as u128);
+        let count: u64 = timers.iter().map(|(_, times)| u64::from(*times)).sum();
+        let lateness = signed(self.lateness_us(count).into());
+        let timers = signed(count.into());
         let due_us = signed(due.as_micros());
         Some(Bounds {
             due_us,
-            // The kernel counts in ticks, and the one that has begun counts as a whole one.
+            // The kernel counts in ticks and takes the current one for a whole one.
             earliest_us: due_us - (timers + 1) * tick - signed(self.origin_late_us.into()),
             latest_us: due_us + slack + tick + lateness,
         })
     }
 
-    /// How late so many timers, one after the other, may make things: each adds its own lateness, as long as one
-    /// moment cannot be taken for the next.
-    fn lateness_us(&self, timers: usize) -> u64 {
+    /// The lateness of n timers, one after the other: n × lateness, at most a quarter of the shortest wait, so that the
+    /// bounds of two moments do not meet.
+    fn lateness_us(&self, timers: u64) -> u64 {
         let one = self.timing.lateness_us;
         let most = self
             .a_quarter()
             .map_or(u64::MAX, |quarter| quarter.as_micros() as u64);
-        one.saturating_mul(timers as u64).min(most.max(one))
+        one.saturating_mul(timers).min(most.max(one))
     }
 
-    /// The ruler for times that are counted from an origin so late.
+    /// The same tolerance for times since an origin with this lateness.
     #[must_use]
     pub fn with_origin_lateness(&self, late_us: u64) -> Self {
         Self {
@@ -177,7 +188,7 @@ impl Tolerance {
         }
     }
 
-    /// The ruler of a machine that was so late.
+    /// The same tolerance with at least this lateness.
     #[must_use]
     pub fn at_least(&self, late_us: u64) -> Self {
         let mut tolerance = self.clone();
@@ -185,44 +196,43 @@ impl Tolerance {
         tolerance
     }
 
-    /// What something says of a time by the finest ruler by which it says anything: the platform's own, the one as
-    /// coarse as the kernel was late at least, the one as coarse as anything was late.
+    /// Evaluates a time against three tolerances, from tightest to loosest: the platform's own, that with the lower
+    /// bound of the lateness, that with the upper bound. Returns the first match, or `None` if none matches.
     ///
-    /// Lateness only ever blurs: a time that is right by the platform's own ruler is right however late the
-    /// machine was, and only what is not is held against a coarser one.
+    /// Latency makes a correct time look wrong far more easily than a wrong time look correct. So a time within the
+    /// platform's own tolerance passes, and the wider tolerances are tried only for the others.
     ///
     /// # Errors
-    /// [`TooLate`] where only a ruler that tells no moments apart says anything, and where the kernel was so late
-    /// that nothing can be said to be wrong.
+    /// [`TooLate`] if only a tolerance that cannot tell two moments apart matches, and if the lower bound of the
+    /// lateness is so large that no time can be called wrong.
     pub fn evaluate<T>(
         &self,
         late: Lateness,
-        says: impl Fn(&Self) -> Option<T>,
+        matches: impl Fn(&Self) -> Option<T>,
     ) -> Result<Option<T>, TooLate> {
-        if let Some(said) = says(self) {
-            return Ok(Some(said));
+        if let Some(found) = matches(self) {
+            return Ok(Some(found));
         }
-        let [kernel, anything] = [late.least_us, late.most_us].map(|us| self.at_least(us));
-        if kernel.proves_nothing() {
+        let [tighter, loosest] = [late.least_us, late.most_us].map(|us| self.at_least(us));
+        if tighter.proves_nothing() {
             return Err(TooLate(late.least_us));
         }
-        if let Some(said) = says(&kernel) {
-            return Ok(Some(said));
+        if let Some(found) = matches(&tighter) {
+            return Ok(Some(found));
         }
-        match says(&anything) {
-            Some(_) if anything.proves_nothing() => Err(TooLate(late.most_us)),
-            said => Ok(said),
+        match matches(&loosest) {
+            Some(_) if loosest.proves_nothing() => Err(TooLate(late.most_us)),
+            found => Ok(found),
         }
     }
 
-    /// Whether the machine was later than a quarter of the shortest time between two moments: one of them could
-    /// then be taken for the next.
+    /// Whether the lateness exceeds a quarter of the shortest wait: one moment could then be taken for the next.
     pub(crate) fn proves_nothing(&self) -> bool {
         let lateness = Duration::from_micros(self.timing.lateness_us.max(self.origin_late_us));
         self.a_quarter().is_some_and(|quarter| lateness > quarter)
     }
 
-    /// A quarter of the shortest time between two moments.
+    /// A quarter of the schedule's shortest wait; `None` without a schedule.
     fn a_quarter(&self) -> Option<Duration> {
         let waits = [self.schedule.idle, self.schedule.interval];
         let shortest = waits.into_iter().flatten().filter(|wait| !wait.is_zero()).min();
@@ -248,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn timers_that_go_off_together_are_a_sixteenth_late() {
+    fn timers_that_fire_together_are_a_sixteenth_late() {
         let freebsd = Timing {
             tick_us: 1_000,
             timers: Timers::Together,

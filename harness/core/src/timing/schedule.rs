@@ -1,7 +1,8 @@
-//! The schedule that a case's steps set, and the moments it has names for.
+//! The keepalive schedule that a case's steps set, and its named moments.
 //!
-//! Pure arithmetic over steps: what a kernel makes of an option is never asked, so that a wrong unit cannot
-//! move the moment it is measured against. The last value set before a step wins, whoever sets it.
+//! This is arithmetic over the steps. It never reads an option back, because a kernel or an implementation with a wrong
+//! unit would then move the moment that it is measured against. The last value set before a step counts, whether a
+//! system call, a sysctl or the implementation sets it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,32 +12,32 @@ use crate::case::{Case, Steps};
 use crate::duration::parse_duration;
 use crate::step::keepalive::{KeepaliveStep, RawOption, Time};
 
-/// Idle, interval and count, as far as steps say.
+/// Idle, interval and count; `None` for what no step sets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Schedule {
     /// Quiet time before the first probe.
     pub idle: Option<Duration>,
     /// Time between probes.
     pub interval: Option<Duration>,
-    /// Unanswered probes before the end.
+    /// Number of unanswered probes before the connection ends.
     pub count: Option<u32>,
 }
 
-/// A moment of a schedule, counted from the origin of a case's times.
+/// A moment of a schedule, as a time since the origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
-    /// `origin`: at once.
+    /// `origin`: time zero.
     Origin,
-    /// `idle-end`, `2nd-probe`, `3rd-probe`, …: when the probe of that number is due, 1 being the first.
+    /// `idle-end`, `2nd-probe`, `3rd-probe`, …: idle + (number − 1) × interval. The first probe has number 1.
     Probe(u32),
     /// `schedule-end`: idle + count × interval.
     ScheduleEnd,
-    /// `1.5s`: a time of the scenario's own.
+    /// `1.5s`: a time that the scenario gives.
     After(Duration),
 }
 
 impl Schedule {
-    /// What the steps of a case have set when the step with this label begins.
+    /// The schedule that the steps of a case have set when the step with this label begins.
     pub fn at(case: &Case, label: &str) -> Self {
         let mut schedule = Self::default();
         let Steps::Keepalive(steps) = &case.steps else {
@@ -116,32 +117,32 @@ impl Schedule {
         }
     }
 
-    /// When the moment is; `None` where the steps do not say.
+    /// The time of the moment; `None` if the steps do not set it.
     pub fn due(&self, moment: Moment) -> Option<Duration> {
         match moment {
             Moment::Origin => Some(Duration::ZERO),
             Moment::After(time) => Some(time),
             Moment::Probe(1) => self.idle,
             Moment::Probe(number) => Some(self.idle? + self.interval? * number.saturating_sub(1)),
-            Moment::ScheduleEnd => self.due(Moment::Probe(self.count? + 1)),
+            Moment::ScheduleEnd => self.due(Moment::Probe(self.count?.saturating_add(1))),
         }
     }
 
-    /// The kernel's timers that run one after the other until the moment.
-    pub fn timers(&self, moment: Moment) -> Vec<Duration> {
+    /// The kernel's timers that run one after the other until the moment: their lengths, and how often each runs.
+    pub fn timers(&self, moment: Moment) -> Vec<(Duration, u32)> {
         match moment {
-            Moment::Origin => vec![Duration::ZERO],
-            Moment::After(time) => vec![time],
-            Moment::Probe(number) => self
-                .idle
-                .into_iter()
-                .chain(self.interval.into_iter().cycle().take(number as usize - 1))
-                .collect(),
-            Moment::ScheduleEnd => self.timers(Moment::Probe(self.count.unwrap_or(0) + 1)),
+            Moment::Origin => vec![(Duration::ZERO, 1)],
+            Moment::After(time) => vec![(time, 1)],
+            Moment::Probe(number) => {
+                let idle = self.idle.map(|idle| (idle, 1));
+                let intervals = self.interval.map(|interval| (interval, number.saturating_sub(1)));
+                idle.into_iter().chain(intervals).collect()
+            }
+            Moment::ScheduleEnd => self.timers(Moment::Probe(self.count.unwrap_or(0).saturating_add(1))),
         }
     }
 
-    /// The named moments up to the probe of this number, in the order in which a time is given a name.
+    /// The named moments up to the probe of this number. A time is named after the first one that fits.
     pub fn moments(&self, probes: u32) -> Vec<Moment> {
         let mut moments = vec![Moment::ScheduleEnd];
         moments.extend((1..=probes.max(1)).map(Moment::Probe));
@@ -259,11 +260,15 @@ mod tests {
         };
         assert_eq!(schedule.due(Moment::Probe(3)), Some(Duration::from_secs(4)));
         assert_eq!(schedule.due(Moment::ScheduleEnd), Some(Duration::from_secs(5)));
-        assert_eq!(schedule.timers(Moment::ScheduleEnd).len(), 4);
+        let seconds = Duration::from_secs;
+        assert_eq!(
+            schedule.timers(Moment::ScheduleEnd),
+            [(seconds(2), 1), (seconds(1), 3)]
+        );
     }
 
     #[test]
-    fn what_no_step_says_has_no_moment() {
+    fn without_a_schedule_only_the_origin_is_a_moment() {
         assert_eq!(Schedule::default().due(Moment::ScheduleEnd), None);
         assert_eq!(Schedule::default().moments(3), [Moment::Origin]);
     }

@@ -1,10 +1,10 @@
-//! Expected and seen side by side: what a reader of a failure looks at first.
+//! Expected and seen times side by side, for the report of a failed claim.
 
 use super::{Moment, Timed, TimedExpectation, Tolerance};
 
-/// One line a moment, in the order of time: seconds, what is due there, what was seen there.
+/// One line for each moment, ordered by time: seconds, the event due then, the event seen then.
 ///
-/// A line without the left part was seen and not expected, one without the right part the other way round.
+/// A line without an event due is one that was not expected. A line with `-` is an event that was not seen.
 pub fn timeline(expected: &TimedExpectation, seen: &Timed, tolerance: &Tolerance) -> Vec<String> {
     let mut due = due(expected, tolerance);
     let mut lines: Vec<(i64, String, String)> = Vec::new();
@@ -34,7 +34,7 @@ pub fn timeline(expected: &TimedExpectation, seen: &Timed, tolerance: &Tolerance
     text
 }
 
-/// What the schedule and the claim have due, with their names.
+/// The moments of the schedule and of the claim, with their names.
 fn due(expected: &TimedExpectation, tolerance: &Tolerance) -> Vec<(Moment, String)> {
     let probes = expected.probes.or(expected.probes_at_least);
     let probes = probes
@@ -57,7 +57,7 @@ fn due(expected: &TimedExpectation, tolerance: &Tolerance) -> Vec<(Moment, Strin
     due
 }
 
-/// What was seen, in the order of time.
+/// The events seen, ordered by time.
 fn events(seen: &Timed) -> Vec<(i64, String)> {
     let probes = seen.probes_us.iter().zip(1..);
     let mut events: Vec<_> = probes
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_missing_and_what_is_too_much_stand_on_their_own_lines() {
+    fn a_missing_event_and_an_unexpected_one_have_lines_of_their_own() {
         let tolerance = Tolerance {
             timing: Timing {
                 tick_us: 4000,

@@ -1,4 +1,4 @@
-//! Waiting for the end of a connection as an application does: by recv, send, poll, or the pending error.
+//! Waits for the end of a connection as an application does: with recv, send, poll, or the pending error.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -12,10 +12,10 @@ use socket2::Socket;
 use super::connection::received;
 use super::option::pending_error;
 
-/// The peer has closed.
+/// The outcome of a connection that the peer has closed.
 pub(super) const EOF: &str = "eof";
 
-/// Waits for the end of a connection; how the application learns of it, `None` if it does not.
+/// Waits for the end of a connection and returns how the application sees it; `None` if it sees none within the time.
 pub(super) fn end(socket: &Socket, via: Via, within: Duration) -> io::Result<Option<String>> {
     let deadline = Instant::now() + within;
     match via {
@@ -57,17 +57,17 @@ pub(super) fn end(socket: &Socket, via: Via, within: Duration) -> io::Result<Opt
     }
 }
 
-/// Whether the connection ends by the deadline, found out without taking the error.
+/// Whether the connection ends by the deadline. The pending error stays in the socket.
 #[cfg(target_os = "linux")]
 fn is_over(socket: &Socket, deadline: Instant) -> io::Result<bool> {
     Ok(!ready(socket, PollFlags::empty(), deadline)?.is_empty())
 }
 
-/// Neither BSD wakes a poll(2) that asks for nothing. A look at what could be received shows the error and leaves it,
-/// unless there is something to receive, which comes first.
+/// The BSDs do not wake a poll(2) that asks for no event, so this polls with `MSG_PEEK`, which shows the error and leaves
+/// it in the socket. Received data would hide the error.
 #[cfg(not(target_os = "linux"))]
 fn is_over(socket: &Socket, deadline: Instant) -> io::Result<bool> {
-    const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
+    const BETWEEN_POLLS: Duration = Duration::from_millis(5);
     let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
     loop {
         match socket.recv_with_flags(&mut [std::mem::MaybeUninit::uninit()], flags) {
@@ -75,16 +75,16 @@ fn is_over(socket: &Socket, deadline: Instant) -> io::Result<bool> {
             }
             Err(_) => return Ok(true),
             Ok(0) => {}
-            Ok(_) => return Err(io::Error::other("data that nobody read hides the end")),
+            Ok(_) => return Err(io::Error::other("received data hides the end of the connection")),
         }
         if Instant::now() >= deadline {
             return Ok(false);
         }
-        std::thread::sleep(BETWEEN_LOOKS);
+        std::thread::sleep(BETWEEN_POLLS);
     }
 }
 
-/// Data is no end.
+/// The outcome, if what recv(2) returned is the end of the connection; data is not.
 fn end_of(received: io::Result<Vec<u8>>) -> Option<String> {
     match received {
         Ok(bytes) if bytes.is_empty() => Some(EOF.to_owned()),
@@ -97,7 +97,7 @@ fn end_of(received: io::Result<Vec<u8>>) -> Option<String> {
 pub(super) fn ready(socket: &Socket, events: PollFlags, deadline: Instant) -> io::Result<PollFlags> {
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
-        // Up to the next millisecond, or the last one would be spent in a busy loop.
+        // Rounded up to milliseconds: rounded down, the last one would be spent in a busy loop.
         let timeout = PollTimeout::try_from(left + Duration::from_micros(999)).unwrap_or(PollTimeout::MAX);
         let mut fds = [PollFd::new(socket.as_fd(), events)];
         match poll(&mut fds, timeout) {
@@ -109,7 +109,7 @@ pub(super) fn ready(socket: &Socket, events: PollFlags, deadline: Instant) -> io
     }
 }
 
-/// `ERR+HUP+IN`.
+/// The events in words: `ERR+HUP+IN`.
 fn words(reported: PollFlags) -> Option<String> {
     let names = [
         (PollFlags::POLLERR, "ERR"),

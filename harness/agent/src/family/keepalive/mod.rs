@@ -6,10 +6,11 @@
 mod connection;
 mod end;
 mod option;
-mod patience;
 mod resent;
 mod schedule;
+mod wait;
 mod watch;
+mod wheel;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -25,7 +26,7 @@ use crate::execute::Executor;
 use crate::peer::{Config, WirePeer};
 use crate::sandbox::lateness::{LatenessLog, LatenessProbe};
 use crate::stop::{Answer, Stop};
-pub(crate) use patience::turn;
+pub(crate) use wheel::turn;
 
 /// A socket of a case. The wire still shows its connection after the socket is closed.
 struct Named {
@@ -80,7 +81,7 @@ impl Executor for Connections<'_, '_> {
 
     fn step(&mut self, step: &KeepaliveStep, _is_labelled: bool) -> Answer {
         if self.run.start.virtual_time && self.wire.is_some() {
-            patience::wait_for_a_spoke();
+            wheel::wait_for_a_spoke();
         }
         match step {
             KeepaliveStep::Open(step) => self.open(step),
@@ -174,7 +175,7 @@ impl<'s, 'r> Connections<'s, 'r> {
             };
             let peer = WirePeer::start(config)?;
             if self.run.start.virtual_time {
-                patience::wait_for_a_whole_turn()?;
+                wheel::wait_for_a_whole_turn()?;
             }
             self.wire = Some(Wire {
                 peer,

@@ -1,13 +1,13 @@
-//! What a kernel sends again: SYN, data or FIN with sequence numbers that it has sent before.
+//! Finds the kernel's retransmissions: SYN, data or FIN whose sequence numbers it has sent before.
 //!
-//! A keepalive probe has one of those too, but takes no sequence space, and so is none; nor is a segment that begins with
-//! what was sent and goes on with what was not.
+//! A keepalive probe is none, because it takes no sequence space. A segment that repeats some bytes and adds new ones is
+//! none either.
 
 use std::time::Duration;
 
 use reusespec_wire::segment::{Direction, Flags, Recorded};
 
-/// When one connection's segments were sent again, in the order of the recording.
+/// The times of the retransmissions among one connection's segments, in the order of the recording.
 pub(super) fn resent<'r>(segments: impl Iterator<Item = &'r Recorded>) -> Vec<Duration> {
     let mut sent_up_to = i64::MIN;
     let mut again = Vec::new();

@@ -1,8 +1,8 @@
-//! Waiting for what a connection does, and saying what its wire showed meanwhile.
+//! Waits for events of a connection, and reports what the wire peer recorded meanwhile.
 //!
-//! Times are those of the wire's recording, stamped by the kernel where it stamps. The end of a connection has
-//! the time of the segment that brought it about: the RST of the kernel, the FIN of the peer, or what the peer
-//! answered with an RST. When the peer or the application was let run is the scheduler's business.
+//! Times are those of the recording: the kernel's time stamps where it has them. The end of a connection has the time
+//! of the segment that caused it: the RST of the kernel, the FIN of the peer, or the segment that the peer answered
+//! with an RST. The times at which the peer and the application run do not count, because they depend on the scheduler.
 
 use std::time::{Duration, Instant};
 
@@ -16,26 +16,26 @@ use super::{Answer, Connections, LatenessLog, Mark, Stop, Wire};
 use crate::peer::{PeerError, now};
 
 const ALIVE: &str = "alive";
-/// How long the RST of an end may be on its way to the recording after the application has heard of the end: it comes
-/// from a timer, maybe on another processor, and what this one sends meanwhile may overtake it. On a busy machine a
-/// tenth of a second was too short once in some ten thousand ends.
+/// How long to wait for the RST in the recording after the application has seen the end. The RST comes from a timer,
+/// possibly on another processor, and segments of this one may overtake it. On a busy machine 100 ms was too short in
+/// one of some ten thousand ends.
 const RESET_WITHIN: Duration = Duration::from_millis(500);
 
-/// Where an observation begins.
+/// The connection and the time window of an observation, on the recording's clock.
 #[derive(Clone, Copy)]
 pub(super) struct Origin {
     pub(super) pair: Pair,
-    /// What times count from: the peer's last segment or the mark.
+    /// The origin of its times: the peer's last segment or the mark, whichever is later.
     pub(super) at: Duration,
-    /// How late the mark came, where it is the mark.
+    /// Upper bound of the mark's lateness, if the origin is the mark.
     pub(super) late: Duration,
-    /// Segments before this are not looked at.
+    /// Earlier segments are ignored.
     pub(super) from: Duration,
-    /// Nor those after this: what the case sees because it was woken late is not part of what it waited for.
+    /// Later segments are ignored: a case that wakes up late would see more of them.
     pub(super) until: Duration,
 }
 
-/// A segment of the kernel with a sequence number it has had acknowledged: a probe, whatever its form.
+/// A probe of any form: a segment of the kernel whose sequence number the peer has acknowledged.
 fn is_probe(segment: &Recorded) -> bool {
     let control = [Flags::SYN, Flags::FIN, Flags::RST];
     segment.direction == Direction::FromKernel
@@ -63,7 +63,7 @@ fn form(probe: &Recorded) -> String {
     )
 }
 
-/// What kind of segment it is, where it is more than an acknowledgement.
+/// The kind of a segment of the kernel; `None` for a bare acknowledgement.
 fn kind(segment: &Recorded) -> Option<&'static str> {
     let has = |flag| segment.flags.contains(flag);
     match segment.direction {
@@ -76,7 +76,7 @@ fn kind(segment: &Recorded) -> Option<&'static str> {
     }
 }
 
-/// The segment that brought this outcome about, if one did. What came to no error came by no segment.
+/// The segment that caused this outcome. The outcome `ok` has none.
 fn cause<'r>(outcome: &str, segments: impl Iterator<Item = &'r Recorded>) -> Option<&'r Recorded> {
     if outcome == "ok" {
         return None;
@@ -96,10 +96,10 @@ fn cause<'r>(outcome: &str, segments: impl Iterator<Item = &'r Recorded>) -> Opt
     None
 }
 
-/// When the peer last said something that is no answer to what an observation beginning now is about.
+/// When the peer last sent a segment that does not answer a probe of the observation that begins now.
 ///
-/// A kernel that has to probe at once does so while the case is still on its way from the step that asked for it to
-/// the one that watches; on a slow machine the answer is there before the watching begins.
+/// `waited` is the end of the scenario's last wait. A kernel that has to probe at once does so before the case reaches
+/// the step that watches, and on a slow machine the peer's answer is recorded by then too.
 fn last_heard(segments: &[Recorded], pair: Pair, waited: Duration) -> Option<Duration> {
     let of_pair = || segments.iter().filter(|segment| segment.pair == pair);
     let first_probe = of_pair().find(|segment| segment.at >= waited && is_probe(segment));
@@ -116,13 +116,14 @@ impl Origin {
         recording.segments.iter().filter(meant)
     }
 
-    fn since_us(&self, at: Duration) -> i64 {
+    /// A time since the origin, in microseconds.
+    pub(super) fn since_us(&self, at: Duration) -> i64 {
         let us = |time: Duration| i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
         us(at) - us(self.at)
     }
 
-    /// What the case itself took between the two moments a kernel may count from: the peer's last segment, and
-    /// when keepalive was switched on. What the scenario waits on purpose is not slowness.
+    /// The time that the case's own steps took between the two moments that a kernel may count from: the peer's last
+    /// segment, and the switching on of keepalive. Waits of the scenario are not included.
     fn preparation(&self, wire: &Wire) -> Duration {
         let own = |switched: Mark| switched.at.checked_sub(self.at.max(switched.waits.until));
         wire.switched.and_then(own).unwrap_or_default()
@@ -145,6 +146,7 @@ impl Origin {
         answers
     }
 
+    /// What the recording shows of this window, with an outcome and its time by the application.
     pub(super) fn timed(
         &self,
         outcome: String,
@@ -171,18 +173,17 @@ impl Origin {
             probes_us: probes.iter().map(|probe| self.since_us(probe.at)).collect(),
             forms,
             reset_us,
-            resent_us: None,
             answers: self.answers(&recording),
             origin_late_us: self.late.as_micros() as u64,
             late: timing::Lateness {
                 least_us: late.least_us + own_us,
                 most_us: late.most_us + own_us,
             },
-            cell: String::new(),
+            ..Timed::default()
         })
     }
 
-    /// When the kernel sent something again.
+    /// When the kernel retransmitted something in this window.
     pub(super) fn resent_us(&self, recording: &Recording) -> Vec<i64> {
         let is_meant = |each: &&Recorded| each.pair == self.pair;
         let again = resent(recording.segments.iter().filter(is_meant));
@@ -194,7 +195,7 @@ impl Origin {
 }
 
 impl Connections<'_, '_> {
-    /// Where an observation of a connection that begins now counts from.
+    /// The window of an observation of the connection that begins now.
     pub(super) fn origin(&mut self, name: &str) -> Result<Origin, Stop> {
         let pair = self.named(name)?.pair;
         let pair = pair.ok_or_else(|| Stop::Broken(format!("`{name}` is not connected over a wire")))?;
@@ -235,15 +236,12 @@ impl Connections<'_, '_> {
         } else {
             kinds.join("+")
         };
-        Ok(Observed::Timed(origin.timed(
-            outcome,
-            None,
-            wire,
-            lateness_log,
-        )?))
+        let mut timed = origin.timed(outcome, None, wire, lateness_log)?;
+        timed.until_us = Some(origin.since_us(origin.until));
+        Ok(Observed::Timed(timed))
     }
 
-    /// Waits on purpose for so long, and notes what it took.
+    /// Waits as the scenario asks, and notes by how much the wait overran.
     fn pause(&mut self, time: Duration) -> Result<(), Stop> {
         let begun = Instant::now();
         self.run.reporter.waiting(|| std::thread::sleep(time))?;
@@ -254,7 +252,7 @@ impl Connections<'_, '_> {
         Ok(())
     }
 
-    /// Notes that the scenario has waited on purpose up to now.
+    /// Notes that a wait of the scenario ends now.
     pub(super) fn note_wait(&mut self) {
         if let Some(wire) = &mut self.wire {
             wire.waits.until = wire.peer.elapsed();
@@ -266,6 +264,7 @@ impl Connections<'_, '_> {
         let mut origin = self.origin(&step.socket)?;
         let number = (step.count as usize).saturating_sub(1);
         let wire = self.wire.as_ref().expect("an origin is on a wire");
+        let begun = wire.peer.elapsed();
         let found = self.run.reporter.waiting(|| {
             wire.peer.await_segment(step.within.0, |recording| {
                 let mut probes = origin.segments(recording).filter(|each| is_probe(each));
@@ -274,20 +273,15 @@ impl Connections<'_, '_> {
         })?;
         self.note_wait();
         let wire = self.wire.as_ref().expect("an origin is on a wire");
-        let outcome = match found {
-            Ok(at) => {
-                origin.until = at;
-                "ok"
-            }
-            Err(PeerError::Late { .. }) => "too few",
+        let (outcome, until) = match found {
+            Ok(at) => ("ok", at),
+            Err(PeerError::Late { .. }) => ("too few", begun + step.within.0),
             Err(error) => return Err(error.into()),
         };
-        Ok(Observed::Timed(origin.timed(
-            outcome.to_owned(),
-            None,
-            wire,
-            lateness_log,
-        )?))
+        origin.until = until;
+        let mut timed = origin.timed(outcome.to_owned(), None, wire, lateness_log)?;
+        timed.until_us = (outcome != "ok").then(|| origin.since_us(until));
+        Ok(Observed::Timed(timed))
     }
 
     pub(super) fn await_close(&mut self, step: &AwaitClose) -> Answer {
@@ -303,7 +297,7 @@ impl Connections<'_, '_> {
         let at = end.as_ref().map(|_| wire.peer.elapsed());
         if let Some(end) = &end {
             let caused = |recording: &Recording| cause(end, origin.segments(recording)).map(|_| ());
-            // Not every end has a segment for a cause: then the application's time is all there is.
+            // An end without a segment for a cause has the application's time.
             let _ = self
                 .run
                 .reporter
@@ -315,6 +309,7 @@ impl Connections<'_, '_> {
         let wire = self.wire.as_ref().expect("an origin is on a wire");
         let outcome = end.unwrap_or_else(|| ALIVE.to_owned());
         let mut timed = origin.timed(outcome, at, wire, lateness_log)?;
+        timed.until_us = at.is_none().then(|| origin.since_us(origin.until));
         if step.resent {
             timed.resent_us = Some(origin.resent_us(&wire.peer.recording()?));
         }
@@ -351,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn the_answer_to_a_probe_that_came_before_the_watching_is_not_where_times_count_from() {
+    fn an_answer_to_a_probe_before_the_watch_is_not_its_origin() {
         let (probe, peer) = (
             |ms| segment(Direction::FromKernel, ms, 0),
             |ms| segment(Direction::FromPeer, ms, 1),

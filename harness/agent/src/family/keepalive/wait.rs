@@ -1,23 +1,15 @@
-//! What takes minutes: a connect nobody answers, a port that is not free yet, and when such a case begins.
+//! Steps that take minutes: a connect that nothing answers, and a port that is not free yet.
 //!
-//! How long a port is taken is asked with bind(2), because that is what a server that restarts does, and no system tells
-//! it in any other way that all have. The price is a look each hundredth of a second; the looks are at times counted from
-//! the origin, so that what a look costs does not add up.
-//!
-//! A coarse timer's wheel does not begin to turn when a case begins. Seven thousand seconds are rounded up to where a
-//! spoke of 8^5 ticks comes by, so the first default probe is up to two minutes late, and how late depends on when it was
-//! set. Where waiting costs nothing a case therefore begins with a turn, and each of its steps early in a tick a spoke
-//! later: what it observes then depends on nothing that came before it, neither on how long the kernel took to start nor
-//! on other cases. What a kernel does at its first connection is done before: Linux fills 256 KiB with random numbers
-//! (net/ipv4/inet_hashtables.c, table_perturb), which delays the first SYN by six milliseconds at 1 ns per instruction.
+//! Whether a port is free is found with bind(2), because a server that restarts does the same, and because it is the only
+//! way that all systems have. That means polling, every 10 ms. The polls are due at times counted from the origin, so
+//! that the time they take does not accumulate.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::poll::PollFlags;
-use nix::time::{ClockId, clock_gettime};
 use reusespec_core::Observed;
 use reusespec_core::step::keepalive::{AwaitConnect, AwaitFree};
 use reusespec_wire::segment::{Direction, Pair};
@@ -28,42 +20,9 @@ use super::end::ready;
 use super::option::pending_error;
 use super::watch::Origin;
 use super::{Answer, Connections, Stop, any};
-use crate::clocks;
 
-/// How often a port is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
-/// Ticks between two spokes of the wheel on which Linux keeps waits of hours (kernel/time/timer.c: eight to the level).
-/// All finer wheels have turned round by then.
-const TICKS_OF_A_TURN: u64 = 8 * 8 * 8 * 8 * 8;
-/// Ticks between two spokes of the wheel of waits of a second.
-const TICKS_OF_A_SPOKE: u32 = 8;
-
-/// How long a turn takes, and a case at most to begin.
-pub(crate) fn turn() -> Duration {
-    Duration::from_micros(clocks::tick_us() * TICKS_OF_A_TURN)
-}
-
-/// Has the kernel do what it does once, and waits until the time since its start is a multiple of a turn.
-pub(super) fn wait_for_a_whole_turn() -> io::Result<()> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    TcpStream::connect(listener.local_addr()?)?;
-    wait_for_a_multiple_of(turn());
-    wait_for_a_spoke();
-    Ok(())
-}
-
-/// Waits for the first spoke above a single tick, and into its tick: what the step costs is not to carry it into the next.
-pub(super) fn wait_for_a_spoke() {
-    let tick = Duration::from_micros(clocks::tick_us());
-    wait_for_a_multiple_of(tick * TICKS_OF_A_SPOKE);
-    thread::sleep(tick / 4);
-}
-
-fn wait_for_a_multiple_of(period: Duration) {
-    let now = clock_gettime(ClockId::CLOCK_MONOTONIC).expect("every system has a monotonic clock");
-    let gone = Duration::from(now).as_nanos() % period.as_nanos();
-    thread::sleep(period - Duration::from_nanos(gone as u64));
-}
+/// How often a port is polled.
+const POLL_EVERY: Duration = Duration::from_millis(10);
 
 impl Connections<'_, '_> {
     pub(super) fn await_connect(&mut self, step: &AwaitConnect) -> Answer {
@@ -99,11 +58,12 @@ impl Connections<'_, '_> {
             at: first.at,
             late: Duration::ZERO,
             from: first.at,
-            until: ended,
+            until: ended.min(begun + step.within.0),
         };
         let at = outcome.is_some().then_some(ended);
         let outcome = outcome.unwrap_or_else(|| "nothing".to_owned());
         let mut timed = origin.timed(outcome, at, wire, lateness_log)?;
+        timed.until_us = at.is_none().then(|| origin.since_us(origin.until));
         timed.resent_us = Some(origin.resent_us(&recording));
         self.add(&step.socket, socket, Some(origin.pair));
         Ok(Observed::Timed(timed))
@@ -113,22 +73,22 @@ impl Connections<'_, '_> {
         let lateness_log = self.run.lateness_log;
         let origin = self.origin(&step.socket)?;
         let wire = self.wire.as_ref().expect("an origin is on a wire");
-        // Whole looks since the origin.
-        let looks_in =
-            |time: Duration| u32::try_from(time.as_millis() / LOOK_EVERY.as_millis()).unwrap_or(u32::MAX);
-        let first = looks_in(wire.peer.elapsed().saturating_sub(origin.at));
-        let looks = first..=first.saturating_add(looks_in(step.within.0));
+        // Whole polls since the origin.
+        let polls_in =
+            |time: Duration| u32::try_from(time.as_millis() / POLL_EVERY.as_millis()).unwrap_or(u32::MAX);
+        let first = polls_in(wire.peer.elapsed().saturating_sub(origin.at));
+        let polls = first..=first.saturating_add(polls_in(step.within.0));
         let taken = self.run.reporter.waiting(|| {
             let mut last = None;
-            for look in looks {
-                let due = origin.at + LOOK_EVERY * look;
+            for poll in polls {
+                let due = origin.at + POLL_EVERY * poll;
                 thread::sleep(due.saturating_sub(wire.peer.elapsed()));
                 match bind_to(origin.pair) {
                     Ok(()) => return Ok(wire.peer.elapsed()),
                     Err(error) => last = Some(error),
                 }
             }
-            Err(last.expect("there is a first look"))
+            Err(last.expect("there is a first poll"))
         })?;
         self.note_wait();
         let wire = self.wire.as_ref().expect("an origin is on a wire");
@@ -140,7 +100,7 @@ impl Connections<'_, '_> {
     }
 }
 
-/// Binds the kernel's end of the connection to a new socket that is gone at once.
+/// Binds a new socket to the kernel's end of the connection, and closes it.
 fn bind_to(pair: Pair) -> io::Result<()> {
     let socket = Socket::new(
         Domain::for_address(pair.kernel),
