@@ -14,9 +14,10 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use data_encoding::HEXLOWER;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use reusespec_core::protocol::{Content, Ended, Exec, Reply, Stream, hexadecimal};
+use reusespec_core::protocol::{Content, Ended, Exec, Reply, Stream};
 
 /// How long what a program has left running may go on printing after it has ended.
 const STRAGGLERS: Duration = Duration::from_millis(500);
@@ -101,7 +102,7 @@ fn run(exec: &Exec, send: &mut dyn FnMut(&Reply) -> io::Result<()>) -> io::Resul
         match heard.recv_timeout(left) {
             Ok(News::Printed(stream, bytes)) => send(&Reply::Output {
                 stream,
-                hexadecimal: hexadecimal(&bytes),
+                hexadecimal: HEXLOWER.encode(&bytes),
             })?,
             Ok(News::Exited(status)) => {
                 ended.get_or_insert(how(status?));
@@ -181,8 +182,8 @@ mod tests {
     #[test]
     fn streams_are_apart_and_the_status_comes_last() {
         let replies = told(&shell("echo out; echo $GIVEN$HOME >&2; exit 3", 10_000), b"");
-        assert_eq!(printed(&replies, Stream::Stdout), hexadecimal(b"out\n"));
-        assert_eq!(printed(&replies, Stream::Stderr), hexadecimal(b"1\n"));
+        assert_eq!(printed(&replies, Stream::Stdout), HEXLOWER.encode(b"out\n"));
+        assert_eq!(printed(&replies, Stream::Stderr), HEXLOWER.encode(b"1\n"));
         assert_eq!(replies.last(), Some(&Reply::Ended(Ended::Exited(3))));
     }
 

@@ -92,12 +92,12 @@ pub fn load(scenarios: &Path) -> Result<Vec<Implementation>, ImplementationError
             profile,
         });
     }
-    take_over(&mut implementations)?;
+    inherit(&mut implementations)?;
     Ok(implementations)
 }
 
-/// Completes the profiles that are like another one.
-fn take_over(implementations: &mut [Implementation]) -> Result<(), ImplementationError> {
+/// Completes the profiles that name another one as `like`.
+fn inherit(implementations: &mut [Implementation]) -> Result<(), ImplementationError> {
     let whole: Vec<_> = implementations
         .iter()
         .filter(|each| each.profile.like.is_none())
@@ -110,7 +110,7 @@ fn take_over(implementations: &mut [Implementation]) -> Result<(), Implementatio
             let like = like.clone();
             return Err(ImplementationError::Unlike { path, like });
         };
-        each.profile.take_over(&other.profile);
+        each.profile.inherit(&other.profile);
     }
     Ok(())
 }
@@ -124,31 +124,13 @@ pub fn find(scenarios: &Path, name: &str) -> Result<Option<Implementation>, Impl
     Ok(all.into_iter().find(|each| each.name == name))
 }
 
-/// Under whose names tables of an implementation may be kept, its own first; `name` need not have a profile.
-pub fn names(profiles: &[Implementation], name: &str) -> Vec<String> {
+/// The profile of this name, if the implementation has one.
+pub fn named<'p>(profiles: &'p [Implementation], name: &str) -> Option<&'p ImplementationProfile> {
     let found = profiles.iter().find(|each| each.name == name);
-    found.map_or_else(|| vec![name.to_owned()], Implementation::names)
-}
-
-/// Whether a profile says that the rows of an implementation in this scenario are the outcome of a race.
-pub fn vary(profiles: &[Implementation], name: &str, scenario: &str) -> bool {
-    let named = |each: &&Implementation| each.name == name;
-    profiles
-        .iter()
-        .filter(named)
-        .any(|each| each.profile.varies_in(scenario))
+    found.map(|each| &each.profile)
 }
 
 impl Implementation {
-    /// Its name, and that of the implementation it is like.
-    pub fn names(&self) -> Vec<String> {
-        [&self.name]
-            .into_iter()
-            .chain(&self.profile.like)
-            .cloned()
-            .collect()
-    }
-
     /// What the agent needs to start it; builds what has to be built.
     ///
     /// # Errors

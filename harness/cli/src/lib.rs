@@ -1,23 +1,23 @@
-//! The command `reusespec`: plan, run, report.
+//! The command `reusespec`: it plans, runs and reports.
 //!
 //! ```text
-//! arguments ─→ plan ─→ run ─┬─ session (one agent: cases out, outcomes in)
+//! arguments ─→ plan ─→ run ─┬─ session (one agent: sends cases, receives outcomes)
 //!                           └─ Event ─→ reporters: terminal · json · junit · html
 //! ```
 //! | module | owns |
 //! |---|---|
-//! | [`arguments`] | what can be typed |
+//! | [`arguments`] | the command line |
 //! | [`library`] | scenario files and snapshots on disk |
-//! | [`implementations`] | profiles, and what has to be found or built for them |
-//! | [`platforms`] | where cases can run, by name |
-//! | [`plan`] | which cases run where |
-//! | [`session`] | one agent's work, and what becomes of its cases when it dies |
+//! | [`implementations`] | profiles on disk; finds and builds the programs they need |
+//! | [`platforms`] | the platforms by name |
+//! | [`plan`] | which cases are executed for which implementation |
+//! | [`session`] | the work of one agent, and the cases of an agent that ends too early |
 //! | [`run`] | sessions → verdicts → events |
-//! | [`event`] | the only thing reporters see |
+//! | [`event`] | the events that reporters receive |
 //! | [`report`] | events → text |
-//! | [`results`] | text → cases, of a run made elsewhere |
+//! | [`results`] | reads the JSON lines of a run |
 //!
-//! A library so that `cargo test` runs scenarios by the same path as the command: one judge, one comparison.
+//! This is a library, so that `cargo test` runs scenarios through the same code as the command.
 
 pub mod arguments;
 pub mod capture;

@@ -1,9 +1,8 @@
-//! Turns a document into the cases it stands for.
+//! Expands a document into its cases: one case for each combination of axis values.
 //!
-//! The only source of multiplicity in the harness: everything after this module handles one case at a time.
-//! Axes vary slowest-first in the order the file writes them, because that is the order the snapshot table
-//! prints and people read. Combinations a platform cannot do are not dropped here: a missing row looks like a
-//! bug in the table, a row that says `unsupported` looks like the platform.
+//! No other module multiplies cases; all modules after this one handle one case at a time. The first axis of the file
+//! varies slowest, which is also the order of the rows in a snapshot. Combinations that a platform does not support are
+//! kept: a missing row would look like an error in the table, while a row `unsupported` names the platform's limit.
 
 use std::ops::Range;
 
@@ -96,8 +95,8 @@ fn close(
     })
 }
 
-/// A word of `requires`. It may name the matrix (`$at.family`), so that the IPv4 rows of a table run where
-/// there is no IPv6.
+/// One capability of `requires`. It may contain a name of the matrix (`$at.family`), so that the IPv4 rows of a table
+/// run on platforms without IPv6.
 fn required(word: &str, point: &Point<'_, '_>, source: &Source) -> Result<String, Box<Complaint>> {
     let value = replace(word, point, &(0..0), source)?;
     let scalar = Scalar::of(&value)
@@ -125,7 +124,7 @@ fn close_steps<A: DeserializeOwned>(
         .collect()
 }
 
-/// The tree with every `$name` replaced; spans stay those of the text, so that errors point there.
+/// The tree with every `$name` replaced. The spans remain those of the text, so that errors point into the file.
 fn substitute<'i>(
     tree: &Spanned<DeValue<'i>>,
     point: &Point<'_, 'i>,
@@ -153,7 +152,8 @@ fn substitute<'i>(
     Ok(Spanned::new(span, value))
 }
 
-/// A string that is one name keeps the type of its value; a name inside a longer string becomes text.
+/// Replaces the names in a string. A string that is one name gets the type of its value; a name inside a longer string
+/// becomes text.
 fn replace<'i>(
     text: &str,
     point: &Point<'_, 'i>,

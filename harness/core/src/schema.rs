@@ -1,12 +1,13 @@
-//! The JSON Schema of scenario files, for editors. Generated from the same types that read the files.
+//! The JSON Schemas of scenario files and of the lines of `run --format json`, generated from the types that read them.
 //!
-//! Two things are added to what the types say. `$name` may stand wherever a value may, so every value that is
-//! not text also admits a string with a `$` in front; and every step also has `label`, `when` and `on`, which
-//! are taken off before its own keys are read.
+//! The schema of scenario files has two additions to the types. A scenario may write `$name` in the place of any value,
+//! so every value that is not text also admits a string that begins with `$`. Every step also has the keys `label`,
+//! `when` and `on`, which the reader removes before it reads the step's own keys.
 
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
+use crate::results::Line;
 use crate::scenario::Exchange;
 use crate::scenario::Head;
 use crate::scenario::claim::ClaimHead;
@@ -16,7 +17,26 @@ use crate::step::keepalive::KeepaliveStep;
 use crate::step::socket::SocketStep;
 use crate::timing::TimedExpectation;
 
-/// The schema as pretty JSON with a newline at its end.
+/// The schema of one line of `run --format json`, as indented JSON with a newline at its end.
+pub fn results_schema() -> String {
+    let generator = schemars::generate::SchemaSettings::draft2020_12().into_generator();
+    let mut schema = Value::from(generator.into_root_schema_for::<Line>());
+    if let Value::Object(root) = &mut schema {
+        root.insert(
+            "title".to_owned(),
+            json!("A line of `reusespec run --format json`"),
+        );
+    }
+    pretty(&schema)
+}
+
+fn pretty(schema: &Value) -> String {
+    let mut text = serde_json::to_string_pretty(schema).expect("a JSON value can be written");
+    text.push('\n');
+    text
+}
+
+/// The schema of a scenario file, as indented JSON with a newline at its end.
 pub fn scenario_schema() -> String {
     let mut generator = schemars::generate::SchemaSettings::draft2020_12().into_generator();
     let vocabularies = [
@@ -76,16 +96,14 @@ pub fn scenario_schema() -> String {
         root.insert("title".to_owned(), json!("A reusespec scenario"));
         root.insert("$defs".to_owned(), Value::Object(definitions));
     }
-    let mut text = serde_json::to_string_pretty(&schema).expect("a JSON value can be written");
-    text.push('\n');
-    text
+    pretty(&schema)
 }
 
 fn step_schema<A: JsonSchema>(generator: &mut SchemaGenerator) -> Value {
     Value::from(generator.subschema_for::<A>())
 }
 
-/// Adds the common keys to the keys of a step, and `$name` to its values.
+/// Adds the keys common to all steps, and admits `$name` as the value of the step's own keys.
 fn finish_step(definition: &mut Value) {
     let is_table = definition.get("type").is_some_and(|kind| kind == "object");
     let Some(definition) = definition.as_object_mut().filter(|_| is_table) else {
@@ -114,7 +132,7 @@ fn finish_step(definition: &mut Value) {
     properties.extend(common);
 }
 
-/// A scalar or conditions on a transcript, or an array of either.
+/// A scalar, conditions on a transcript, an array of either, or conditions on times.
 fn expectation(exchange: Value, timed_expectation: Value) -> Value {
     let scalar = json!({ "type": ["string", "integer", "boolean"] });
     let scalars = json!({ "type": "array", "minItems": 1, "items": scalar });

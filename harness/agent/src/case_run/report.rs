@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 
+use data_encoding::HEXLOWER;
 use reusespec_core::Outcome;
-use reusespec_core::protocol::hexadecimal;
 
 const MAP_USERS: &str = "map-users";
 const MAPPED: &str = "mapped";
@@ -80,7 +80,7 @@ impl Reporter {
 
     /// Hands over what was on the wire.
     pub(crate) fn capture(&mut self, file: &[u8]) -> io::Result<()> {
-        self.say(&format!("{CAPTURE}{}", hexadecimal(file)))
+        self.say(&format!("{CAPTURE}{}", HEXLOWER.encode(file)))
     }
 
     pub(crate) fn outcome(&mut self, outcome: &Outcome) -> io::Result<()> {

@@ -10,7 +10,8 @@ use std::io::{self, Write};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use reusespec_core::protocol::{Ended, Exec, PROTOCOL, Reply, Request, Stream, from_hexadecimal};
+use data_encoding::HEXLOWER;
+use reusespec_core::protocol::{Ended, Exec, PROTOCOL, Reply, Request, Stream};
 use reusespec_platforms::{LaunchRequest, Link, PlatformTraits};
 
 use self::files::{FileError, Files};
@@ -19,7 +20,7 @@ use crate::arguments;
 use crate::exit;
 use crate::platforms::{self, PlatformError};
 use crate::run::{Platform, with_causes};
-use crate::session::{Feeder, INTERRUPTED, Line, hello_within, next, replies};
+use crate::session::{Feeder, INTERRUPTED, Line, hello_timeout, next, replies};
 
 /// Where the program and what is copied without a place of its own are put: writable on every guest.
 const FOLDER: &str = "/tmp/exec";
@@ -140,7 +141,7 @@ fn listen(
     // Who has the program on its disk is handed over before it boots, and one that does not boot runs no program.
     let mut patience = match traits.batch_files && !traits.batch_input {
         true => traits.boot_timeout + GRACE,
-        false => hello_within(traits),
+        false => hello_timeout(traits),
     };
     loop {
         match next(replies, patience).map_err(Trouble::Broken)? {
@@ -154,8 +155,9 @@ fn listen(
                 patience = traits.patience(Duration::from_millis(exec.limit_ms)) + GRACE;
             }
             Line::Reply(Reply::Output { stream, hexadecimal }) => {
-                let bytes = from_hexadecimal(&hexadecimal)
-                    .ok_or_else(|| Trouble::Broken("the agent's output is not hexadecimal".to_owned()))?;
+                let bytes = HEXLOWER
+                    .decode(hexadecimal.as_bytes())
+                    .map_err(|_| Trouble::Broken("the agent's output is not hexadecimal".to_owned()))?;
                 print(stream, &bytes).map_err(Trouble::Unheard)?;
             }
             Line::Reply(Reply::Ended(ended)) => return Ok(ended),

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::exit;
 use crate::library::Library;
-use crate::plan::own_implementation;
+use crate::plan::default_implementation;
 
 pub(super) fn explain(library: &Library, topic: &str) -> io::Result<i32> {
     let mut stdout = anstream::stdout();
@@ -62,7 +62,7 @@ fn print_scenario(scenario: &Scenario, out: &mut impl Write) -> io::Result<()> {
     for report in &scenario.regression {
         writeln!(out, "regression  {report}")?;
     }
-    writeln!(out, "tests       {}", own_implementation(scenario))?;
+    writeln!(out, "tests       {}", default_implementation(scenario))?;
     for axis in &scenario.axes {
         writeln!(out, "axis        {}: {}", axis.name, axis.values.join(", "))?;
     }

@@ -109,7 +109,11 @@ fn an_agent_that_is_killed_costs_the_case_it_was_executing() {
         .filter(|(_, verdict)| verdict == "broken")
         .count();
     assert_eq!(broken, 1, "{}", answer.stdout);
-    assert!(answer.stderr.contains("go to a fresh agent"), "{}", answer.stderr);
+    assert!(
+        answer.stderr.contains("restarting it for the remaining"),
+        "{}",
+        answer.stderr
+    );
     wait_for("the end of the case", || (!is_alive(case)).then_some(()));
 }
 

@@ -131,7 +131,7 @@ fn a_kernel_of_ones_own_is_started_as_freebsds_is_and_what_it_says_last_is_told(
         .filter(|line| line["verdict"] == "broken")
         .collect();
     assert_eq!(broken.len(), 3, "{}", answer.stdout);
-    let reason = broken[0]["because"].as_str().unwrap();
+    let reason = broken[0]["reason"].as_str().unwrap();
     let console = reason.split_once("panic: told ").map(|(_, told)| told.trim_end());
     let words = console.unwrap_or(reason);
     insta::assert_snapshot!(words.replace(' ', "\n"), @r"

@@ -15,9 +15,21 @@ use crate::system::SystemRange;
 
 /// How binding a claim is, in the sense of RFC 2119.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+    strum::IntoStaticStr,
 )]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Level {
     /// Breaking it is a failure.
     Must,
@@ -30,11 +42,7 @@ pub enum Level {
 impl Level {
     /// `must`, `should` or `may`.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Must => "must",
-            Self::Should => "should",
-            Self::May => "may",
-        }
+        self.into()
     }
 }
 
