@@ -103,8 +103,6 @@ fn results(cases: &[CaseLine], profiles: &[Implementation]) -> BTreeMap<String, 
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
     fn another_measured_time_is_no_flip_and_another_verdict_is_one() {
         let results = |verdict: &str, at_ms: &str| {
