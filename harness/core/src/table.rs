@@ -101,23 +101,11 @@ impl Table {
         let mut table = Self::parse_head(lines.by_ref().take_while(|line| !line.is_empty()))?;
         let header = lines.next()?;
         let starts = column_starts(header);
-        let cells = |line: &str| {
-            let ends = starts.iter().skip(1).copied().chain([usize::MAX]);
-            let cell = |(start, end): (&usize, usize)| {
-                line.chars()
-                    .take(end)
-                    .skip(*start)
-                    .collect::<String>()
-                    .trim()
-                    .to_owned()
-            };
-            starts.iter().zip(ends).map(cell).collect::<Vec<_>>()
-        };
-        table.columns = cells(header);
+        table.columns = parse_cells(header, &starts);
         table.rows = lines
             .by_ref()
             .take_while(|line| !line.is_empty())
-            .map(cells)
+            .map(|line| parse_cells(line, &starts))
             .collect();
         let transcripts = parse_transcripts(lines);
         for cell in table.rows.iter_mut().flatten() {
@@ -274,6 +262,16 @@ fn row(scenario: &Scenario, judgement: &Judgement) -> Vec<String> {
         cells.push(judgement.verdict.name().to_owned());
     }
     cells
+}
+
+/// The cells of a line. `starts` has the position at which each column begins.
+fn parse_cells(line: &str, starts: &[usize]) -> Vec<String> {
+    let ends = starts.iter().skip(1).copied().chain([usize::MAX]);
+    let cell = |(start, end): (&usize, usize)| {
+        let cell: String = line.chars().take(end).skip(*start).collect();
+        cell.trim().to_owned()
+    };
+    starts.iter().zip(ends).map(cell).collect()
 }
 
 /// The number in a cell like `[12]`.
