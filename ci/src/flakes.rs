@@ -1,6 +1,6 @@
-//! Runs scenarios again and again, some of it beside busy processes, and shows every answer that flips.
+//! Runs scenarios repeatedly, the last times under load, and prints every result that differs from the first run.
 //!
-//! Of a scenario that an implementation's profile says `[[varies]]` of, only the verdict is an answer.
+//! If an implementation's profile lists a scenario under `varies`, only the verdicts are compared.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -8,11 +8,12 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use reusespec::implementations::{self, Implementation};
-use serde_json::{Value, json};
+use reusespec_core::Verdict;
+use reusespec_core::results::CaseLine;
 
 use crate::suite;
 
-/// Processes that only burn time, killed when dropped.
+/// Processes that keep all processors busy. They are killed when this is dropped.
 struct Load(Vec<Child>);
 
 impl Load {
@@ -37,7 +38,7 @@ impl Drop for Load {
     }
 }
 
-/// Runs `filters` `runs` times, the last `loaded` of them under load. Returns whether nothing flipped.
+/// Runs the scenarios `runs` times, the last `loaded` times under load. Returns whether all runs had equal results.
 pub(crate) fn hunt(
     filters: &[String],
     implementation: Option<&str>,
@@ -48,29 +49,24 @@ pub(crate) fn hunt(
     arguments.extend(implementation.iter().flat_map(|name| ["--implementation", name]));
     let scenarios = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
     let profiles = implementations::load(&scenarios).map_err(io::Error::other)?;
-    let mut first: Option<BTreeMap<String, Value>> = None;
+    let mut first: Option<BTreeMap<String, CaseResult>> = None;
     let mut flips = 0;
     let mut load = None;
     for run in 0..runs {
         if run + loaded >= runs && load.is_none() {
             load = Some(Load::start()?);
         }
-        let answers = answers(&suite::run(&arguments)?, &profiles);
-        let known = first.get_or_insert_with(|| answers.clone());
-        for (case, answer) in &answers {
-            if known.get(case) != Some(answer) {
+        let results = results(&suite::run(&arguments)?, &profiles);
+        let expected = first.get_or_insert_with(|| results.clone());
+        for (case, result) in &results {
+            let before = expected.get(case);
+            if before != Some(result) {
                 flips += 1;
-                writeln!(
-                    io::stdout(),
-                    "run {}: {case}: {} was {}",
-                    run + 1,
-                    answer,
-                    known.get(case).unwrap_or(&Value::Null)
-                )?;
+                writeln!(io::stdout(), "run {}: {case}: {result:?} was {before:?}", run + 1)?;
             }
         }
     }
-    let cases = first.map_or(0, |answers| answers.len());
+    let cases = first.map_or(0, |results| results.len());
     writeln!(
         io::stdout(),
         "{cases} cases, {runs} runs, {loaded} of them under load: {flips} flips"
@@ -78,46 +74,44 @@ pub(crate) fn hunt(
     Ok(flips == 0 && cases > 0)
 }
 
-/// Verdict and observations by case.
-fn answers(lines: &[Value], profiles: &[Implementation]) -> BTreeMap<String, Value> {
-    let cases = lines.iter().filter(|line| line.get("verdict").is_some());
-    cases
-        .map(|line| {
-            let (scenario, implementation) = (&line["scenario"], &line["implementation"]);
-            let key = format!("{scenario} {} {implementation}", line["case"]);
-            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-            let observed = match implementations::vary(profiles, &text(implementation), &text(scenario)) {
-                true => Value::Null,
-                false => normal(&line["observed"]),
-            };
-            (key, json!([line["verdict"], observed, line["because"]]))
-        })
-        .collect()
+/// What must be equal in every run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct CaseResult {
+    verdict: Verdict,
+    /// The labels and cells as a snapshot has them, without measured times.
+    observed: Vec<(String, String)>,
+    reason: Option<String>,
 }
 
-/// What was seen in its normal form: of something over time, its name and not its milliseconds.
-fn normal(observed: &Value) -> Value {
-    let of_label = |(label, seen): (&String, &Value)| {
-        let name = seen.get("is").unwrap_or(seen);
-        (label.clone(), name.clone())
+/// The results by the names of case and implementation.
+fn results(cases: &[CaseLine], profiles: &[Implementation]) -> BTreeMap<String, CaseResult> {
+    let result = |case: &CaseLine| {
+        let profile = implementations::named(profiles, &case.implementation);
+        let varies = profile.is_some_and(|profile| profile.varies_in(&case.scenario));
+        let observed = case.observed.iter().filter(|_| !varies);
+        let result = CaseResult {
+            verdict: case.verdict,
+            observed: observed
+                .map(|(label, cell)| (label.clone(), cell.to_string()))
+                .collect(),
+            reason: case.reason.clone(),
+        };
+        (format!("{} {}", case.key(), case.implementation), result)
     };
-    observed.as_object().map_or(Value::Null, |labels| {
-        Value::Object(labels.iter().map(of_label).collect())
-    })
+    cases.iter().map(result).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
-    fn a_time_with_the_same_name_is_no_flip_and_another_verdict_is_one() {
-        let line = |verdict: &str, at_ms: f64| {
-            let observed = json!({ "end": { "is": "alive", "at_ms": at_ms }, "then": "ok" });
-            json!({ "scenario": "s", "case": {}, "implementation": "kernel", "verdict": verdict, "observed": observed })
+    fn another_measured_time_is_no_flip_and_another_verdict_is_one() {
+        let results = |verdict: &str, at_ms: &str| {
+            let line = format!(
+                r#"{{"scenario":"s","case":{{}},"platform":"p","implementation":"kernel","verdict":"{verdict}","observed":{{"then":"ok","end":{{"is":"alive","outcome":"alive","at_ms":{at_ms},"probes_ms":[],"forms":[],"late_ms":0,"late_at_most_ms":0}}}}}}"#
+            );
+            super::results(&[serde_json::from_str(&line).unwrap()], &[])
         };
-        let answer = |verdict, at_ms| answers(&[line(verdict, at_ms)], &[]);
-        assert_eq!(answer("pass", 1.0), answer("pass", 2.0));
-        assert_ne!(answer("pass", 1.0), answer("fail", 1.0));
+        assert_eq!(results("pass", "1.0"), results("pass", "2.0"));
+        assert_ne!(results("pass", "1.0"), results("fail", "1.0"));
     }
 }

@@ -1,37 +1,38 @@
-//! Many runs as one table: a line a run, and one answer to whether the night was good.
+//! Merges the results of many runs into one table with a row for each run, and decides whether all runs were good.
 //!
-//! The lines are those of `run --format json`. A job that left no file is a line too: what is missing must be seen, and a
-//! night in which something is missing is not good.
+//! The results are the lines of `run --format json`. A job without results has a row too, and is not good.
 
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use reusespec_core::results::{Line, SummaryCounts};
 
-/// The columns, which are the keys of the summary.
-const COUNTS: [&str; 8] = [
-    "cases",
-    "pass",
-    "fail",
-    "deviates",
-    "unsupported",
-    "broken",
-    "changed",
-    "new",
+/// A column: its name, and the count in it.
+type Column = (&'static str, fn(&SummaryCounts) -> usize);
+
+const COLUMNS: [Column; 8] = [
+    ("cases", |counts| counts.cases),
+    ("pass", |counts| counts.pass),
+    ("fail", |counts| counts.fail),
+    ("deviates", |counts| counts.deviates),
+    ("unsupported", |counts| counts.unsupported),
+    ("broken", |counts| counts.broken),
+    ("changed", |counts| counts.changed),
+    ("new", |counts| counts.new),
 ];
 
-/// What a run left.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The summary of a run.
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Row {
     name: String,
     kernel: String,
-    counts: Option<[u64; COUNTS.len()]>,
-    reason: String,
+    /// The counts, or why there are none.
+    counts: Result<SummaryCounts, String>,
 }
 
 impl Row {
-    /// The run whose lines are in this file, named after it.
+    /// The run whose lines are in this file. The name of the run is that of the file.
     pub(crate) fn of_file(path: &Path) -> Self {
         let name = path
             .file_name()
@@ -44,61 +45,55 @@ impl Row {
         }
     }
 
-    /// A run that was not made, and why.
+    /// A run without results, and why it has none.
     pub(crate) fn missing(name: String, reason: &str) -> Self {
         Self {
             name,
             kernel: String::new(),
-            counts: None,
-            reason: reason.to_owned(),
+            counts: Err(reason.to_owned()),
         }
     }
 
     fn of_lines(name: String, text: &str) -> Self {
-        let lines: Vec<Value> = text
-            .lines()
-            .filter_map(|line| serde_json::from_str(line).ok())
-            .collect();
-        let kernel = lines.iter().find_map(|line| line["kernel"].as_str());
-        let Some(summary) = lines.iter().rev().find_map(|line| line.get("summary")) else {
-            return Self::missing(name, "it has no summary: the run was cut short");
-        };
+        let (mut kernel, mut counts) = (None, None);
+        for (index, line) in text.lines().enumerate() {
+            match Line::parse(line) {
+                Ok(Line::Case(case)) => kernel = kernel.or(case.kernel),
+                Ok(Line::Summary(line)) => counts = Some(line.summary),
+                Err(error) => return Self::missing(name, &format!("line {}: {error}", index + 1)),
+            }
+        }
         Self {
             name,
-            kernel: kernel.unwrap_or_default().to_owned(),
-            counts: Some(COUNTS.map(|key| summary[key].as_u64().unwrap_or(0))),
-            reason: String::new(),
+            kernel: kernel.as_ref().map(ToString::to_string).unwrap_or_default(),
+            counts: counts.ok_or_else(|| "it has no summary: the run was cut short".to_owned()),
         }
     }
 
-    /// Nothing failed, broke, changed or is missing.
+    /// Whether the run has results, and no case failed, broke or changed its row.
     fn is_good(&self) -> bool {
-        let bad = ["fail", "broken", "changed"];
-        self.counts.is_some_and(|counts| {
-            COUNTS
-                .iter()
-                .zip(counts)
-                .all(|(key, count)| count == 0 || !bad.contains(key))
-        })
+        let is_good = |counts: &SummaryCounts| counts.fail + counts.broken + counts.changed == 0;
+        self.counts.as_ref().is_ok_and(is_good)
     }
 }
 
-/// The table in Markdown, and whether every run was good. Runs that could not be made here are listed below.
+/// The table in Markdown, and whether every run was good. Jobs that cannot run on this machine are listed below.
 pub(crate) fn table(rows: &[Row], left_out: &[Row]) -> (String, bool) {
     let mut text = format!(
         "| run | kernel | {} |\n|---|---|{}\n",
-        COUNTS.join(" | "),
-        "--:|".repeat(COUNTS.len())
+        COLUMNS.map(|(name, _)| name).join(" | "),
+        "--:|".repeat(COLUMNS.len())
     );
     for row in rows {
         let cells = match &row.counts {
-            Some(counts) => counts.map(|count| count.to_string()).join(" | "),
-            None => format!("{}{}", row.reason, " |".repeat(COUNTS.len() - 1)),
+            Ok(counts) => COLUMNS.map(|(_, count)| count(counts).to_string()).join(" | "),
+            Err(reason) => format!("{reason}{}", " |".repeat(COLUMNS.len() - 1)),
         };
         let _ = writeln!(text, "| {} | {} | {cells} |", row.name, row.kernel);
     }
     for row in left_out {
-        let _ = writeln!(text, "\nleft out: {}: {}", row.name, row.reason);
+        let reason = row.counts.as_ref().err().map_or("", String::as_str);
+        let _ = writeln!(text, "\nleft out: {}: {reason}", row.name);
     }
     (text, !rows.is_empty() && rows.iter().all(Row::is_good))
 }
@@ -130,22 +125,28 @@ mod tests {
         Row::of_lines(name.to_owned(), text)
     }
 
-    const GOOD: &str = "{\"kernel\":\"linux-6.1\"}\n{\"summary\":{\"cases\":2,\"pass\":1,\"unsupported\":1}}";
+    const CASE: &str = r#"{"scenario":"keepalive/t","case":{},"platform":"p","kernel":"linux-6.1","implementation":"kernel","verdict":"pass","observed":{}}"#;
+    const SUMMARY: &str = r#"{"summary":{"cases":2,"pass":1,"unsupported":1}}"#;
+
+    fn good() -> String {
+        format!("{CASE}\n{SUMMARY}")
+    }
 
     #[test]
-    fn runs_become_lines_of_one_table() {
+    fn each_run_has_a_row() {
         let rows = [
-            row("linux-6.1-keepalive", GOOD),
-            row("linux-7-keepalive", "{\"kernel\":\"linux-7.2\"}\n"),
+            row("linux-6.1-keepalive", &good()),
+            row("linux-7-keepalive", CASE),
+            row("linux-8-keepalive", &CASE[..40]),
         ];
         let left_out = [Row::missing("freebsd-14".to_owned(), "its kernel is not here")];
         insta::assert_snapshot!(table(&rows, &left_out).0);
     }
 
     #[test]
-    fn one_bad_run_makes_a_bad_night_and_so_does_none() {
-        let good = row("a", GOOD);
-        let bad = |key: &str| row("b", &GOOD.replace("unsupported", key));
+    fn the_runs_are_good_only_if_each_of_them_is() {
+        let bad = |key: &str| row("b", &good().replace("unsupported", key));
+        let good = row("a", &good());
         assert!(table(std::slice::from_ref(&good), &[]).1);
         for rows in [
             vec![good.clone(), bad("fail")],

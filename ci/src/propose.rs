@@ -1,6 +1,7 @@
-//! Opens a change with the snapshots that a night's results give: one branch, replaced every night, and one pull request.
+//! Opens a pull request with the snapshots that the nightly results give, on one branch that is replaced every night.
 //!
-//! The review is the pull request, so the tables are written as they are to be. Nothing new is nothing to propose.
+//! The pull request is the review, so `accept --yes` writes the snapshots themselves. Without a difference there is no
+//! pull request.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -10,14 +11,14 @@ use crate::merge;
 use crate::suite;
 
 const BRANCH: &str = "nightly-snapshots";
-const TITLE: &str = "scenarios: what the nightly platforms do, to be reviewed";
+const TITLE: &str = "scenarios: snapshots of the nightly platforms, to be reviewed";
 
-/// True if there is nothing new, or the change is open.
+/// True if there is no difference, or the pull request is open.
 pub(crate) fn open(results: &[PathBuf]) -> io::Result<bool> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let files = merge::files(results);
     if files.is_empty() {
-        return Err(io::Error::other("there are no results to propose"));
+        return Err(io::Error::other("there are no results"));
     }
     let mut accept = Command::new(suite::program()?);
     accept.current_dir(&root).args(["accept", "--yes"]).args(&files);
@@ -38,8 +39,7 @@ pub(crate) fn open(results: &[PathBuf]) -> io::Result<bool> {
     git(&["push", "--force", "origin", BRANCH])?;
     let gh = |arguments: &[&str]| Command::new("gh").current_dir(&root).args(arguments).status();
     let is_open = gh(&["pr", "view", BRANCH])?.success();
-    let body =
-        "Each table's head names the kernels it is of. Merge what is right; a row that is wrong is a report.";
+    let body = "The head of each table names the kernels it was observed on. A row that is wrong is worth a bug report.";
     Ok(is_open || gh(&["pr", "create", "--head", BRANCH, "--title", TITLE, "--body", body])?.success())
 }
 

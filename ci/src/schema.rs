@@ -1,10 +1,15 @@
-//! The committed JSON Schema of scenario files.
+//! Writes the committed JSON Schemas.
 
+use std::fs;
 use std::io;
 use std::path::Path;
 
-/// Writes the schema beside the scenarios, where editors find it.
+use reusespec_core::schema::{results_schema, scenario_schema};
+
+/// Writes the schema of scenario files beside the scenarios, where editors find it, and the schema of results beside
+/// the crate whose types it describes.
 pub(crate) fn write() -> io::Result<()> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/scenario.schema.json");
-    std::fs::write(path, reusespec_core::schema::scenario_schema())
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    fs::write(root.join("scenarios/scenario.schema.json"), scenario_schema())?;
+    fs::write(root.join("harness/core/results.schema.json"), results_schema())
 }

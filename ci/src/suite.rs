@@ -1,33 +1,34 @@
-//! Runs the command that cargo has built beside this program.
+//! Runs the command `reusespec` that cargo has built beside this program.
 
 use std::io;
 use std::path::PathBuf;
 use std::process::Command;
 
-use serde_json::Value;
+use reusespec_core::results::{CaseLine, Line};
 
-/// The lines of `reusespec run ARGUMENTS --format json`. Its exit status is not judged here.
-pub(crate) fn run(arguments: &[&str]) -> io::Result<Vec<Value>> {
+/// The cases of `reusespec run ARGUMENTS --format json`. The exit status does not matter.
+pub(crate) fn run(arguments: &[&str]) -> io::Result<Vec<CaseLine>> {
     let output = Command::new(program()?)
         .arg("run")
         .args(arguments)
         .args(["--format", "json"])
         .output()?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let lines = text
-        .lines()
-        .map(serde_json::from_str)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(io::Error::other)?;
-    if lines.is_empty() {
+    let mut cases = Vec::new();
+    for line in String::from_utf8_lossy(&output.stdout).lines() {
+        match Line::parse(line).map_err(io::Error::other)? {
+            Line::Case(case) => cases.push(*case),
+            Line::Summary(_) => {}
+        }
+    }
+    if cases.is_empty() {
         return Err(io::Error::other(
             String::from_utf8_lossy(&output.stderr).into_owned(),
         ));
     }
-    Ok(lines)
+    Ok(cases)
 }
 
-/// The command beside this program.
+/// The path of the command.
 pub(crate) fn program() -> io::Result<PathBuf> {
     let beside = std::env::current_exe()?.with_file_name("reusespec");
     let profile = if cfg!(debug_assertions) { "" } else { " --release" };

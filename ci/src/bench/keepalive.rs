@@ -11,8 +11,6 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-
 use crate::suite;
 
 const ROUNDS: usize = 5;
@@ -29,8 +27,7 @@ pub(crate) fn measure() -> io::Result<()> {
     let mut out = io::stdout();
     let mut times = Vec::new();
     for _ in 0..ROUNDS {
-        let lines = suite::run(&CASE)?;
-        times.extend(lines[0].get("elapsed_ms").and_then(Value::as_f64));
+        times.extend(suite::run(&CASE)?.first().map(|case| case.elapsed_ms));
     }
     times.sort_by(f64::total_cmp);
     writeln!(
@@ -40,13 +37,13 @@ pub(crate) fn measure() -> io::Result<()> {
         times[times.len() - 1]
     )?;
     let started = Instant::now();
-    let lines = suite::run(&["keepalive"])?;
+    let cases = suite::run(&["keepalive"])?;
     let wall = started.elapsed().as_secs_f64();
     let longest = LONGEST_WAIT.as_secs_f64();
     writeln!(
         out,
         "the family, {} cases: {wall:.2} s; its longest wait {longest:.2} s; bound {:.2} s",
-        lines.len() - 1,
+        cases.len(),
         longest * 1.15 + 2.0
     )?;
     match differences()? {

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use reusespec_core::results::CaseLine;
 
 use crate::suite;
 
@@ -17,9 +17,10 @@ pub(crate) fn measure() -> io::Result<()> {
             .collect::<io::Result<Vec<_>>>()?,
     );
     let started = Instant::now();
-    let lines = suite::run(&["port-reuse"])?;
+    let results = suite::run(&["port-reuse"])?;
     let wall = started.elapsed();
-    let cases: Vec<_> = lines.iter().filter_map(elapsed).collect();
+    let elapsed = |case: &CaseLine| Duration::from_secs_f64(case.elapsed_ms / 1e3);
+    let cases: Vec<_> = results.iter().map(elapsed).collect();
     let count = cases.len();
     let case = median(cases);
     let ratio = case.as_secs_f64() / floor.as_secs_f64();
@@ -53,13 +54,6 @@ fn empty_namespace() -> io::Result<Duration> {
     } else {
         Err(io::Error::other("unshare(1) failed"))
     }
-}
-
-fn elapsed(line: &Value) -> Option<Duration> {
-    line.get("elapsed_ms")?
-        .as_f64()
-        .filter(|_| line.get("verdict").is_some())
-        .map(|ms| Duration::from_secs_f64(ms / 1e3))
 }
 
 fn median(mut times: Vec<Duration>) -> Duration {

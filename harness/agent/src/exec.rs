@@ -13,9 +13,10 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use data_encoding::HEXLOWER;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use reusespec_core::protocol::{Content, Ended, Exec, Reply, Stream, hexadecimal};
+use reusespec_core::protocol::{Content, Ended, Exec, Reply, Stream};
 
 /// The time in which processes that the program has left running may still print after its end.
 const LATE_OUTPUT: Duration = Duration::from_millis(500);
@@ -90,7 +91,7 @@ fn run(exec: &Exec, send: &mut dyn FnMut(&Reply) -> io::Result<()>) -> io::Resul
         match events.recv_timeout(left) {
             Ok(Event::Output(stream, bytes)) => send(&Reply::Output {
                 stream,
-                hexadecimal: hexadecimal(&bytes),
+                hexadecimal: HEXLOWER.encode(&bytes),
             })?,
             Ok(Event::Exited(status)) => {
                 ended.get_or_insert(end_of(status?));
@@ -186,8 +187,8 @@ mod tests {
     #[test]
     fn streams_are_separate_and_the_status_comes_last() {
         let replies = replies_to(&shell("echo out; echo $GIVEN$HOME >&2; exit 3", 10_000), b"");
-        assert_eq!(output(&replies, Stream::Stdout), hexadecimal(b"out\n"));
-        assert_eq!(output(&replies, Stream::Stderr), hexadecimal(b"1\n"));
+        assert_eq!(output(&replies, Stream::Stdout), HEXLOWER.encode(b"out\n"));
+        assert_eq!(output(&replies, Stream::Stderr), HEXLOWER.encode(b"1\n"));
         assert_eq!(replies.last(), Some(&Reply::Ended(Ended::Exited(3))));
     }
 

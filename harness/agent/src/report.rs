@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 
+use data_encoding::HEXLOWER;
 use reusespec_core::Outcome;
-use reusespec_core::protocol::hexadecimal;
 
 /// The agent loop does not read what a case tells it: it has ended, and the case will be killed.
 #[derive(Debug, thiserror::Error)]
@@ -85,7 +85,7 @@ impl Reporter {
 
     /// Sends the recording of the wire.
     pub(crate) fn capture(&mut self, file: &[u8]) -> io::Result<()> {
-        self.say(&format!("{CAPTURE}{}", hexadecimal(file)))
+        self.say(&format!("{CAPTURE}{}", HEXLOWER.encode(file)))
     }
 
     /// Sends the outcome, the last line.

@@ -8,15 +8,17 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use data_encoding::HEXLOWER;
 use reusespec_core::CaseKey;
-use reusespec_core::protocol::from_hexadecimal;
 
 /// Writes the capture of a case below `folder`.
 ///
 /// # Errors
 /// The capture is not hexadecimal, or the file cannot be written.
 pub fn write(folder: &Path, key: &CaseKey, hexadecimal: &str) -> io::Result<()> {
-    let octets = from_hexadecimal(hexadecimal).ok_or_else(|| io::Error::other("it is not hexadecimal"))?;
+    let octets = HEXLOWER
+        .decode(hexadecimal.as_bytes())
+        .map_err(io::Error::other)?;
     let folder = folder.join(&key.scenario);
     fs::create_dir_all(&folder)?;
     let point = key.point();

@@ -1,4 +1,4 @@
-//! What happens in a run, as reporters hear of it. They see nothing else.
+//! The events of a run. Reporters receive these and nothing else.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -6,30 +6,30 @@ use std::time::Duration;
 
 use reusespec_core::protocol::Hello;
 use reusespec_core::table::Comparison;
-use reusespec_core::{CaseKey, Deviation, Judgement, Scenario, Verdict};
+use reusespec_core::{CaseKey, Deviation, Judgement, Provenance, Scenario, Verdict};
 
-/// One thing that happened.
+/// One event.
 #[derive(Debug)]
 pub enum Event<'l> {
-    /// The plan is made.
+    /// The first event.
     RunStarted {
-        /// How many cases will be judged.
+        /// The number of cases to judge.
         cases: usize,
-        /// How many scenarios they belong to.
+        /// The number of scenarios they belong to.
         scenarios: usize,
     },
-    /// An agent has said hello.
+    /// An agent has started and sent its hello.
     PlatformReady {
         /// The platform's name.
         platform: &'l str,
-        /// What the agent said.
+        /// The agent's hello.
         hello: &'l Hello,
     },
-    /// Something a reader should know that is no verdict.
+    /// A message that belongs to no case.
     Note(String),
-    /// A case has been answered.
+    /// A case has an outcome.
     CaseFinished {
-        /// Which.
+        /// The name of the case.
         key: &'l CaseKey,
     },
     /// All chosen cases of a scenario have been judged.
@@ -38,33 +38,31 @@ pub enum Event<'l> {
     RunFinished(&'l Summary),
 }
 
-/// A scenario's chosen cases on one platform and implementation.
+/// The results of a scenario's chosen cases, on one platform and for one implementation.
 #[derive(Debug)]
 pub struct ScenarioResult<'l> {
     /// The scenario.
     pub scenario: &'l Scenario,
     /// The platform's name.
     pub platform: &'l str,
-    /// What snapshots call its kernel: `linux-6.18`, `linux-6.1-s390x`.
-    pub kernel: String,
-    /// What their heads call that which ran: the kernel, and the release of an implementation that has one.
-    pub reviewed: String,
     /// The implementation's name.
     pub implementation: &'l str,
-    /// Verdict and time of each case, in the file's order.
+    /// The kernel, the implementation and its release. `None` if no agent started.
+    pub provenance: Option<Provenance>,
+    /// The judgement and the wall time of each case, in the file's order.
     pub cases: Vec<(Judgement, Duration)>,
-    /// How the table relates to the reviewed one.
+    /// The comparison of the table with the snapshot.
     pub comparison: Comparison,
-    /// The file of the reviewed one, if there is one.
+    /// The file of that snapshot, if there is one.
     pub snapshot: Option<PathBuf>,
-    /// Deviations that no longer occur.
+    /// Known deviations that no longer occur.
     pub stale: Vec<Deviation>,
-    /// Arguments that run the scenario again.
+    /// The command that runs the scenario again.
     pub again: String,
 }
 
 impl ScenarioResult<'_> {
-    /// Whether the row of a case is not as the snapshot has it, on a kernel the snapshot names.
+    /// Whether the row of a case differs from a snapshot that was reviewed for what ran.
     pub fn changed(&self, key: &CaseKey) -> bool {
         match &self.comparison {
             Comparison::Changed(rows) => rows.iter().any(|row| row.point == key.point()),
@@ -73,33 +71,33 @@ impl ScenarioResult<'_> {
     }
 }
 
-/// What a run came to.
+/// The counts of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     /// Cases by verdict.
     pub verdicts: BTreeMap<Verdict, usize>,
     /// Scenarios whose snapshot changed.
     pub changed: usize,
-    /// Rows nobody has reviewed for this kernel yet.
+    /// Rows that differ and were not reviewed for what ran.
     pub new_rows: usize,
-    /// Deviations to remove.
+    /// Known deviations that no longer occur.
     pub stale: usize,
     /// Wall time of the whole run.
     pub elapsed: Duration,
 }
 
 impl Summary {
-    /// How many cases were judged.
+    /// The number of cases that were judged.
     pub fn cases(&self) -> usize {
         self.verdicts.values().sum()
     }
 
-    /// How many cases have a verdict.
+    /// The number of cases with a verdict.
     pub fn count(&self, verdict: Verdict) -> usize {
         self.verdicts.get(&verdict).copied().unwrap_or(0)
     }
 
-    /// The exit status: failures before brokenness.
+    /// The exit status. A failure counts more than a broken case.
     pub fn exit_status(&self) -> i32 {
         if self.count(Verdict::Fail) + self.changed + self.stale > 0 {
             crate::exit::FAILED
@@ -110,7 +108,7 @@ impl Summary {
         }
     }
 
-    /// Counts a finished scenario.
+    /// Adds the results of a scenario.
     pub fn add(&mut self, result: &ScenarioResult<'_>) {
         for (judgement, _) in &result.cases {
             *self.verdicts.entry(judgement.verdict).or_default() += 1;

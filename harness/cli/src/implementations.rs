@@ -131,12 +131,12 @@ pub fn load(scenarios: &Path) -> Result<Vec<Implementation>, ImplementationError
             profile,
         });
     }
-    take_over(&mut implementations)?;
+    inherit(&mut implementations)?;
     Ok(implementations)
 }
 
 /// Completes each profile that has `like` with the values of the profile it names.
-fn take_over(implementations: &mut [Implementation]) -> Result<(), ImplementationError> {
+fn inherit(implementations: &mut [Implementation]) -> Result<(), ImplementationError> {
     let complete: Vec<_> = implementations
         .iter()
         .filter(|each| each.profile.like.is_none())
@@ -149,7 +149,7 @@ fn take_over(implementations: &mut [Implementation]) -> Result<(), Implementatio
             let like = like.clone();
             return Err(ImplementationError::Unlike { path, like });
         };
-        each.profile.take_over(&other.profile);
+        each.profile.inherit(&other.profile);
     }
     Ok(())
 }
@@ -163,31 +163,13 @@ pub fn find(scenarios: &Path, name: &str) -> Result<Option<Implementation>, Impl
     Ok(all.into_iter().find(|each| each.name == name))
 }
 
-/// The names under which an implementation's snapshots may be kept, its own first. `name` need not have a profile.
-pub fn names(profiles: &[Implementation], name: &str) -> Vec<String> {
+/// The profile of this name, if the implementation has one.
+pub fn named<'p>(profiles: &'p [Implementation], name: &str) -> Option<&'p ImplementationProfile> {
     let found = profiles.iter().find(|each| each.name == name);
-    found.map_or_else(|| vec![name.to_owned()], Implementation::names)
-}
-
-/// Whether the implementation's profile says that its rows in this scenario depend on a race.
-pub fn vary(profiles: &[Implementation], name: &str, scenario: &str) -> bool {
-    let named = |each: &&Implementation| each.name == name;
-    profiles
-        .iter()
-        .filter(named)
-        .any(|each| each.profile.varies_in(scenario))
+    found.map(|each| &each.profile)
 }
 
 impl Implementation {
-    /// Its name, then that of the implementation its profile names with `like`.
-    pub fn names(&self) -> Vec<String> {
-        [&self.name]
-            .into_iter()
-            .chain(&self.profile.like)
-            .cloned()
-            .collect()
-    }
-
     /// What the agent needs to start it. Builds it first if its profile has `build`.
     ///
     /// # Errors

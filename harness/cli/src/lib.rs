@@ -1,7 +1,7 @@
-//! The command `reusespec`: plan, run, report.
+//! The command `reusespec`: it plans, runs and reports.
 //!
 //! ```text
-//! arguments ─→ plan ─→ run ─┬─ session (one agent: cases out, outcomes in)
+//! arguments ─→ plan ─→ run ─┬─ session (one agent: sends cases, receives outcomes)
 //!                           └─ Event ─→ reporters: terminal · json · junit · html
 //! ```
 //! | module | owns |

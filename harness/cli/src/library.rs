@@ -1,14 +1,14 @@
 //! Scenario files and snapshots on disk.
 //!
-//! A snapshot is an insta file: a head between two `---` lines, then the table. It is read here without
-//! insta, because the command has to judge runs on machines where nobody has cargo.
+//! A snapshot is an insta file: insta's metadata between two `---` lines, then the table. This module reads it without
+//! insta, because the command also judges runs on machines that have no cargo.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use reusespec_core::table::Table;
-use reusespec_core::{Complaint, NamedAxes, Scenario};
+use reusespec_core::{Complaint, NamedAxes, Scenario, SnapshotKey};
 
 /// The file of a scenarios folder that defines named axes. It is no scenario.
 const AXES_FILE: &str = "axes.toml";
@@ -16,9 +16,9 @@ const AXES_FILE: &str = "axes.toml";
 /// The scenario files of a folder.
 #[derive(Debug)]
 pub struct Library {
-    /// The folder with one folder per family.
+    /// The folder that has a folder for each family.
     pub root: PathBuf,
-    /// Every scenario, ordered by id.
+    /// All scenarios, ordered by id.
     pub scenarios: Vec<Scenario>,
 }
 
@@ -31,12 +31,12 @@ pub enum LibraryError {
     /// A file or folder cannot be read.
     #[error("cannot read {path}")]
     Unreadable {
-        /// Which.
+        /// The file or folder.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         source: io::Error,
     },
-    /// Files with mistakes in them.
+    /// Scenario files contain mistakes.
     #[error("{} in the scenarios", count(.0.len(), "mistake"))]
     Mistakes(Vec<Complaint>),
 }
@@ -49,10 +49,10 @@ fn count(number: usize, what: &str) -> String {
     }
 }
 
-/// The folder of scenarios: the named one, or `scenarios` here or in a folder above.
+/// The folder of scenarios: the given one, or `scenarios` in the working directory or in a folder above it.
 ///
 /// # Errors
-/// When none is found.
+/// When there is none.
 pub fn find_root(named: Option<&Path>) -> Result<PathBuf, LibraryError> {
     if let Some(named) = named {
         return Ok(named.to_owned());
@@ -69,7 +69,7 @@ impl Library {
     /// Reads every scenario below the folder.
     ///
     /// # Errors
-    /// All mistakes of all files at once.
+    /// When a file or folder cannot be read, or with all mistakes of all files.
     pub fn load(root: &Path) -> Result<Self, LibraryError> {
         let mut files = Vec::new();
         find_files(root, &mut files)?;
@@ -118,10 +118,10 @@ fn find_files(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), LibraryErro
     Ok(())
 }
 
-/// Reads one scenario of the folder.
+/// Reads one scenario file.
 ///
 /// # Errors
-/// When the file cannot be read; the inner result has the mistakes in it.
+/// When the file cannot be read. The inner result has the mistakes in the file.
 pub fn load_file(root: &Path, file: &Path) -> Result<Result<Scenario, Vec<Complaint>>, LibraryError> {
     let (axes_file, bytes) = read_axes(root)?;
     match NamedAxes::parse(&axes_file, &bytes) {
@@ -161,7 +161,7 @@ fn read(path: &Path) -> Result<Vec<u8>, LibraryError> {
 
 /// The id of a file: its path below the folder, without the extension.
 ///
-/// A file outside the folder is named by its own folder and name, so that `check` works anywhere.
+/// For a file outside the folder the id is the name of its own folder and its name, so that `check` works on any file.
 pub fn id_of(root: &Path, file: &Path) -> String {
     let absolute = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let (root, file) = (absolute(root), absolute(file));
@@ -177,28 +177,22 @@ pub fn id_of(root: &Path, file: &Path) -> String {
     parts.join("/")
 }
 
-/// The file of a scenario's snapshot; `key` is a platform, or a platform and an implementation.
-pub fn snapshot_path(root: &Path, scenario: &str, key: &str) -> PathBuf {
-    let (folder, name) = scenario.rsplit_once('/').unwrap_or(("", scenario));
-    root.join(folder)
-        .join("snapshots")
-        .join(format!("{name}@{key}.snap"))
+/// Where the snapshot of this key is.
+pub fn snapshot_path(root: &Path, key: &SnapshotKey) -> PathBuf {
+    root.join(key.path())
 }
 
-/// The table in an insta file, without its head.
+/// The table of a snapshot. `None` if there is no such file, or if it does not contain a table.
 pub fn read_snapshot(path: &Path) -> Option<Table> {
     let text = fs::read_to_string(path).ok()?;
-    let body = text
-        .strip_prefix("---\n")
-        .and_then(|rest| rest.split_once("\n---\n"))
-        .map(|(_, body)| body);
-    Table::parse(body.unwrap_or(&text))
+    let (_, table) = text.strip_prefix("---\n")?.split_once("\n---\n")?;
+    Table::parse(table)
 }
 
-/// The most particular snapshot there is for one of the keys, most particular first.
-pub fn find_snapshot(root: &Path, scenario: &str, keys: &[String]) -> Option<(String, Table)> {
+/// The first snapshot that exists of these keys, which stand in the order of [`SnapshotKey::look_up_order`].
+pub fn find_snapshot(root: &Path, keys: &[SnapshotKey]) -> Option<(SnapshotKey, Table)> {
     keys.iter().find_map(|key| {
-        let table = read_snapshot(&snapshot_path(root, scenario, key))?;
+        let table = read_snapshot(&snapshot_path(root, key))?;
         Some((key.clone(), table))
     })
 }

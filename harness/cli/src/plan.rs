@@ -1,65 +1,67 @@
-//! Which cases run where: filters and `--case` applied to scenarios, platforms and implementations.
+//! The plan of a run: which cases are executed for which implementation, by the filters, `--case` and
+//! `--implementation`.
 
 use reusespec_core::{Case, Family, Scenario, Subject};
 
 use crate::implementations::Implementation;
 
-/// The implementation that raw system calls go to.
+/// The implementation that is the kernel itself, tested by system calls.
 pub const KERNEL: &str = "kernel";
-/// Ours.
+/// The reference implementation.
 pub const REFERENCE: &str = "reference";
-/// An application that runs already, named by `--target`.
+/// A running application, given by `--target`.
 pub const TARGET: &str = "target";
-/// What scenarios about web servers as clients are for: there is none of ours, so they run where somebody names one.
+/// Stands for the implementation of scenarios about web servers. The reference has no web server, so these scenarios
+/// run only with `--implementation`.
 pub const WEB_SERVER: &str = "web-server";
 
-/// What to run.
+/// The arguments that choose what runs.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
     /// Scenarios whose id contains one of these; all if empty.
     pub filters: Vec<String>,
     /// Only cases with these axis values.
     pub points: Vec<(String, String)>,
-    /// Only these implementations; each scenario's own if empty.
+    /// Only these implementations; each scenario's default implementation if empty.
     pub implementations: Vec<String>,
 }
 
-/// Cases of one scenario that one agent is to execute.
+/// The chosen cases of one scenario.
 #[derive(Clone, Debug)]
-pub struct Portion<'l> {
+pub struct ScenarioCases<'l> {
     /// The scenario.
     pub scenario: &'l Scenario,
-    /// The chosen cases, in order.
+    /// The cases, in the scenario's order.
     pub cases: Vec<&'l Case>,
 }
 
-/// Why nothing can be run.
+/// The arguments choose nothing.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum PlanError {
-    /// No scenario fits a filter.
+    /// No scenario's id contains a filter.
     #[error("no scenario fits the filter `{0}`; `reusespec list` prints them all")]
     NothingFits(String),
-    /// `--case` names a value that none of the scenarios has.
+    /// None of the scenarios has a case with the values of `--case`.
     #[error("no case has {0}; `reusespec list FILTER` prints the cases")]
     NoSuchCase(String),
     /// No such implementation.
     #[error("unknown implementation `{0}`; `reusespec implementations` prints them all")]
     UnknownImplementation(String),
-    /// The implementation has nothing to answer in what was chosen.
-    #[error("no chosen scenario is about `{0}`")]
+    /// None of the chosen scenarios can test the implementation.
+    #[error("no chosen scenario tests `{0}`")]
     NothingFor(String),
-    /// What was chosen is about web servers alone.
-    #[error("the chosen scenarios are about web servers; name one, e.g. `--implementation nginx`")]
+    /// All chosen scenarios are about web servers, which have no default implementation.
+    #[error("the chosen scenarios test web servers; name one, e.g. `--implementation nginx`")]
     NoWebServer,
 }
 
-/// Whether a scenario's id fits one of the filters.
+/// Whether a scenario's id contains one of the filters. Without filters every scenario fits.
 pub fn fits(id: &str, filters: &[String]) -> bool {
     filters.is_empty() || filters.iter().any(|filter| id.contains(filter.as_str()))
 }
 
-/// The implementation a scenario is for where nobody says otherwise.
-pub fn own_implementation(scenario: &Scenario) -> &'static str {
+/// The implementation that a scenario tests without `--implementation`.
+pub fn default_implementation(scenario: &Scenario) -> &'static str {
     match scenario.subject {
         Subject::Kernel => KERNEL,
         Subject::Implementation => REFERENCE,
@@ -67,15 +69,15 @@ pub fn own_implementation(scenario: &Scenario) -> &'static str {
     }
 }
 
-/// Splits the chosen cases by implementation, in the order of the scenarios.
+/// The chosen cases of each implementation, in the order of the scenarios.
 ///
 /// # Errors
-/// When a filter, case or implementation names nothing: a run of nothing must not look like success.
+/// When a filter, a case or an implementation matches nothing: a run of no cases must not look like a success.
 pub fn plan<'l>(
     scenarios: &'l [Scenario],
     selection: &Selection,
     profiles: &[Implementation],
-) -> Result<Vec<(String, Vec<Portion<'l>>)>, PlanError> {
+) -> Result<Vec<(String, Vec<ScenarioCases<'l>>)>, PlanError> {
     for filter in &selection.filters {
         if !scenarios
             .iter()
@@ -105,24 +107,26 @@ pub fn plan<'l>(
             continue;
         }
         let profile = profiles.iter().find(|profile| profile.name == implementation);
-        let its_own = chosen.iter().filter(|scenario| match profile {
-            _ if own_implementation(scenario) == implementation => true,
-            Some(profile) if asked_for => profile.profile.is_for(&scenario.id),
-            // What somebody has started is an application: it stands where the reference does.
-            _ if implementation == TARGET && asked_for => {
-                matches!(scenario.family, Family::Fastcgi | Family::Http)
+        let can_test = |scenario: &Scenario| match profile {
+            Some(profile) => profile.profile.is_for(&scenario.id),
+            // A target is an application, so it can take the place of the reference.
+            None => {
+                implementation == TARGET
+                    && [Family::Fastcgi, Family::Http].contains(&scenario.family)
                     && scenario.subject == Subject::Implementation
             }
-            _ => false,
+        };
+        let its_scenarios = chosen.iter().filter(|scenario| {
+            default_implementation(scenario) == implementation || (asked_for && can_test(scenario))
         });
-        let portions: Vec<_> = its_own
-            .filter_map(|scenario| portion(scenario, &selection.points))
+        let its_cases: Vec<_> = its_scenarios
+            .filter_map(|scenario| chosen_cases(scenario, &selection.points))
             .collect();
-        if asked_for && portions.is_empty() {
+        if asked_for && its_cases.is_empty() {
             return Err(PlanError::NothingFor(implementation.to_owned()));
         }
-        if !portions.is_empty() {
-            work.push((implementation.to_owned(), portions));
+        if !its_cases.is_empty() {
+            work.push((implementation.to_owned(), its_cases));
         }
     }
     if work.is_empty() && selection.points.is_empty() {
@@ -139,12 +143,12 @@ pub fn plan<'l>(
     Ok(work)
 }
 
-fn portion<'l>(scenario: &'l Scenario, points: &[(String, String)]) -> Option<Portion<'l>> {
-    let meant = |case: &&Case| {
+fn chosen_cases<'l>(scenario: &'l Scenario, points: &[(String, String)]) -> Option<ScenarioCases<'l>> {
+    let is_chosen = |case: &&Case| {
         points
             .iter()
             .all(|(axis, value)| case.key.value(axis) == Some(value))
     };
-    let cases: Vec<_> = scenario.cases.iter().filter(meant).collect();
-    (!cases.is_empty()).then_some(Portion { scenario, cases })
+    let cases: Vec<_> = scenario.cases.iter().filter(is_chosen).collect();
+    (!cases.is_empty()).then_some(ScenarioCases { scenario, cases })
 }

@@ -1,4 +1,4 @@
-//! Sessions → verdicts → events. Who runs where and side by side; what is gathered is `collector`'s business.
+//! Runs a plan: starts the sessions of each platform, and passes their results through `collector` to the reporters.
 
 mod collector;
 
@@ -14,37 +14,37 @@ use reusespec_platforms::Starter;
 
 use crate::event::{Event, Summary};
 use crate::implementations;
-use crate::plan::{KERNEL, Portion, REFERENCE, TARGET};
+use crate::plan::{KERNEL, REFERENCE, ScenarioCases, TARGET};
 use crate::session::{Progress, Session, broken};
 use collector::Collector;
 
-/// Where cases run.
+/// A platform that cases run on.
 pub struct Platform {
-    /// Its name in reports.
+    /// The name in reports.
     pub name: String,
-    /// Starts its agents.
+    /// Starts agents.
     pub starter: Box<dyn Starter>,
-    /// Its known disagreements.
+    /// The known deviations of the platform.
     pub deviations: Vec<Deviation>,
 }
 
-/// How a run is made.
+/// The settings of a run.
 #[derive(Clone, Debug)]
 pub struct Settings<'s> {
-    /// The folder of scenarios, for the snapshots in it.
+    /// The folder of scenarios, which has the snapshots.
     pub root: &'s Path,
-    /// Cases that may be busy at once; the platform's processors if 0.
+    /// The number of cases that may use a processor at once; the platform's number of processors if 0.
     pub jobs: usize,
-    /// A known bug to switch on in the reference.
+    /// The fault to switch on in the reference.
     pub fault: Option<String>,
-    /// The application that runs already, for the implementation [`TARGET`].
+    /// The running application that the implementation [`TARGET`] stands for.
     pub target: Option<Target>,
-    /// Where to keep what was on the wires of cases.
+    /// The folder for recordings of the cases' wires.
     pub capture: Option<PathBuf>,
 }
 
 impl<'s> Settings<'s> {
-    /// Everything sound, nothing kept, as many cases at once as the platform has processors.
+    /// The default settings: no fault, no target, no recordings.
     pub fn of(root: &'s Path) -> Self {
         Self {
             root,
@@ -56,79 +56,76 @@ impl<'s> Settings<'s> {
     }
 }
 
-/// Runs the portions of one implementation on one platform and tells what happens.
-pub fn run_portions(
+/// Runs cases for one implementation on one platform.
+pub fn run_implementation(
     platform: &Platform,
     implementation: &str,
-    portions: &[Portion<'_>],
+    cases: &[ScenarioCases<'_>],
     settings: &Settings<'_>,
     summary: &mut Summary,
     report: &mut dyn FnMut(Event<'_>),
 ) {
-    run_at_once(platform, &[(implementation, portions)], settings, summary, report);
+    run_platform(platform, &[(implementation, cases)], settings, summary, report);
 }
 
-/// Runs the portions of several implementations on one platform, an agent each, side by side: their cases
-/// mostly wait.
-fn run_at_once(
+/// Runs cases for several implementations on one platform. The implementations run concurrently, each with an agent of
+/// its own, because cases mostly wait.
+fn run_platform(
     platform: &Platform,
-    work: &[(&str, &[Portion<'_>])],
+    work: &[(&str, &[ScenarioCases<'_>])],
     settings: &Settings<'_>,
     summary: &mut Summary,
     report: &mut dyn FnMut(Event<'_>),
 ) {
-    let subjects: Vec<_> = work.iter().map(|(name, _)| subject(name, settings)).collect();
+    let prepared: Vec<_> = work.iter().map(|(name, _)| prepare(name, settings)).collect();
     let mut collectors: Vec<_> = work
         .iter()
-        .zip(&subjects)
-        .map(|((implementation, portions), subject)| {
-            let profiled = subject.as_ref().ok().and_then(|(_, profiled)| profiled.as_ref());
+        .zip(&prepared)
+        .map(|((implementation, cases), prepared)| {
+            let profiled = prepared.as_ref().ok().and_then(|(_, profiled)| profiled.as_ref());
             let profiled = profiled.map(|profiled| (profiled, release(profiled, report)));
-            Collector::new(platform, implementation, portions, settings, profiled)
+            Collector::new(platform, implementation, cases, settings, profiled)
         })
         .collect();
-    let shared = platform.starter.traits().dedicated_machine;
-    let agents = share(&subjects, shared);
+    let agents = assign_agents(&prepared, platform.starter.traits().dedicated_machine);
     thread::scope(|scope| {
-        let (notify, heard) = channel();
+        let (sender, events) = channel();
         for agent in &agents {
-            let notify = notify.clone();
-            let portions = agent.iter().flat_map(|index| work[*index].1).collect();
-            // The reference answers what is asked of it, and leaves raw system calls alone.
-            let subject = agent.iter().map(|index| &subjects[*index]).next_back();
+            let sender = sender.clone();
+            let cases = agent.iter().flat_map(|index| work[*index].1).collect();
+            // An agent that the kernel and the reference share has the reference, which comes last: cases of the kernel
+            // have no steps for an implementation.
+            let prepared = agent.iter().map(|index| &prepared[*index]).next_back();
             scope.spawn(move || {
-                // Who hears the news outlives this thread.
-                let notify = |news| drop(notify.send((agent, news)));
-                run_session(
-                    platform,
-                    subject.expect("no agent without work"),
-                    portions,
-                    settings,
-                    &notify,
-                );
+                // The receiver exists until all threads have ended.
+                let notify = |event| drop(sender.send((agent, event)));
+                let prepared = prepared.expect("every agent has an implementation");
+                run_session(platform, prepared, cases, settings, &notify);
             });
         }
-        drop(notify);
-        for (agent, news) in heard {
-            on_event(news, agent, &mut collectors, summary, report);
+        drop(sender);
+        for (agent, event) in events {
+            on_event(event, agent, &mut collectors, summary, report);
         }
     });
 }
 
-/// Which of the subjects, by index, one agent answers for: each its own, but where an agent costs a machine the kernel
-/// and the reference share one. Order is kept.
-fn share(subjects: &[Subject], shared: bool) -> Vec<Vec<usize>> {
-    let ours = |subject: &Subject| {
-        matches!(
-            subject,
-            Ok((Implementation::Kernel | Implementation::Reference { .. }, _))
-        )
+/// The implementations of each agent, by index and in order. Each implementation gets an agent of its own; but where
+/// every agent costs a machine, the kernel and the reference share one.
+fn assign_agents(prepared: &[Prepared], shared: bool) -> Vec<Vec<usize>> {
+    let ours = |prepared: &Prepared| {
+        prepared
+            .as_ref()
+            .is_ok_and(|(implementation, _)| match implementation {
+                Implementation::Kernel | Implementation::Reference { .. } => true,
+                Implementation::External(_) | Implementation::Target(_) => false,
+            })
     };
     let mut agents: Vec<Vec<usize>> = Vec::new();
-    for (index, subject) in subjects.iter().enumerate() {
+    for (index, each) in prepared.iter().enumerate() {
         let partner = agents
             .iter_mut()
-            .find(|agent| shared && ours(subject) && agent.iter().all(|other| ours(&subjects[*other])));
+            .find(|agent| shared && ours(each) && agent.iter().all(|other| ours(&prepared[*other])));
         match partner {
             Some(agent) => agent.push(index),
             None => agents.push(vec![index]),
@@ -137,17 +134,17 @@ fn share(subjects: &[Subject], shared: bool) -> Vec<Vec<usize>> {
     agents
 }
 
-/// Takes news of an agent and passes on what follows from it.
+/// Handles an event of a session, and reports the events that follow from it.
 fn on_event(
-    news: News,
+    event: SessionEvent,
     agent: &[usize],
     collectors: &mut [Collector<'_, '_>],
     summary: &mut Summary,
     report: &mut dyn FnMut(Event<'_>),
 ) {
     let platform = &collectors[agent[0]].platform.name;
-    match news {
-        News::Hello(hello) => {
+    match event {
+        SessionEvent::Hello(hello) => {
             report(Event::PlatformReady {
                 platform,
                 hello: &hello,
@@ -156,8 +153,8 @@ fn on_event(
                 collectors[*index].hello = Some((*hello).clone());
             }
         }
-        News::Note(note) => report(Event::Note(format!("{platform}: {note}"))),
-        News::Finished(finished) => {
+        SessionEvent::Note(note) => report(Event::Note(format!("{platform}: {note}"))),
+        SessionEvent::Finished(finished) => {
             let is_its = |index: &&usize| collectors[**index].has(&finished.key);
             if let Some(index) = agent.iter().find(is_its) {
                 collectors[*index].finished(*finished, summary, report);
@@ -166,8 +163,8 @@ fn on_event(
     }
 }
 
-/// What a session tells across threads.
-enum News {
+/// [`Progress`] of a session, owned so that it can be sent to the collectors' thread.
+enum SessionEvent {
     Hello(Box<Hello>),
     Note(String),
     Finished(Box<Finished>),
@@ -175,49 +172,49 @@ enum News {
 
 fn run_session(
     platform: &Platform,
-    subject: &Subject,
-    portions: Vec<&Portion<'_>>,
+    prepared: &Prepared,
+    cases: Vec<&ScenarioCases<'_>>,
     settings: &Settings<'_>,
-    notify: &dyn Fn(News),
+    notify: &dyn Fn(SessionEvent),
 ) {
-    let mut cases: Vec<&Case> = portions
-        .iter()
-        .flat_map(|portion| portion.cases.iter().copied())
-        .collect();
-    // The longest waits first, so that the run ends soon after the longest.
+    let mut cases: Vec<&Case> = cases.iter().flat_map(|each| each.cases.iter().copied()).collect();
+    // The longest waits first, so that the run ends soon after the longest wait.
     cases.sort_by_key(|case| Reverse(case.steps.waits()));
-    let answers = match subject {
-        Ok((answers, _)) => answers.clone(),
+    let implementation = match prepared {
+        Ok((implementation, _)) => implementation.clone(),
         Err(reason) => {
             for case in cases {
-                notify(News::Finished(Box::new(broken(&case.key, reason))));
+                notify(SessionEvent::Finished(Box::new(broken(&case.key, reason))));
             }
             return;
         }
     };
     let session = Session {
         starter: &*platform.starter,
-        jobs: match (&answers, settings.jobs) {
-            // It may have a single process.
-            (Implementation::Target(_), 0) => 1,
-            (_, jobs) => jobs,
+        jobs: match &implementation {
+            // A target may have a single process.
+            Implementation::Target(_) if settings.jobs == 0 => 1,
+            Implementation::Target(_)
+            | Implementation::External(_)
+            | Implementation::Kernel
+            | Implementation::Reference { .. } => settings.jobs,
         },
-        implementation: answers,
+        implementation,
         capture: settings.capture.is_some(),
     };
     session.run(&cases, &mut |progress| {
         notify(match progress {
-            Progress::Hello(hello) => News::Hello(Box::new(hello.clone())),
-            Progress::Note(note) => News::Note(note),
-            Progress::Finished(finished) => News::Finished(Box::new(finished)),
+            Progress::Hello(hello) => SessionEvent::Hello(Box::new(hello.clone())),
+            Progress::Note(note) => SessionEvent::Note(note),
+            Progress::Finished(finished) => SessionEvent::Finished(Box::new(finished)),
         });
     });
 }
 
-/// What answers an implementation's steps, and where it has one its profile; or why it cannot be asked.
-type Subject = Result<(Implementation, Option<implementations::Implementation>), String>;
+/// An implementation as the agent needs it, and its profile if it has one; or the reason why it cannot be started.
+type Prepared = Result<(Implementation, Option<implementations::Implementation>), String>;
 
-fn subject(name: &str, settings: &Settings<'_>) -> Subject {
+fn prepare(name: &str, settings: &Settings<'_>) -> Prepared {
     match name {
         KERNEL => Ok((Implementation::Kernel, None)),
         REFERENCE => {
@@ -237,8 +234,8 @@ fn subject(name: &str, settings: &Settings<'_>) -> Subject {
     }
 }
 
-/// The release for the heads of its tables. Where it does not say one no table can name it: that is told, unless it is
-/// not there, as each of its cases says then.
+/// The release that the head of a table names. Reports a note if it is unknown, but not if the implementation is not
+/// installed: then each of its cases reports that.
 fn release(profiled: &implementations::Implementation, report: &mut dyn FnMut(Event<'_>)) -> Option<String> {
     let release = profiled.release();
     if let (Err(reason), None) = (&release, profiled.missing()) {
@@ -248,7 +245,7 @@ fn release(profiled: &implementations::Implementation, report: &mut dyn FnMut(Ev
     release.ok()
 }
 
-/// The error and what caused it, on one line.
+/// The error and its causes on one line.
 pub fn with_causes(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
@@ -257,75 +254,27 @@ pub fn with_causes(error: &dyn std::error::Error) -> String {
 /// The name of the platform that is this machine.
 pub const HOST: &str = "host";
 
-/// Names of the snapshots that may hold a kernel's rows, most particular first. For an implementation that is not the
-/// scenario's own, those with `+implementation` come before, by [`implementations::names`]: it has a table of its own
-/// only where it is not as the one it is like, or as the scenario's own one.
-pub fn snapshot_keys(kernels: &[String], names: &[String], own: &str) -> Vec<String> {
-    let others = names.iter().filter(|name| *name != own);
-    let particular = others.flat_map(|name| kernels.iter().map(move |kernel| format!("{kernel}+{name}")));
-    particular.chain(kernels.iter().cloned()).collect()
-}
-
-/// What the keys of an implementation's own tables end with: nothing where it is the scenario's own. The first of them is
-/// kept under the system's name; one that ends otherwise is a table of another implementation that this one is as.
-pub fn own_ending(names: &[String], own: &str) -> String {
-    let others = names.first().filter(|name| *name != own);
-    others.map_or_else(String::new, |name| format!("+{name}"))
-}
-
-/// What a snapshot's head calls that whose rows it holds: the kernel, and the version of an implementation that has
-/// one.
-pub fn reviewed_as(kernel: &str, version: Option<&str>) -> String {
-    let with = version.map(|version| format!(" with {version}"));
-    format!("{kernel}{}", with.unwrap_or_default())
-}
-
-/// Whether a name of [`reviewed_as`] is of this kernel, whatever ran there.
-pub fn is_of_kernel(reviewed: &str, kernel: &str) -> bool {
-    let rest = reviewed.strip_prefix(kernel);
-    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(" with "))
-}
-
-/// Runs a plan from beginning to end on the platforms.
+/// Runs a plan on the platforms, one after the other.
 pub fn run(
     platforms: &[Platform],
-    work: &[(String, Vec<Portion<'_>>)],
+    work: &[(String, Vec<ScenarioCases<'_>>)],
     settings: &Settings<'_>,
     report: &mut dyn FnMut(Event<'_>),
 ) -> Summary {
     let started = Instant::now();
-    let portions = || work.iter().flat_map(|(_, portions)| portions);
-    let cases = portions().map(|portion| portion.cases.len()).sum::<usize>() * platforms.len();
-    let scenarios = portions().count() * platforms.len();
+    let chosen = || work.iter().flat_map(|(_, cases)| cases);
+    let cases = chosen().map(|each| each.cases.len()).sum::<usize>() * platforms.len();
+    let scenarios = chosen().count() * platforms.len();
     report(Event::RunStarted { cases, scenarios });
     let mut summary = Summary::default();
     for platform in platforms {
         let work: Vec<_> = work
             .iter()
-            .map(|(implementation, portions)| (implementation.as_str(), portions.as_slice()))
+            .map(|(implementation, cases)| (implementation.as_str(), cases.as_slice()))
             .collect();
-        run_at_once(platform, &work, settings, &mut summary, report);
+        run_platform(platform, &work, settings, &mut summary, report);
     }
     summary.elapsed = started.elapsed();
     report(Event::RunFinished(&summary));
     summary
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_head_is_of_its_kernel_whatever_ran_there_and_of_no_other() {
-        let with_go = reviewed_as("linux-6.1", Some("go version go1.19.8"));
-        assert!(is_of_kernel(&with_go, "linux-6.1"));
-        assert!(is_of_kernel("linux-6.1", "linux-6.1"));
-        for other in [
-            "linux-6.12",
-            "linux-6.1-s390x",
-            "linux-6.12 with go version go1.19.8",
-        ] {
-            assert!(!is_of_kernel(other, "linux-6.1"), "{other}");
-        }
-    }
 }

@@ -1,8 +1,7 @@
-//! One agent's work: cases out, outcomes in, and what becomes of its cases when it dies.
+//! A session: sends cases to an agent and receives their outcomes.
 //!
-//! An agent that dies takes the cases it was executing with it; they are `broken`. The others get a fresh
-//! agent, as long as the dead one had begun some of them: an agent that cannot begin anything is not asked
-//! again.
+//! When an agent ends too early, the cases it was executing are `broken`, and a new agent gets the others. If an agent
+//! finishes no case at all, the session does not start another one, and all cases are `broken`.
 
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Read};
@@ -21,219 +20,228 @@ mod feeder;
 use crate::run::with_causes;
 pub(crate) use feeder::Feeder;
 
-/// How long an agent may take to say hello.
-const HELLO_WITHIN: Duration = Duration::from_secs(30);
-/// More cases than this take a slow channel longer than a slower start does.
-const MANY: usize = 100;
-/// How often an interruption is looked for.
+/// Timeout for an agent's hello.
+const HELLO_TIMEOUT: Duration = Duration::from_secs(30);
+/// With more cases than this, a slow channel costs more time than a slower start of the guest.
+const LARGE_PAYLOAD_CASES: usize = 100;
+/// How often a waiting session checks for an interruption.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Set by Ctrl-C: sessions end, and what they had is reported.
+/// Set by the SIGINT handler. Every session then stops, and the run reports the results collected so far.
 pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-/// What a session tells while it goes on.
+/// An event of a session.
 #[derive(Debug)]
 pub enum Progress<'p> {
-    /// An agent has said hello.
+    /// An agent has sent its hello.
     Hello(&'p Hello),
     /// A case has an outcome.
     Finished(Finished),
-    /// Something went wrong that is no case's outcome.
+    /// A message that belongs to no case.
     Note(String),
 }
 
-/// How to work.
+/// The settings of a session.
 pub struct Session<'s> {
-    /// Starts an agent; is called again after one has died.
+    /// Starts an agent; also a new one after an agent has ended too early.
     pub starter: &'s dyn Starter,
-    /// How many cases may be busy at once; the agent's processors if 0.
+    /// The number of cases that may use a processor at once; the agent's number of processors if 0.
     pub jobs: usize,
-    /// What answers implementation steps.
+    /// The implementation under test.
     pub implementation: Implementation,
-    /// Whether cases send back what was on their wire.
+    /// Whether cases send a recording of their wire.
     pub capture: bool,
 }
 
+/// An agent could not be started, or ended before it had finished its cases.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// The platform cannot start an agent.
+    #[error("{0}")]
+    NotStarted(String),
+    /// The agent's hello did not arrive.
+    #[error("no hello from the agent: {reason}; {diagnostics}")]
+    NoHello {
+        /// What happened instead.
+        reason: String,
+        /// What the agent's process and console printed last.
+        diagnostics: String,
+    },
+    /// The agent sent another line than a hello first.
+    #[error("the agent's first line is not a hello")]
+    NotAHello,
+    /// The agent was built from another version.
+    #[error("the agent speaks protocol {0}, this program {PROTOCOL}; rebuild both")]
+    Protocol(u32),
+    /// The profile of the platform lists a capability that its agent does not find.
+    #[error("the agent lacks a capability that the platform's profile lists: {0}")]
+    MissingCapability(String),
+    /// The agent ended, or its lines make no sense.
+    #[error("{reason}; {diagnostics}")]
+    Ended {
+        /// What happened.
+        reason: String,
+        /// What the agent's process and console printed last.
+        diagnostics: String,
+    },
+    /// A request cannot be written as JSON.
+    #[error("cannot write a request")]
+    Request(#[from] serde_json::Error),
+}
+
 impl Session<'_> {
-    /// Runs the cases. Every one of them is `Finished` exactly once when this returns.
+    /// Runs the cases. When this returns, every case has been reported as `Finished` exactly once.
     pub fn run(&self, cases: &[&Case], notify: &mut dyn FnMut(Progress<'_>)) {
-        let mut left: Vec<&Case> = cases.to_vec();
-        while !left.is_empty() {
-            let before = left.len();
-            let reason = self.with_fresh_agent(&mut left, notify);
-            if left.len() == before || INTERRUPTED.load(Ordering::Relaxed) {
-                let reason = reason.unwrap_or_else(|| "the agent did not answer".to_owned());
-                for case in left.drain(..) {
+        let mut remaining: Vec<&Case> = cases.to_vec();
+        while !remaining.is_empty() {
+            let before = remaining.len();
+            let result = self.run_agent(&mut remaining, notify);
+            if remaining.len() == before || INTERRUPTED.load(Ordering::Relaxed) {
+                let reason = result.map_or_else(
+                    |error| with_causes(&error),
+                    |()| "the agent reported no outcome".to_owned(),
+                );
+                for case in remaining.drain(..) {
                     notify(Progress::Finished(broken(&case.key, &reason)));
                 }
-            } else if let (Some(reason), false) = (reason, left.is_empty()) {
-                let count = left.len();
+            } else if let (Err(error), false) = (result, remaining.is_empty()) {
                 notify(Progress::Note(format!(
-                    "{reason}; {count} cases go to a fresh agent"
+                    "{}; restarting it for the remaining {} cases",
+                    with_causes(&error),
+                    remaining.len()
                 )));
             }
         }
     }
 
-    fn with_fresh_agent(
-        &self,
-        left: &mut Vec<&Case>,
-        notify: &mut dyn FnMut(Progress<'_>),
-    ) -> Option<String> {
-        let traits = self.starter.traits();
-        let requests = if traits.batch_input {
-            match self.requests(left, 1, &traits) {
-                Ok(requests) => requests.concat(),
-                Err(reason) => return Some(reason),
+    /// Starts an agent and returns its hello.
+    ///
+    /// # Errors
+    /// When the agent does not start.
+    pub fn hello(&self, notify: &mut dyn FnMut(Progress<'_>)) -> Result<Hello, SessionError> {
+        let mut hello = None;
+        let result = self.run_agent(&mut Vec::new(), &mut |progress| {
+            if let Progress::Hello(received) = &progress {
+                hello = Some((*received).clone());
             }
-        } else {
-            Vec::new()
-        };
-        let launch = LaunchRequest {
-            large_payload: left.len() > MANY,
-            requests: &requests,
-        };
-        match self
-            .starter
-            .start(&launch, &mut |note| notify(Progress::Note(note)))
-        {
-            Ok(link) => self.with_agent(link, &traits, left, notify),
-            Err(error) => Some(with_causes(&*error)),
+            notify(progress);
+        });
+        match hello {
+            Some(hello) => Ok(hello),
+            None => Err(result.err().unwrap_or(SessionError::NotAHello)),
         }
     }
 
-    /// Works with one agent until it is done or gone. Returns why it is gone.
-    fn with_agent(
+    /// Starts an agent and removes from `remaining` the cases that it finishes or that end with it.
+    fn run_agent(
+        &self,
+        remaining: &mut Vec<&Case>,
+        notify: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<(), SessionError> {
+        let traits = self.starter.traits();
+        let requests = match traits.batch_input {
+            true => self.requests(remaining, 1, &traits)?.concat(),
+            false => Vec::new(),
+        };
+        let launch = LaunchRequest {
+            large_payload: remaining.len() > LARGE_PAYLOAD_CASES,
+            requests: &requests,
+        };
+        let link = self
+            .starter
+            .start(&launch, &mut |note| notify(Progress::Note(note)))
+            .map_err(|error| SessionError::NotStarted(with_causes(&*error)))?;
+        self.converse(link, &traits, remaining, notify)
+    }
+
+    fn converse(
         &self,
         mut link: Link,
         traits: &PlatformTraits,
-        left: &mut Vec<&Case>,
+        remaining: &mut Vec<&Case>,
         notify: &mut dyn FnMut(Progress<'_>),
-    ) -> Option<String> {
+    ) -> Result<(), SessionError> {
         let replies = replies(std::mem::replace(&mut link.replies, Box::new(std::io::empty())));
-        let hello = match self.greet(&mut link, &replies, traits, notify) {
-            Ok(hello) => hello,
-            Err(reason) => return Some(reason),
-        };
-        left.retain(|case| match lacking(&hello, case) {
+        let hello = receive_hello(&mut link, &replies, traits, notify)?;
+        remaining.retain(|case| match lacking(&hello, case) {
             None => true,
             Some(reason) => {
-                let outcome = Outcome::Unsupported(reason);
                 notify(Progress::Finished(Finished {
-                    key: case.key.clone(),
-                    outcome,
-                    elapsed_us: 0,
-                    capture: None,
+                    outcome: Outcome::Unsupported(reason),
+                    ..broken(&case.key, "")
                 }));
                 false
             }
         });
-        let feeder = match self.give(&mut link, &hello, traits, left) {
-            Ok(feeder) => feeder,
-            Err(reason) => return Some(reason),
+        let lines = match traits.batch_input {
+            true => Vec::new(),
+            false => self.requests(remaining, hello.processors, traits)?,
         };
-        let longest = left
+        let feeder = Feeder::start(&mut link, lines, traits.max_outstanding);
+        let longest = remaining
             .iter()
             .map(|case| Duration::from_millis(case.budget_ms))
             .max()
             .unwrap_or_default();
-        let patience = traits.reply_timeout(longest);
+        let timeout = traits.reply_timeout(longest);
         let mut started = HashSet::new();
         let reason = loop {
-            match next(&replies, patience) {
-                Ok(Line::Reply(Reply::Started(key))) => {
+            let reply = match next(&replies, timeout) {
+                Ok(Line::Reply(reply)) => reply,
+                Ok(Line::Garbage(line)) => {
+                    notify(foreign(&line));
+                    continue;
+                }
+                Err(reason) => break reason,
+            };
+            match reply {
+                Reply::Started(key) => {
                     feeder.begun();
                     started.insert(key);
                 }
-                Ok(Line::Reply(Reply::Finished(finished))) => {
+                Reply::Finished(finished) => {
                     started.remove(&finished.key);
-                    let before = left.len();
-                    // An agent that was told beforehand also answers what is known to be unsupported.
-                    left.retain(|case| case.key != finished.key);
-                    if left.len() < before {
+                    let before = remaining.len();
+                    // With batch input the agent also executes the cases that are already reported as unsupported.
+                    remaining.retain(|case| case.key != finished.key);
+                    if remaining.len() < before {
                         notify(Progress::Finished(finished));
                     }
                 }
-                Ok(Line::Reply(Reply::Done { .. })) if left.is_empty() => return None,
-                Ok(Line::Reply(Reply::Done { count })) => {
+                Reply::Done { .. } if remaining.is_empty() => return Ok(()),
+                Reply::Done { count } => {
                     break format!(
                         "the agent was done after {count} cases, {} are missing",
-                        left.len()
+                        remaining.len()
                     );
                 }
-                Ok(Line::Reply(Reply::Hello(_))) => break "the agent has started anew".to_owned(),
-                Ok(Line::Reply(Reply::Output { .. } | Reply::Ended(_))) => {
-                    break "the agent speaks of a program".to_owned();
+                Reply::Hello(_) => break "the agent sent a second hello".to_owned(),
+                Reply::Output { .. } | Reply::Ended(_) => {
+                    break "the agent sent the output of a program instead of outcomes".to_owned();
                 }
-                Ok(Line::Garbage(line)) => notify(Progress::Note(format!("not from the agent: {line:.120}"))),
-                Err(reason) => break reason,
             }
         };
-        let reason = format!("{reason}; {}", link.handle.diagnostics().trim_end());
-        left.retain(|case| {
+        let error = SessionError::Ended {
+            reason,
+            diagnostics: link.handle.diagnostics().trim_end().to_owned(),
+        };
+        remaining.retain(|case| {
             let lost = started.contains(&case.key);
             if lost {
-                notify(Progress::Finished(broken(&case.key, &reason)));
+                notify(Progress::Finished(broken(&case.key, &error.to_string())));
             }
             !lost
         });
-        Some(reason)
+        Err(error)
     }
 
-    fn greet(
-        &self,
-        link: &mut Link,
-        replies: &Receiver<Line>,
-        traits: &PlatformTraits,
-        notify: &mut dyn FnMut(Progress<'_>),
-    ) -> Result<Hello, String> {
-        loop {
-            match next(replies, hello_within(traits)) {
-                Ok(Line::Reply(Reply::Hello(hello))) if hello.protocol == PROTOCOL => {
-                    let hello = as_promised(hello, traits)?;
-                    notify(Progress::Hello(&hello));
-                    return Ok(hello);
-                }
-                Ok(Line::Reply(Reply::Hello(hello))) => {
-                    let theirs = hello.protocol;
-                    return Err(format!(
-                        "the agent speaks protocol {theirs}, this program {PROTOCOL}: build both anew"
-                    ));
-                }
-                Ok(Line::Reply(_)) => return Err("the agent's first line is not a hello".to_owned()),
-                Ok(Line::Garbage(line)) => notify(Progress::Note(format!("not from the agent: {line:.120}"))),
-                Err(reason) => {
-                    return Err(format!(
-                        "no hello: {reason}; {}",
-                        link.handle.diagnostics().trim_end()
-                    ));
-                }
-            }
-        }
-    }
-
-    fn give(
-        &self,
-        link: &mut Link,
-        hello: &Hello,
-        traits: &PlatformTraits,
-        cases: &[&Case],
-    ) -> Result<Feeder, String> {
-        let lines = if traits.batch_input {
-            Vec::new()
-        } else {
-            self.requests(cases, hello.processors, traits)?
-        };
-        Ok(Feeder::start(link, lines, traits.max_outstanding))
-    }
-
-    /// Everything an agent is told, a line a request.
+    /// All requests for an agent, one line each.
     fn requests(
         &self,
         cases: &[&Case],
         processors: usize,
         traits: &PlatformTraits,
-    ) -> Result<Vec<Vec<u8>>, String> {
+    ) -> Result<Vec<Vec<u8>>, SessionError> {
         let start = Start {
             protocol: PROTOCOL,
             jobs: if self.jobs == 0 { processors } else { self.jobs },
@@ -250,7 +258,7 @@ impl Session<'_> {
             .chain(cases.iter().map(stretched))
             .chain([Request::Finish]);
         let line = |request: Request| {
-            let mut line = serde_json::to_vec(&request).map_err(|error| error.to_string())?;
+            let mut line = serde_json::to_vec(&request)?;
             line.push(b'\n');
             Ok(line)
         };
@@ -258,45 +266,68 @@ impl Session<'_> {
     }
 }
 
-/// Who is told beforehand boots first, on an emulated CPU; any other guest is handed over when it has booted.
-pub(crate) fn hello_within(traits: &PlatformTraits) -> Duration {
-    const BOOTS_TOO: u32 = 10;
-    if traits.batch_input {
-        HELLO_WITHIN * BOOTS_TOO
-    } else {
-        HELLO_WITHIN * traits.slower
+/// The timeout for an agent's hello. With batch input it includes the boot on an emulated CPU; any other guest has
+/// booted when its starter returns.
+pub(crate) fn hello_timeout(traits: &PlatformTraits) -> Duration {
+    const WITH_BOOT: u32 = 10;
+    match traits.batch_input {
+        true => HELLO_TIMEOUT * WITH_BOOT,
+        false => HELLO_TIMEOUT * traits.slower,
     }
 }
 
-/// The hello of an agent whose platform has kept its promises, with what only the platform can know.
-fn as_promised(mut hello: Hello, traits: &PlatformTraits) -> Result<Hello, String> {
-    if traits.batch_input {
-        for capability in &mut hello.capabilities {
-            if capability.name == VIRTUAL_TIME {
-                capability.missing = None;
+fn receive_hello(
+    link: &mut Link,
+    replies: &Receiver<Line>,
+    traits: &PlatformTraits,
+    notify: &mut dyn FnMut(Progress<'_>),
+) -> Result<Hello, SessionError> {
+    loop {
+        match next(replies, hello_timeout(traits)) {
+            Ok(Line::Reply(Reply::Hello(hello))) if hello.protocol == PROTOCOL => {
+                let hello = with_capabilities(hello, traits)?;
+                notify(Progress::Hello(&hello));
+                return Ok(hello);
+            }
+            Ok(Line::Reply(Reply::Hello(hello))) => return Err(SessionError::Protocol(hello.protocol)),
+            Ok(Line::Reply(_)) => return Err(SessionError::NotAHello),
+            Ok(Line::Garbage(line)) => notify(foreign(&line)),
+            Err(reason) => {
+                return Err(SessionError::NoHello {
+                    reason,
+                    diagnostics: link.handle.diagnostics().trim_end().to_owned(),
+                });
             }
         }
     }
-    let lost = traits
+}
+
+fn foreign(line: &str) -> Progress<'static> {
+    Progress::Note(format!("this line is not from the agent: {line:.120}"))
+}
+
+/// Adds virtual time, which only the platform can know, to the agent's capabilities, and checks that the agent has the
+/// capabilities of the platform's profile.
+fn with_capabilities(mut hello: Hello, traits: &PlatformTraits) -> Result<Hello, SessionError> {
+    let virtual_time = hello.capabilities.iter_mut();
+    for capability in virtual_time.filter(|each| traits.batch_input && each.name == VIRTUAL_TIME) {
+        capability.missing = None;
+    }
+    let missing = traits
         .capabilities
         .iter()
         .find_map(|name| hello.lacks(name).map(|reason| format!("{name}: {reason}")));
-    match lost {
-        Some(lost) => Err(format!(
-            "the platform promises what its agent does not find: {lost}"
-        )),
-        None => Ok(hello),
-    }
+    missing.map_or(Ok(hello), |missing| Err(SessionError::MissingCapability(missing)))
 }
 
-/// Why the platform cannot execute a case, if it cannot.
+/// The first required capability of a case that the agent lacks, and why.
 fn lacking(hello: &Hello, case: &Case) -> Option<String> {
     case.requires
         .iter()
         .find_map(|name| hello.lacks(name).map(|reason| format!("{name}: {reason}")))
 }
 
-/// A case that nothing was found out about.
+/// The result of a case that could not be executed to its end.
 pub(crate) fn broken(key: &CaseKey, reason: &str) -> Finished {
     Finished {
         key: key.clone(),
@@ -306,15 +337,15 @@ pub(crate) fn broken(key: &CaseKey, reason: &str) -> Finished {
     }
 }
 
-/// A line of an agent's stream.
+/// A line of the stream from the agent.
 pub(crate) enum Line {
-    /// The agent's.
+    /// A reply of the agent.
     Reply(Reply),
-    /// Somebody else's.
+    /// Any other line, for example of the guest's kernel.
     Garbage(String),
 }
 
-/// Reads lines in a thread, so that waiting for one can have an end.
+/// Reads lines in a thread, so that waiting for a line can have a timeout.
 pub(crate) fn replies(stream: Box<dyn Read + Send>) -> Receiver<Line> {
     let (sender, receiver) = channel();
     std::thread::spawn(move || {
@@ -339,27 +370,20 @@ pub(crate) fn replies(stream: Box<dyn Read + Send>) -> Receiver<Line> {
     receiver
 }
 
-/// The next line, or why there is none.
-pub(crate) fn next(replies: &Receiver<Line>, within: Duration) -> Result<Line, String> {
-    let deadline = Instant::now() + within;
+/// The next line, or the reason why none arrived before the timeout.
+pub(crate) fn next(replies: &Receiver<Line>, timeout: Duration) -> Result<Line, String> {
+    let deadline = Instant::now() + timeout;
     loop {
         match replies.recv_timeout(TICK.min(deadline.saturating_duration_since(Instant::now()))) {
             Ok(line) => return Ok(line),
-            Err(RecvTimeoutError::Disconnected) => return Err("the agent is gone".to_owned()),
+            Err(RecvTimeoutError::Disconnected) => return Err("the agent ended".to_owned()),
             Err(RecvTimeoutError::Timeout) if INTERRUPTED.load(Ordering::Relaxed) => {
                 return Err("interrupted".to_owned());
             }
             Err(RecvTimeoutError::Timeout) if Instant::now() >= deadline => {
-                return Err(format!("the agent was silent for {} s", within.as_secs()));
+                return Err(format!("the agent sent nothing for {} s", timeout.as_secs()));
             }
             Err(RecvTimeoutError::Timeout) => {}
         }
-    }
-}
-
-impl Session<'_> {
-    /// Lets an agent say hello and sends it away again. Returns why it did not.
-    pub fn ask(&self, notify: &mut dyn FnMut(Progress<'_>)) -> Option<String> {
-        self.with_fresh_agent(&mut Vec::new(), notify)
     }
 }

@@ -1,17 +1,17 @@
-//! The lines an adapter and the harness exchange: one JSON object a line, an answer to each request.
+//! The protocol between the agent and an adapter: each line is one JSON value, and the adapter answers each request.
 //!
-//! `harness/implementations/ADAPTERS.md` is this file for people who write adapters. An adapter is thin: it
-//! lets its language's own API do what is asked, and says `unsupported` where that API has no such thing.
+//! `harness/implementations/ADAPTERS.md` documents the protocol for authors of adapters. An adapter is thin: it calls
+//! its language's own API, and answers `unsupported` where that API lacks what is requested.
 
 use serde::{Deserialize, Serialize};
 
-/// What an adapter is asked.
+/// A request to an adapter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AdapterRequest {
-    /// The first line.
+    /// The first request.
     Hello {
-        /// 1.
+        /// [`ADAPTER_PROTOCOL`].
         protocol: u32,
     },
     /// Serve FastCGI with the handlers of `HANDLERS.md`.
@@ -23,53 +23,54 @@ pub enum AdapterRequest {
     ServeHttp {
         /// `127.0.0.1:4001`.
         at: String,
-        /// Close a connection that has been idle so long; the library's default if left out.
+        /// Close a connection that has been idle for this time; the library's default if absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         idle_ms: Option<u64>,
-        /// Close a connection after so many requests; no limit if left out.
+        /// Close a connection after this number of requests; no limit if absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         requests_max: Option<u32>,
     },
-    /// Switch persistence off or on by the API's own switch.
+    /// Switch persistent connections on or off through the API.
     KeepAlives {
-        /// On.
+        /// Whether connections persist.
         enabled: bool,
     },
-    /// Shut the server down the graceful way; answered when that has begun.
+    /// Shut the server down gracefully. The adapter answers when the shutdown has begun.
     Shutdown {
-        /// How long the API is told to wait.
+        /// The API's timeout for open connections; the API's default if absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         grace_ms: Option<u64>,
     },
-    /// The value of a counter of the HTTP handlers; asked here because a server that shuts down takes no requests.
+    /// The value of a counter of the HTTP handlers. The adapter answers it, because a server that shuts down accepts no
+    /// requests.
     Count {
-        /// Its name.
+        /// The counter's name.
         key: String,
     },
-    /// Close what serves, the abrupt way.
+    /// Close the server without waiting for connections.
     Close,
 }
 
-/// What an adapter answers.
+/// An adapter's answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AdapterReply {
-    /// To `hello`.
+    /// The answer to `hello`.
     Hello {
-        /// 1.
+        /// [`ADAPTER_PROTOCOL`].
         protocol: u32,
         /// `go`.
         name: String,
         /// `go1.19.8`.
         version: String,
     },
-    /// Done.
+    /// The request has been carried out.
     Ok,
-    /// To `count`.
+    /// The answer to `count`.
     Count(u64),
-    /// The API has no such thing; the text says what is missing.
+    /// The API lacks what is requested; the text says what is missing.
     Unsupported(String),
-    /// It was tried and failed: an error name (`EADDRINUSE`) or the language's words.
+    /// The API returned an error: its name (`EADDRINUSE`) or the language's message.
     Failed(String),
 }
 
@@ -81,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_lines_are_those_the_page_shows() {
+    fn the_lines_are_those_in_the_documentation() {
         let line = |request: &AdapterRequest| serde_json::to_string(request).unwrap();
         assert_eq!(
             line(&AdapterRequest::Hello { protocol: 1 }),

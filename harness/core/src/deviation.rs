@@ -1,13 +1,13 @@
-//! Known disagreements between a claim and a system or implementation: data with a reason and a link.
+//! A known deviation: a claim that does not hold on a system or for an implementation, with a reason and a link.
 //!
-//! A deviation lives in the profile of what deviates, never in the scenario. One that no longer occurs
-//! turns into a failure, so that the list cannot outlive the bugs it names.
+//! A deviation stands in the profile of the platform or implementation that deviates, never in the scenario. A run
+//! reports a deviation that no longer occurs as a failure, so that the list cannot outlive the bugs it names.
 
 use serde::{Deserialize, Serialize};
 
 use crate::system::SystemRange;
 
-/// One recorded disagreement.
+/// One known deviation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Deviation {
@@ -15,14 +15,14 @@ pub struct Deviation {
     pub scenario: String,
     /// Id of the claim that does not hold.
     pub claim: String,
-    /// Why, in one sentence that could be shown to the maintainers.
+    /// Why the claim does not hold, in one sentence that the maintainers could be shown.
     pub reason: String,
-    /// Where it is reported or written: an issue, a source line, a commit.
+    /// Where the deviation is reported or documented: an issue, a source line, a commit.
     pub link: String,
-    /// When the line can go: a version or an event.
+    /// When the deviation can be removed: a version or an event.
     #[serde(default)]
     pub until: Option<String>,
-    /// The systems it is known on; empty means all.
+    /// The systems on which it occurs; empty means all.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub on: Vec<SystemRange>,

@@ -1,10 +1,11 @@
 //! Observations against claims. Pure: no socket, no file, no clock.
 //!
-//! A verdict is about `must` claims alone. `should` and `may` are reported beside it, because a reader of a
-//! table wants one colour per row and a reason to open it. A case in which some claim's label was not reached
-//! does not satisfy that claim: silence is not agreement.
+//! Only `must` claims decide the verdict. `should` and `may` claims are reported beside it, because a reader of a
+//! table wants one colour for each row and a reason to open it. A claim about a label that the case did not reach does
+//! not hold: a missing observation is no evidence.
 
 use serde::{Deserialize, Serialize};
+use strum::VariantArray;
 
 use crate::case::CaseKey;
 use crate::deviation::Deviation;
@@ -15,45 +16,58 @@ use crate::system::System;
 use crate::timing::timeline::timeline;
 use crate::timing::{Schedule, Timing, Tolerance, TooLate};
 
-/// The result of a case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// The result of a case. The variants stand in the order in which summaries print them.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+    strum::IntoStaticStr,
+    VariantArray,
+)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Verdict {
     /// Every `must` that applies holds.
     Pass,
     /// A `must` does not hold.
     Fail,
-    /// A `must` does not hold, and a profile says so, with a reason.
+    /// A `must` does not hold, and a profile lists that as a known deviation.
     Deviates,
-    /// The platform or implementation lacks something.
+    /// The platform or the implementation lacks a capability that the case requires.
     Unsupported,
-    /// We could not find out.
+    /// The harness could not find out.
     Broken,
 }
 
 impl Verdict {
-    /// Every verdict, in the order summaries print them.
-    pub const ALL: [Self; 5] = [
-        Self::Pass,
-        Self::Fail,
-        Self::Deviates,
-        Self::Unsupported,
-        Self::Broken,
-    ];
+    /// All verdicts, in the order of summaries.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::VARIANTS.iter().copied()
+    }
 
     /// The word in every report.
     pub fn name(self) -> &'static str {
+        self.into()
+    }
+
+    /// Whether all steps were executed, so that the case has a row.
+    pub fn was_observed(self) -> bool {
         match self {
-            Self::Pass => "pass",
-            Self::Fail => "fail",
-            Self::Deviates => "deviates",
-            Self::Unsupported => "unsupported",
-            Self::Broken => "broken",
+            Self::Pass | Self::Fail | Self::Deviates => true,
+            Self::Unsupported | Self::Broken => false,
         }
     }
 }
 
-/// One claim about one case.
+/// The result of one claim for one case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaimResult {
     /// The claim's id.
@@ -62,15 +76,16 @@ pub struct ClaimResult {
     pub level: Level,
     /// Where it is written.
     pub source: Vec<String>,
-    /// The expectations that were not met; empty if the claim holds.
+    /// The expectations that do not hold; empty if the claim holds.
     pub unmet: Vec<Unmet>,
-    /// How far the worst of its times is inside the platform's bounds; `None` if it is not about time.
+    /// The least distance, in microseconds, of a time from the bounds of its tolerance; negative outside them. `None`
+    /// if the claim is not about time.
     pub margin_us: Option<i64>,
-    /// The reason, where a profile knows of the disagreement.
+    /// The known deviation, if the claim does not hold and a profile lists one.
     pub deviation: Option<Deviation>,
 }
 
-/// An expectation that was not met.
+/// An expectation that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unmet {
     /// The label.
@@ -79,7 +94,7 @@ pub struct Unmet {
     pub expected: String,
     /// What was seen, in words.
     pub seen: String,
-    /// Expected and seen side by side, a line a moment, where it is about time.
+    /// Expected and observed times side by side, one line for each moment; empty if it is not about time.
     pub timeline: Vec<String>,
 }
 
@@ -90,12 +105,12 @@ impl ClaimResult {
     }
 }
 
-/// A case, judged.
+/// The result of one case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Judgement {
     /// Which case.
     pub key: CaseKey,
-    /// The result.
+    /// The verdict.
     pub verdict: Verdict,
     /// Every claim that applies, in the file's order.
     pub claims: Vec<ClaimResult>,
@@ -123,11 +138,10 @@ impl Judgement {
     }
 }
 
-/// Judges what became of one case.
+/// Judges the outcome of one case.
 ///
-/// `timing` is what the platform measured about its clocks, `deviations` are those of the platform and the
-/// implementation that ran the case. A case in which the machine was so late that a claim about time cannot be
-/// told is broken.
+/// `timing` is the platform's calibration, `deviations` are those of the platform and of the implementation. A case is
+/// broken if the machine was so late that a claim about time cannot be decided.
 pub fn judge(
     scenario: &Scenario,
     key: &CaseKey,
@@ -162,15 +176,17 @@ pub fn judge(
             Err(late) => return Judgement::too_late(key, late),
         }
     }
-    let broken_musts = claims
+    let failed: Vec<_> = claims
         .iter()
-        .filter(|claim| claim.level == Level::Must && !claim.holds());
-    let verdict = broken_musts.fold(Verdict::Pass, |verdict, claim| {
-        match (verdict, &claim.deviation) {
-            (Verdict::Fail, _) | (_, None) => Verdict::Fail,
-            _ => Verdict::Deviates,
-        }
-    });
+        .filter(|claim| claim.level == Level::Must && !claim.holds())
+        .collect();
+    let verdict = if failed.is_empty() {
+        Verdict::Pass
+    } else if failed.iter().all(|claim| claim.deviation.is_some()) {
+        Verdict::Deviates
+    } else {
+        Verdict::Fail
+    };
     Judgement {
         key: key.clone(),
         verdict,
@@ -185,7 +201,8 @@ fn applies(claim: &Claim, key: &CaseKey, system: &System) -> bool {
     on_this_system && claim.when.admits(key)
 }
 
-/// Holds what was seen under one label against an expectation: what is not met, and the margin in time.
+/// Compares an observation with an expectation. Returns the expectation if it does not hold, and the margin of its
+/// times.
 fn check(
     expectation: &Expectation,
     seen: &Observed,
@@ -213,7 +230,8 @@ fn check(
         return Ok((None, finding.margin_us));
     }
     told?;
-    // An outcome depends on time as well: a probe that came while the case was late to look is one that never came.
+    // The outcome depends on time as well: a probe that arrives after a late case has stopped waiting looks as if it
+    // had never been sent.
     let coarsest = tolerance.at_least(timed.late.most_us);
     if coarsest.proves_nothing() && timed_expectation.find(timed, &coarsest).wrong {
         return Err(TooLate(timed.late.most_us.max(timed.origin_late_us)));
@@ -267,9 +285,9 @@ fn judge_claim(
     })
 }
 
-/// The deviations of a scenario that did not occur although every case they could occur in was observed.
+/// The deviations of a scenario that did not occur although every case in which they could occur was observed.
 ///
-/// A run that left out cases, or in which one was broken, says nothing about staleness.
+/// Empty for a run that left out cases or in which a case was broken: such a run cannot show that a deviation is stale.
 pub fn stale_deviations<'d>(
     scenario: &Scenario,
     judgements: &[&Judgement],

@@ -1,26 +1,28 @@
-//! The pure heart of the harness: text → [`Scenario`] → [`Case`]; observations × claims → [`Verdict`].
+//! Scenarios, cases, claims, verdicts and snapshots: text → [`Scenario`] → [`Case`]; observations × claims →
+//! [`Verdict`].
 //!
 //! ```text
-//! *.toml ─parse→ Scenario ─expand→ [Case] ┄execute (elsewhere)┄→ [Observation] ─judge→ Verdict ─→ Table
+//! *.toml ─parse→ Scenario ─expand→ [Case] ┄execute (agent)┄→ [Observation] ─judge→ Verdict ─→ Table
 //! ```
 //! | module | owns |
 //! |---|---|
-//! | [`scenario`] | what a file may say, and every complaint about one that says it wrongly |
-//! | [`step`] | the vocabularies: what an executor can be asked to do |
-//! | [`case`] | one scenario at one point of its matrix; what crosses into a platform |
-//! | [`observation`] | what came back, normalised |
-//! | [`judge`] | claims against observations, deviations, stale deviations |
-//! | [`table`] | the reviewed snapshot: one row a case |
-//! | [`timing`] | schedules, what was seen over time, and how exactly that can be told |
-//! | [`handshake`] | the lines a guest's agent and the host exchange before the protocol |
-//! | [`protocol`] | the lines host and agent exchange |
-//! | [`profile`] | what is known of an implementation under test |
-//! | [`adapter`] | the lines an adapter and the agent exchange |
-//! | [`schema`] | the JSON Schema that editors use |
+//! | [`scenario`] | the grammar of scenario files, and all complaints about them |
+//! | [`step`] | the vocabularies: the steps that an agent can execute |
+//! | [`case`] | one scenario at one point of its matrix; the data that crosses to an agent |
+//! | [`observation`] | what a case observed, in a normal form |
+//! | [`judge`] | claims against observations, known deviations, stale deviations |
+//! | [`table`] | the table of a snapshot: one row for each case |
+//! | [`snapshot`] | the names of snapshots and the order in which they are looked up |
+//! | [`results`] | the lines of `run --format json` |
+//! | [`timing`] | schedules, observations over time, and tolerances |
+//! | [`handshake`] | the lines that a guest's agent and the host exchange before the protocol |
+//! | [`protocol`] | the lines that host and agent exchange |
+//! | [`profile`] | the profile of an implementation under test |
+//! | [`adapter`] | the lines that an adapter and the agent exchange |
+//! | [`schema`] | the JSON Schemas of scenario files and of results |
 //!
-//! Nothing here opens a file or a socket or reads a clock: whoever runs on the host hands in text, whoever
-//! runs on the platform hands back observations. The price is that paths and time stamps are parameters
-//! everywhere; the gain is that the whole of judging is tested from text to text.
+//! No module opens a file or a socket, or reads a clock. The host passes in text, the agent passes in observations.
+//! Therefore paths and time stamps are parameters, and judging can be tested from text to text.
 
 pub mod adapter;
 pub mod case;
@@ -33,8 +35,10 @@ pub mod judge;
 pub mod observation;
 pub mod profile;
 pub mod protocol;
+pub mod results;
 pub mod scenario;
 pub mod schema;
+pub mod snapshot;
 pub mod step;
 pub mod system;
 pub mod table;
@@ -46,6 +50,7 @@ pub use family::Family;
 pub use judge::{ClaimResult, Judgement, Verdict};
 pub use observation::{Observation, Observed, Outcome};
 pub use scenario::{Claim, Complaint, Level, NamedAxes, Scenario};
+pub use snapshot::{KernelName, Provenance, SnapshotKey};
 pub use step::Subject;
 pub use system::{System, SystemRange};
 pub use timing::{Timed, Timing};

@@ -1,15 +1,16 @@
-//! What happened, normalised: error names, classes of counts, rounded times; never a port, pid or address.
+//! What a case observed, in a normal form: names of errors, classes of counts, rounded times. A port, a process id or
+//! an address never appears, so that two runs of one system give equal observations.
 
 use serde::{Deserialize, Serialize};
 
 use crate::timing::Timed;
 
-/// What one labelled step showed.
+/// The observation of one labelled step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Observation {
     /// The label of the step.
     pub label: String,
-    /// What was seen.
+    /// What the step showed.
     pub seen: Observed,
 }
 
@@ -21,9 +22,9 @@ pub enum Observed {
     Word(String),
     /// A number the system reported, such as the value of a socket option.
     Number(i64),
-    /// An exchange as it went, a line a message: `< 200 HTTP/1.1 close "hello"`, `< FIN`.
+    /// The messages of an exchange, one line each: `< 200 HTTP/1.1 close "hello"`, `< FIN`.
     Transcript(Vec<String>),
-    /// What became of a connection over time.
+    /// How a connection behaved over time.
     Timed(Timed),
     /// The step was not reached, because an earlier labelled step on the same socket failed.
     NotReached,
@@ -48,14 +49,14 @@ impl std::fmt::Display for Observed {
     }
 }
 
-/// What became of a case where it ran.
+/// How the execution of a case ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// All steps were executed.
     Observed(Vec<Observation>),
-    /// The platform or the implementation lacks something; the text says what and how to get it.
+    /// The platform or the implementation lacks a capability; the text says which, and how to get it.
     Unsupported(String),
-    /// We could not find out; the text says why.
+    /// The harness could not find out; the text says why.
     Broken(String),
 }

@@ -1,19 +1,19 @@
-//! The profile of an implementation under test: how it starts, what it cannot do, where it is known to differ.
+//! The profile of an implementation under test: how to start it, what it lacks, and its known deviations.
 //!
-//! A profile is `profile.toml` in a folder of its own below `harness/implementations`; the folder's name is the
-//! implementation's. Paths and ports are written `@name@`, because the files of servers are full of braces and
-//! dollar signs:
+//! A profile is the file `profile.toml` in a folder below `harness/implementations`. The folder's name is the name of
+//! the implementation. A profile and the files it lists write paths and ports as `@name@`, because configuration files
+//! often contain braces and dollar signs:
 //!
-//! | name | stands for |
+//! | name | is replaced by |
 //! |---|---|
 //! | `@folder@` | the implementation's folder |
-//! | `@implementations@` | the folder of all implementations, for what two of them share |
-//! | `@cache@` | where `build` leaves what it builds, kept between runs |
-//! | `@php-fpm@` | the program found under this name in `programs` |
-//! | `@dir@` | a directory of the case's own, removed with it |
+//! | `@implementations@` | the folder of all implementations, for files that two of them share |
+//! | `@cache@` | the folder for the output of `build`, which is kept between runs |
+//! | `@php-fpm@` | the path of the program that `programs` lists under this name |
+//! | `@dir@` | a temporary directory of the case |
 //! | `@address@`, `@port@`, `@socket@` | where to listen: `127.0.0.1:4001`, `4001`, `@dir@/socket` |
 //!
-//! The first four are known before a run, the rest where the case runs.
+//! The host replaces the first four before a run, the agent replaces the others in each case.
 
 use std::collections::BTreeMap;
 
@@ -22,175 +22,181 @@ use serde::{Deserialize, Serialize};
 use crate::deviation::Deviation;
 use crate::family::Family;
 
-/// What a step needs that leaves a listener in descriptor 0 of the program it starts.
+/// The capability that a step needs if it starts the program with a listening socket as descriptor 0.
 pub const INHERITED: &str = "inherited";
 
-/// What `profile.toml` says.
+/// The keys of `profile.toml`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ImplementationProfile {
-    /// What it is, in one sentence.
+    /// The implementation in one sentence.
     pub title: String,
-    /// The families it can be tested in, by the names of their folders. A web server in front of a FastCGI application
-    /// has [`Self::reverse_proxy`] instead of `fastcgi` here.
+    /// The families of scenarios that can test it. A web server is tested as a FastCGI client if
+    /// [`Self::reverse_proxy`] is given; `fastcgi` in this list is for applications.
     pub families: Vec<String>,
-    /// Whether it speaks the adapters' protocol.
+    /// How the agent controls it.
     pub kind: Kind,
-    /// Programs it needs: a name for `@name@`, and the commands of which the first that exists is taken.
+    /// The programs it needs. The key is the name for `@name@`, the value lists commands; the first that is installed
+    /// is used.
     #[serde(default)]
     pub programs: BTreeMap<String, Vec<String>>,
-    /// How to get what is missing: `install php-fpm`.
+    /// How to install the programs, as the end of a message: `install php-fpm`.
     pub install: String,
-    /// An implementation that this one is as, by the name of its folder: what that one lacks, how it varies and where it
-    /// deviates holds for this one, too, and so do its tables where this one has none of its own.
+    /// The name of another implementation with the same behaviour. This one inherits the `lacks`, `deviation` and
+    /// `varies` of that profile, and uses its snapshots where it has none of its own. That profile cannot have `like`
+    /// itself.
     #[serde(default)]
     pub like: Option<String>,
-    /// Commands that make what is started, run once in `@folder@`; one that fails means that something is
-    /// missing.
+    /// Commands that build the program. They run in `@folder@`, once for each version of the folder's files. If one
+    /// fails, all cases are unsupported.
     #[serde(default)]
     pub build: Vec<Vec<String>>,
-    /// The program and its arguments.
+    /// The program to start, and its arguments.
     pub start: Vec<String>,
-    /// The same where its descriptor 0 is the socket to listen on (FastCGI 1.0 §2.2); it then speaks no adapters'
-    /// protocol.
+    /// The program and its arguments for cases that pass the listening socket as descriptor 0 (FastCGI 1.0 §2.2). Such
+    /// a program is a server also where `kind` is `adapter`.
     #[serde(default)]
     pub start_inherited: Option<Vec<String>>,
-    /// What a server writes to standard error when it can be used, where it can be connected to before. Not for
-    /// [`Self::reverse_proxy`].
+    /// A text that a server writes to standard error when it is ready. Only needed if the server accepts connections
+    /// before that. Does not apply to [`Self::reverse_proxy`].
     #[serde(default)]
     pub ready_said: Option<String>,
-    /// Environment variables it gets.
+    /// Environment variables of the program.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
-    /// SCRIPT_FILENAME of every FastCGI request, for applications that are started per script.
+    /// The value of SCRIPT_FILENAME in every FastCGI request, for applications that run the script which this names.
     #[serde(default)]
     pub script_filename: Option<String>,
-    /// Files of the folder that are written into `@dir@` with their names replaced.
+    /// Files of the folder that are copied into `@dir@`, with every `@name@` in them replaced.
     #[serde(default)]
     pub files: Vec<String>,
-    /// What it can be told while it runs, and how.
+    /// The controls that a server supports while it runs, such as `shutdown`, by name.
     #[serde(default)]
     pub controls: BTreeMap<String, Control>,
-    /// How it is started as a web server in front of a FastCGI application.
+    /// How to start it as a web server in front of a FastCGI application.
     #[serde(default)]
     pub reverse_proxy: Option<ReverseProxy>,
-    /// Prints its version; the first line that has a digit counts.
+    /// The command that prints the version. The first line with a digit is the version.
     pub version: Vec<String>,
-    /// What scenarios may need and it has; empty means all that is not lacking.
+    /// The capabilities it has. If empty, it has all that [`Self::lacks`] does not list.
     #[serde(default)]
     pub offers: Vec<String>,
-    /// What scenarios may need and it has not.
+    /// The capabilities it lacks, with reasons.
     #[serde(default)]
     pub lacks: Vec<Lack>,
-    /// Where it is known not to do what a claim says.
+    /// Its known deviations from claims.
     #[serde(default)]
     pub deviation: Vec<Deviation>,
-    /// Where what it does is a race of its own, so that rows are not compared with a snapshot. Claims are judged all
-    /// the same.
+    /// Scenarios in which its observations differ from run to run, because of a race inside it. Their rows are not
+    /// compared with a snapshot; their claims are judged as always.
     #[serde(default)]
     pub varies: Vec<Varies>,
 }
 
-/// A web server's configuration for passing every request on to `@upstream@`. `@keep-conn@` is `on` or `off`,
-/// `@no-keep-conn@` is empty or `no `.
+/// How to start a web server that passes every request to the FastCGI application at `@upstream@`. In its file
+/// `@keep-conn@` is replaced by `on` or `off`, and `@no-keep-conn@` by nothing or `no `.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ReverseProxy {
-    /// The program and its arguments.
+    /// The program to start, and its arguments.
     pub start: Vec<String>,
-    /// Its configuration, a file of the folder.
+    /// The configuration, a file of the folder.
     pub file: String,
 }
 
-/// How a server is told something while it runs.
+/// How to control a server while it runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Control {
-    /// Values with which its files are written anew first, in place of the case's; without any the case's own again.
+    /// Values for `@name@` with which [`ImplementationProfile::files`] are written again before `run`. Without any, the
+    /// files are written with the values of the case.
     #[serde(default)]
     pub set: BTreeMap<String, String>,
-    /// The command that tells it.
+    /// The command to run.
     pub run: Vec<String>,
-    /// What it writes to standard error when it has done as it was told, where the command does not wait for that.
+    /// A text that the server writes to standard error when the control has taken effect. Only needed if the command
+    /// returns before that.
     #[serde(default)]
     pub until_said: Option<String>,
 }
 
-/// The scenarios of web servers in front of an application.
+/// The ids of scenarios about web servers begin so.
 const CLIENTS: &str = "fastcgi/clients/";
 
-/// A scenario in which an implementation does now this, now that.
+/// A scenario in which the observations differ from run to run.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Varies {
-    /// Id of the scenario.
+    /// The scenario's id.
     pub scenario: String,
-    /// What races with what, in a sentence.
+    /// The race, in a sentence.
     pub reason: String,
 }
 
-/// How an implementation is talked to.
+/// How the agent controls an implementation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
-    /// A program that speaks [`crate::adapter`]'s lines on its standard streams.
+    /// The program receives requests on standard input and answers on standard output, as [`crate::adapter`] defines
+    /// them.
     Adapter,
-    /// A program that listens where its arguments or files say; ready when it can be connected to.
+    /// The program listens at the address in its arguments or files. It is ready when it accepts a connection.
     Server,
 }
 
-/// Something an implementation has not.
+/// A capability that an implementation lacks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Lack {
-    /// What steps may need: a handler (`/exit`), a role (`authorizer`), a setting (`max-requests`).
+    /// The capability, by the name that steps use: a handler (`/exit`), a role (`authorizer`), a setting
+    /// (`max-requests`).
     pub what: String,
-    /// Why, in a sentence.
+    /// Why it is missing, in a sentence.
     pub reason: String,
 }
 
-/// What the agent has to know to start an implementation.
+/// An implementation as the agent needs it: programs are found, and the names known to the host are replaced.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct External {
-    /// Its name.
+    /// The implementation's name.
     pub name: String,
-    /// How it is talked to.
+    /// See [`ImplementationProfile::kind`].
     pub kind: Kind,
-    /// The program and its arguments; only names of the case are left in them.
+    /// See [`ImplementationProfile::start`]. Only the names that the agent replaces are left.
     pub start: Vec<String>,
     /// See [`ImplementationProfile::start_inherited`].
     pub start_inherited: Option<Vec<String>>,
-    /// The same for a web server in front of an application.
+    /// See [`ReverseProxy::start`].
     pub reverse_proxy: Option<Vec<String>>,
     /// See [`ImplementationProfile::ready_said`].
     pub ready_said: Option<String>,
-    /// Environment variables.
+    /// See [`ImplementationProfile::environment`].
     pub environment: BTreeMap<String, String>,
     /// See [`ImplementationProfile::script_filename`].
     pub script_filename: Option<String>,
-    /// Names and texts of the files to write into `@dir@`.
+    /// The files for `@dir@`: name and text.
     pub files: BTreeMap<String, String>,
-    /// What it can be told while it runs, and how.
+    /// See [`ImplementationProfile::controls`].
     pub controls: BTreeMap<String, Control>,
     /// See [`ImplementationProfile::offers`].
     pub offers: Vec<String>,
     /// See [`ImplementationProfile::lacks`].
     pub lacks: Vec<Lack>,
-    /// Why it cannot be started at all, and how to get it.
+    /// Why it cannot be started and how to install it; `None` if it can.
     pub missing: Option<String>,
 }
 
-/// Why a profile cannot be used.
+/// A profile cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ProfileError {
-    /// It is not a profile.
+    /// The text is not TOML, or a key is unknown, missing or of the wrong type.
     #[error("not a profile")]
     Malformed(#[from] toml::de::Error),
-    /// A family nobody has.
+    /// `families` has an unknown name.
     #[error("unknown family `{0}`, expected one of `port-reuse`, `keepalive`, `fastcgi`, `http`")]
     UnknownFamily(String),
-    /// There is nothing to start.
+    /// `start` names no program.
     #[error("`start` is empty")]
     NothingToStart,
 }
@@ -199,7 +205,7 @@ impl ImplementationProfile {
     /// Reads `profile.toml`.
     ///
     /// # Errors
-    /// When the text is no profile; the message has line and column.
+    /// When the text is not a valid profile. The message has line and column.
     pub fn parse(text: &str) -> Result<Self, ProfileError> {
         let profile: Self = toml::from_str(text)?;
         let known = |name: &String| Family::named(name).is_some();
@@ -212,9 +218,9 @@ impl ImplementationProfile {
         Ok(profile)
     }
 
-    /// Takes over what is said of the implementation that this one is [`like`](Self::like). What this one says of
-    /// something it lacks stands.
-    pub fn take_over(&mut self, other: &Self) {
+    /// Adds the `lacks`, `deviation` and `varies` of the profile that this one names as [`like`](Self::like). For a
+    /// capability that both lack, this profile's reason stays.
+    pub fn inherit(&mut self, other: &Self) {
         let own = |lack: &&Lack| self.lacks.iter().any(|each| each.what == lack.what);
         let more: Vec<_> = other.lacks.iter().filter(|lack| !own(lack)).cloned().collect();
         self.lacks.extend(more);
@@ -222,12 +228,12 @@ impl ImplementationProfile {
         self.varies.extend(other.varies.iter().cloned());
     }
 
-    /// Whether its rows in this scenario are the outcome of a race.
+    /// Whether [`Self::varies`] lists the scenario.
     pub fn varies_in(&self, scenario: &str) -> bool {
         self.varies.iter().any(|varies| varies.scenario == scenario)
     }
 
-    /// Whether a scenario of this id can be asked of it.
+    /// Whether the scenario with this id can test it.
     pub fn is_for(&self, scenario: &str) -> bool {
         if scenario.starts_with(CLIENTS) {
             return self.reverse_proxy.is_some();
@@ -238,11 +244,11 @@ impl ImplementationProfile {
 }
 
 impl External {
-    /// Why it does not have what a step needs, if it has not.
+    /// Why it lacks the capability that a step needs; `None` if it has it.
     pub fn lacks(&self, need: &str) -> Option<String> {
         if need == INHERITED {
-            let told = || format!("{}: it is not started with a listener in descriptor 0", self.name);
-            return self.start_inherited.is_none().then(told);
+            let reason = || format!("{}: its profile has no `start-inherited`", self.name);
+            return self.start_inherited.is_none().then(reason);
         }
         if let Some(lack) = self.lacks.iter().find(|lack| lack.what == need) {
             return Some(format!("{}: {}", self.name, lack.reason));
@@ -252,7 +258,7 @@ impl External {
     }
 }
 
-/// The text with every `@name@` that has a value replaced.
+/// Replaces every `@name@` in the text that has a value.
 pub fn fill(text: &str, values: &[(&str, &str)]) -> String {
     values.iter().fold(text.to_owned(), |text, (name, value)| {
         text.replace(&format!("@{name}@"), value)
@@ -291,12 +297,12 @@ version = ["@it@", "-v"]
     }
 
     #[test]
-    fn what_is_like_another_takes_its_lacks_but_for_its_own_words() {
+    fn an_inherited_lack_does_not_replace_the_profile_s_own_reason() {
         let lack =
             |what: &str, reason: &str| format!("[[lacks]]\nwhat = \"{what}\"\nreason = \"{reason}\"\n");
         let mut profile = ImplementationProfile::parse(&format!("{TEXT}{}", lack("unix", "mine"))).unwrap();
         let other = [TEXT, &lack("unix", "theirs"), &lack("roles", "theirs")].concat();
-        profile.take_over(&ImplementationProfile::parse(&other).unwrap());
+        profile.inherit(&ImplementationProfile::parse(&other).unwrap());
         let said = profile
             .lacks
             .iter()
@@ -305,7 +311,7 @@ version = ["@it@", "-v"]
     }
 
     #[test]
-    fn only_known_names_are_filled_in() {
+    fn only_known_names_are_replaced() {
         let filled = fill("listen @port@; { $x @other@ }", &[("port", "4001")]);
         assert_eq!(filled, "listen 4001; { $x @other@ }");
     }

@@ -1,13 +1,14 @@
-//! What host and agent say to each other: one JSON object a line, host first.
+//! The protocol between host and agent: each line is one JSON value, and the host begins.
 //!
 //! ```text
 //! host  > {"start":{"protocol":2,"jobs":2}}          agent < {"hello":{"protocol":2,"system":{…},…}}
 //! host  > {"run":{"key":{…},"steps":…}}              agent < {"started":{…}}
-//! host  > "finish"                                   agent < {"finished":{"key":{…},"outcome":{…}}} … {"done":{"count":1500}}
+//! host  > "finish"                                   agent < {"finished":{"key":{…},"outcome":{…}}} …
+//! {"done":{"count":1500}}
 //! ```
-//! Only data crosses: cases in, observations out. A line that is not a message is counted and shown, never
-//! obeyed: on a serial line the guest's kernel may print between ours. An agent that ends without `done` has
-//! not told everything, and its missing cases are `broken`.
+//! Only data crosses: cases to the agent, observations to the host. The host prints a line that is not a message as a
+//! note and ignores it, because a guest's kernel may write to the same serial line. If an agent ends without `done`,
+//! the cases that it has not finished are `broken`.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,115 +18,115 @@ use crate::profile::External;
 use crate::system::System;
 use crate::timing::Timing;
 
-/// Changes whenever a message changes its meaning.
+/// The version of the protocol. It changes whenever the meaning of a message changes.
 pub const PROTOCOL: u32 = 2;
-/// A longer line is refused by either side: something else is talking.
+/// The length limit of a line. Both sides refuse longer lines, which cannot be messages.
 pub const LONGEST_LINE_BYTES: usize = 4 * 1024 * 1024;
 
-/// A line from the host.
+/// A line of the host.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Request {
-    /// The first line.
+    /// The settings; the first line.
     Start(Start),
     /// A case to execute.
     Run(Case),
-    /// No more cases: finish what is running, say `done` and end.
+    /// There are no more cases. The agent finishes the running ones, sends `done` and ends.
     Finish,
-    /// Instead of a start: run a program. The bytes of its files follow the line, one file after the other.
+    /// Instead of `Start`: a program to run. The bytes of its files follow the line, one file after the other.
     Exec(Exec),
 }
 
-/// A program to run in a machine of ours.
+/// A program to run in a guest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Exec {
-    /// Path of the program there.
+    /// The path of the program in the guest.
     pub program: String,
-    /// Its arguments.
+    /// The arguments.
     pub arguments: Vec<String>,
-    /// Its whole environment.
+    /// All environment variables.
     pub environment: Vec<(String, String)>,
-    /// Its working directory.
+    /// The working directory.
     pub folder: String,
-    /// How long it may take.
+    /// The timeout in milliseconds.
     pub limit_ms: u64,
-    /// What to place before it starts, in the order of the bytes.
+    /// The files to create before the program starts, in the order of their bytes.
     pub files: Vec<Placed>,
 }
 
-/// A file to place.
+/// A file to create.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Placed {
-    /// Where; folders are made.
+    /// The path. Missing folders are created.
     pub path: String,
-    /// What.
+    /// The content.
     pub content: Content,
 }
 
-/// What a placed file is.
+/// The content of a file to create.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Content {
-    /// A symbolic link to this.
+    /// A symbolic link to this path.
     Link(String),
     /// The next bytes of the stream.
     Bytes {
-        /// How many.
+        /// The number of bytes.
         count: u64,
-        /// Permissions, as chmod(2) takes them.
+        /// The permissions, as chmod(2) takes them.
         mode: u32,
     },
 }
 
-/// How to work.
+/// The settings of an agent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Start {
     /// [`PROTOCOL`] of the host.
     pub protocol: u32,
-    /// How many cases may be busy at once; waiting ones are not counted.
+    /// The number of cases that may use a processor at once. Waiting cases do not count.
     pub jobs: usize,
-    /// Which implementation answers the implementation's steps.
+    /// The implementation under test.
     pub implementation: Implementation,
-    /// Whether cases with a wire send back what was on it.
+    /// Whether cases with a wire send a recording of it.
     #[serde(default)]
     pub capture: bool,
-    /// Whether the clock skips what nobody works in. No agent can find that out; waiting then costs nothing, and cases
-    /// begin at moments that do not depend on what came before them.
+    /// Whether the guest runs in virtual time, where the clock skips idle time. An agent cannot find that out. In
+    /// virtual time waiting is free, and each case begins at a time that does not depend on the cases before it.
     #[serde(default)]
     pub virtual_time: bool,
 }
 
-/// What is tested, as far as the agent has to know.
+/// The implementation under test, as the agent needs it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Implementation {
-    /// Raw system calls.
+    /// The kernel itself, tested by system calls.
     Kernel,
-    /// Our own, possibly with a known historical bug switched on.
+    /// The reference implementation.
     Reference {
-        /// Name of the fault.
+        /// The fault to switch on.
         fault: Option<String>,
     },
-    /// Somebody's, started for every case.
+    /// A program with a profile. The agent starts it for every case.
     External(Box<External>),
-    /// One that runs already, somewhere.
+    /// An application that is running already.
     Target(Target),
 }
 
-/// An application that somebody else has started.
+/// A running application, given by `--target`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Target {
-    /// `127.0.0.1:9000`, or `unix:` and a path.
+    /// The address: `127.0.0.1:9000`, or `unix:` and a path.
     pub at: String,
-    /// SCRIPT_FILENAME of every request, where it needs one.
+    /// The value of SCRIPT_FILENAME in every request, if the application needs one.
     pub script_filename: Option<String>,
 }
 
-/// A line from the agent.
+/// A line of the agent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reply {
@@ -135,19 +136,19 @@ pub enum Reply {
     Started(CaseKey),
     /// A case has ended.
     Finished(Finished),
-    /// The last line.
+    /// The last line, after `Finish`.
     Done {
-        /// How many cases were finished.
+        /// The number of finished cases.
         count: usize,
     },
-    /// What a program has printed, as it prints it.
+    /// Output of a program, while it runs.
     Output {
-        /// Where to.
+        /// The stream of the program.
         stream: Stream,
-        /// The bytes.
+        /// The bytes in lower-case hexadecimal: a line of JSON cannot hold arbitrary bytes.
         hexadecimal: String,
     },
-    /// How a program ended: the last line.
+    /// How a program ended; the last line.
     Ended(Ended),
 }
 
@@ -165,28 +166,17 @@ pub enum Stream {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ended {
-    /// By itself, with this status.
+    /// It exited with this status.
     Exited(i32),
-    /// By this signal.
+    /// This signal ended it.
     Signalled(i32),
-    /// It was killed when its time was over.
+    /// It was killed at its timeout.
     TooLate,
-    /// It could not be placed or started; the text says why.
+    /// Its files could not be created, or it could not be started; the text says why.
     NotStarted(String),
 }
 
-/// Bytes as pairs of hexadecimal digits: what crosses is lines, and twice the size is little for what is sent.
-pub fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// The bytes again; `None` where it is not pairs of hexadecimal digits.
-pub fn from_hexadecimal(text: &str) -> Option<Vec<u8>> {
-    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-    text.as_bytes().chunks(2).map(byte).collect()
-}
-
-/// Who the agent is and what it can do there.
+/// What the agent has found out about itself and its machine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Hello {
@@ -196,31 +186,31 @@ pub struct Hello {
     pub system: System,
     /// `x86_64`, as uname(1) says.
     pub machine: String,
-    /// Processors the agent may use.
+    /// The number of processors the agent may use.
     pub processors: usize,
-    /// What it found out about its clocks.
+    /// The calibration of its clocks.
     pub timing: Timing,
-    /// What scenarios may require.
+    /// The capabilities that scenarios may require.
     pub capabilities: Vec<Capability>,
-    /// Settings of the system that decide rows, for the record.
+    /// Settings of the system that influence rows: name and value.
     pub settings: Vec<(String, String)>,
 }
 
-/// The capability that no kernel can tell its programs of: the platform says it.
+/// The capability of a guest in virtual time. Only the platform knows it; the guest's kernel does not.
 pub const VIRTUAL_TIME: &str = "virtual-time";
 
-/// Something a scenario can require, and whether it is there.
+/// A capability that a scenario can require.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Capability {
-    /// The word scenarios use.
+    /// The name in scenarios.
     pub name: String,
-    /// Why it is missing and how to get it; `None` if it is there.
+    /// Why the agent lacks it and how to get it; `None` if the agent has it.
     pub missing: Option<String>,
 }
 
 impl Hello {
-    /// Why a capability is missing, if it is. A word nobody knows is missing too.
+    /// Why the agent lacks a capability; `None` if it has it. An agent lacks every capability that it does not know.
     pub fn lacks(&self, name: &str) -> Option<String> {
         match self
             .capabilities
@@ -233,31 +223,17 @@ impl Hello {
     }
 }
 
-/// What a case came to.
+/// The result of a case.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Finished {
-    /// Which case.
+    /// The name of the case.
     pub key: CaseKey,
-    /// What was seen, or why not.
+    /// How its execution ended.
     pub outcome: Outcome,
-    /// Wall time, preparation of its namespace included.
+    /// Wall time in microseconds, preparation of the sandbox included.
     pub elapsed_us: u64,
-    /// What was on the case's wire as a pcapng file in hexadecimal, where that was asked for.
+    /// The recording of the case's wire, a pcapng file in lower-case hexadecimal, if [`Start::capture`] is set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capture: Option<String>,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hexadecimal_is_bytes_again() {
-        assert_eq!(
-            from_hexadecimal(&hexadecimal(&[10, 13, 255])),
-            Some(vec![10, 13, 255])
-        );
-        assert_eq!(from_hexadecimal("0x"), None);
-    }
 }

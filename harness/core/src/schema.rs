@@ -1,7 +1,9 @@
-//! The JSON Schema of scenario files, for editors and `reusespec explain`. Generated from the types that read the files.
+//! The JSON Schemas of scenario files and of the lines of `run --format json`, generated from the types that read them.
+//! `reusespec explain` prints its descriptions too.
 //!
-//! Two things are added to the types. Every value that is not text may also be a string that begins with `$`, because
-//! `$name` may stand for it. Every step also has the keys `label`, `when` and `on`, which are read before its own keys.
+//! The schema of scenario files has two additions to the types. Every value that is not text may also be a string that
+//! begins with `$`, because `$name` may stand for it. Every step also has the keys `label`, `when` and `on`, which are
+//! read before its own keys.
 
 use std::borrow::Cow;
 
@@ -9,6 +11,7 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use crate::family::Family;
+use crate::results::Line;
 use crate::scenario::Exchange;
 use crate::scenario::Head;
 use crate::scenario::claim::ClaimHead;
@@ -18,7 +21,26 @@ use crate::step::keepalive::KeepaliveStep;
 use crate::step::socket::SocketStep;
 use crate::timing::TimedExpectation;
 
-/// The schema as pretty JSON with a newline at its end.
+/// The schema of one line of `run --format json`, as indented JSON with a newline at its end.
+pub fn results_schema() -> String {
+    let generator = schemars::generate::SchemaSettings::draft2020_12().into_generator();
+    let mut schema = Value::from(generator.into_root_schema_for::<Line>());
+    if let Value::Object(root) = &mut schema {
+        root.insert(
+            "title".to_owned(),
+            json!("A line of `reusespec run --format json`"),
+        );
+    }
+    pretty(&schema)
+}
+
+fn pretty(schema: &Value) -> String {
+    let mut text = serde_json::to_string_pretty(schema).expect("a JSON value can be written");
+    text.push('\n');
+    text
+}
+
+/// The schema of a scenario file, as indented JSON with a newline at its end.
 pub fn scenario_schema() -> String {
     let mut generator = schemars::generate::SchemaSettings::draft2020_12().into_generator();
     let vocabularies = [
@@ -83,9 +105,7 @@ pub fn scenario_schema() -> String {
         root.insert("title".to_owned(), json!("A reusespec scenario"));
         root.insert("$defs".to_owned(), Value::Object(definitions));
     }
-    let mut text = serde_json::to_string_pretty(&schema).expect("a JSON value can be written");
-    text.push('\n');
-    text
+    pretty(&schema)
 }
 
 /// The definition in the schema (below `$defs`) that has the steps of a family.
@@ -102,7 +122,7 @@ fn step_schema<A: JsonSchema>(generator: &mut SchemaGenerator) -> Value {
     Value::from(generator.subschema_for::<A>())
 }
 
-/// Adds the common keys to the keys of a step, and `$name` to its values.
+/// Adds the keys common to all steps, and admits `$name` as the value of the step's own keys.
 fn finish_step(definition: &mut Value) {
     let is_table = definition.get("type").is_some_and(|kind| kind == "object");
     let Some(definition) = definition.as_object_mut().filter(|_| is_table) else {
@@ -131,7 +151,7 @@ fn finish_step(definition: &mut Value) {
     properties.extend(common);
 }
 
-/// A scalar or conditions on a transcript, or an array of either.
+/// A scalar, conditions on a transcript, an array of either, or conditions on times.
 fn expectation(exchange: Value, timed_expectation: Value) -> Value {
     let scalar = json!({ "type": ["string", "integer", "boolean"] });
     let scalars = json!({ "type": "array", "minItems": 1, "items": scalar });

@@ -1,12 +1,12 @@
-//! The snapshot of a scenario: one row a case, one column an axis or label, reviewed by people.
+//! The table of a snapshot: one row for each case, one column for each axis and label, reviewed by people.
 //!
-//! The head names the kernels whose behaviour the table is known to be. Only they can *change*: a kernel that
-//! is not named and differs shows new rows, never a failure, because nobody has looked at it yet. A case that
-//! was not observed (unsupported here, broken) keeps the row the table already has: "we could not look" must
-//! not overwrite "this is what it does".
+//! The head names what the rows were reviewed for: kernels, implementation, release. Only a run of these can *change*
+//! the table. On any other kernel or release a different row is *new* and fails nothing, because no one has reviewed
+//! it. A case that could not be observed (unsupported, broken) keeps the row that the table already has, so that a run
+//! which learned nothing does not overwrite a known result.
 //!
-//! A cell of several lines, a transcript, is written as `↓` in its row and in full below the table, under the
-//! case it belongs to, so that rows stay rows and an exchange reads as one.
+//! A cell of several lines is a transcript. Its row has a number, `[1]`, and the transcript follows below the table
+//! under that number. Cells with equal transcripts share a number.
 
 use std::fmt;
 
@@ -14,127 +14,141 @@ use crate::case::CaseKey;
 use crate::judge::{Judgement, Verdict};
 use crate::observation::Observed;
 use crate::scenario::Scenario;
+use crate::snapshot::{KernelName, Provenance};
 use crate::timing::TooLate;
 
-const KERNELS: &str = "kernels   ";
 const GAP: &str = "  ";
-/// Stands for a cell whose text is below the table.
-const BELOW: &str = "↓";
 const INDENT: &str = "    ";
+/// Width of the keys in the head.
+const KEY_COLUMNS: usize = 16;
+/// A line of the head with a list of kernels is at most so long; the rest of the list gets another line.
+const HEAD_COLUMNS: usize = 100;
 
-/// A snapshot, parsed or freshly made.
+/// A snapshot's table, read from a file or made from a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Table {
-    /// `port-reuse/wildcard-then-specific`.
+    /// The scenario's id: `port-reuse/wildcard-then-specific`.
     pub scenario: String,
-    /// The kernels it is known to hold for, e.g. `linux-6.18`, sorted.
-    pub kernels: Vec<String>,
-    /// Names of the columns.
+    /// The kernels the rows were reviewed for, sorted.
+    pub kernels: Vec<KernelName>,
+    /// The implementation's name: `kernel`, `reference`, `nginx`.
+    pub implementation: String,
+    /// The release the rows were reviewed for; `None` for our own implementations, which are as this repository has
+    /// them.
+    pub release: Option<String>,
+    /// Names of the columns: axes, then labels.
     pub columns: Vec<String>,
-    /// Cells, a row a case, in the file's order.
+    /// The cells, one row for each case, in the scenario's order.
     pub rows: Vec<Vec<String>>,
 }
 
-/// How a run relates to the snapshot it was compared with.
+/// The result of comparing a run with a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Comparison {
-    /// Every observed row is as it was.
+    /// Every observed row is equal.
     Same,
-    /// Rows differ on a kernel the snapshot names.
+    /// Rows differ, and the snapshot was reviewed for what ran.
     Changed(Vec<RowChange>),
-    /// Rows differ, or there is no snapshot, on a kernel nobody has reviewed yet.
+    /// Rows differ, or there is no snapshot; nothing was reviewed for what ran.
     New(Vec<RowChange>),
 }
 
-/// Which cases of a scenario a run was of.
+/// Which cases of a scenario were run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// All of them: a row the snapshot has beyond them is gone.
+    /// All of them. A row that only the snapshot has is then a change.
     AllCases,
     /// Some of them.
     ChosenCases,
 }
 
-/// One row that is not as the snapshot has it.
+/// One row that differs from the snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RowChange {
-    /// The axis values of the case.
+    /// The axis values of the case, as [`CaseKey::point`] writes them.
     pub point: String,
-    /// Name of the columns and the cells, old and new; `None` where the row was not there.
+    /// The cells in the snapshot; `None` if it does not have the row.
     pub was: Option<Vec<String>>,
-    /// The row now.
+    /// The cells of the run.
     pub is: Vec<String>,
 }
 
 impl Table {
     /// The table of a run of all cases of a scenario.
-    pub fn of_run(scenario: &Scenario, judgements: &[&Judgement], kernel: &str) -> Self {
-        let axes = scenario.axes.iter().map(|axis| axis.name.clone());
-        let mut columns: Vec<_> = axes.chain(scenario.labels.iter().cloned()).collect();
-        if scenario.labels.is_empty() {
-            columns.push("result".to_owned());
-        }
+    pub fn of_run(scenario: &Scenario, judgements: &[&Judgement], provenance: &Provenance) -> Self {
         let rows = judgements
             .iter()
             .map(|judgement| row(scenario, judgement))
             .collect();
         Self {
             scenario: scenario.id.clone(),
-            kernels: vec![kernel.to_owned()],
-            columns,
+            kernels: vec![provenance.kernel.clone()],
+            implementation: provenance.implementation.clone(),
+            release: provenance.release.clone(),
+            columns: columns(scenario),
             rows,
         }
     }
 
-    /// Reads a rendered table back.
+    /// Reads the text that [`Display`](fmt::Display) writes. `None` if it is anything else.
     ///
-    /// Cells are found by the columns of the header line, so that a cell may contain single spaces.
+    /// The header line says at which column each cell begins, so a cell may contain single spaces.
     pub fn parse(text: &str) -> Option<Self> {
         let mut lines = text.lines();
-        let scenario = lines.next()?.strip_prefix("scenario  ")?.to_owned();
-        let kernels = lines.next()?.strip_prefix(KERNELS)?;
-        let kernels = kernels.split(", ").map(str::to_owned).collect();
-        lines.next().filter(|line| line.is_empty())?;
+        let mut table = Self::parse_head(lines.by_ref().take_while(|line| !line.is_empty()))?;
         let header = lines.next()?;
         let starts = column_starts(header);
-        let cells = |line: &str| {
-            let ends = starts.iter().skip(1).copied().chain([usize::MAX]);
-            let cell = |(start, end): (&usize, usize)| {
-                line.chars()
-                    .take(end)
-                    .skip(*start)
-                    .collect::<String>()
-                    .trim()
-                    .to_owned()
-            };
-            starts.iter().zip(ends).map(cell).collect::<Vec<_>>()
-        };
-        let columns = cells(header);
-        let mut rows: Vec<_> = lines
+        table.columns = parse_cells(header, &starts);
+        table.rows = lines
             .by_ref()
             .take_while(|line| !line.is_empty())
-            .map(cells)
+            .map(|line| parse_cells(line, &starts))
             .collect();
-        let mut below = blocks(lines).into_iter();
-        for cell in rows.iter_mut().flatten().filter(|cell| *cell == BELOW) {
-            *cell = below.next()?;
+        let transcripts = parse_transcripts(lines);
+        for cell in table.rows.iter_mut().flatten() {
+            if let Some(number) = number_of(cell) {
+                *cell = transcripts.get(number.checked_sub(1)?)?.clone();
+            }
+        }
+        Some(table)
+    }
+
+    fn parse_head<'t>(lines: impl Iterator<Item = &'t str>) -> Option<Self> {
+        let (mut scenario, mut kernels, mut implementation, mut release) = (None, Vec::new(), None, None);
+        for line in lines {
+            let (key, value) = line.split_once(GAP)?;
+            let value = value.trim_start();
+            match key {
+                "scenario" => scenario = Some(value.to_owned()),
+                "kernel" => {
+                    for kernel in value.split(", ") {
+                        kernels.push(kernel.parse().ok()?);
+                    }
+                }
+                "implementation" => implementation = Some(value.to_owned()),
+                "release" => release = Some(value.to_owned()),
+                _ => return None,
+            }
         }
         Some(Self {
-            scenario,
+            scenario: scenario?,
             kernels,
-            columns,
-            rows,
+            implementation: implementation?,
+            release,
+            columns: Vec::new(),
+            rows: Vec::new(),
         })
     }
 
-    /// Compares a run with the reviewed snapshot, if there is one. A run of chosen cases is compared in those.
+    /// Compares this table of a run with the snapshot, if there is one. Rows of cases that were not observed count as
+    /// equal.
     pub fn compare(&self, old: Option<&Self>, judgements: &[&Judgement], scope: Scope) -> Comparison {
         let mut changes = Vec::new();
         for (is, judgement) in self.rows.iter().zip(judgements) {
-            if !was_observed(judgement) {
+            if !judgement.verdict.was_observed() {
                 continue;
             }
-            let was = old.and_then(|old| self.row_in(old, &judgement.key));
+            let was = old.and_then(|old| old.row_of(&self.columns, &judgement.key));
             if was != Some(is) {
                 changes.push(RowChange {
                     point: judgement.key.point(),
@@ -143,54 +157,97 @@ impl Table {
                 });
             }
         }
-        let reviewed = old.is_some_and(|old| self.kernels.iter().all(|kernel| old.kernels.contains(kernel)));
-        let fewer = |old: &Self| scope == Scope::AllCases && old.rows.len() != self.rows.len();
-        let vanished = old.is_some_and(|old| old.columns != self.columns || fewer(old));
-        match (changes.is_empty() && !vanished, reviewed) {
-            (true, _) if old.is_some() => Comparison::Same,
-            (_, true) => Comparison::Changed(changes),
-            _ => Comparison::New(changes),
+        let Some(old) = old else {
+            return Comparison::New(changes);
+        };
+        let other_rows = scope == Scope::AllCases && old.rows.len() != self.rows.len();
+        if changes.is_empty() && old.columns == self.columns && !other_rows {
+            Comparison::Same
+        } else if old.was_reviewed_for(self) {
+            Comparison::Changed(changes)
+        } else {
+            Comparison::New(changes)
         }
     }
 
-    /// The table to review: this run, with the old rows where this run could not look.
+    /// Whether this table was reviewed for the kernel and the program that a run's table is of. An implementation
+    /// without a table of its own is compared with that of another implementation; an equal release then shows that
+    /// both are the same program.
+    pub fn was_reviewed_for(&self, run: &Self) -> bool {
+        let same_program = match (&self.release, &run.release) {
+            (None, None) => self.implementation == run.implementation,
+            (ours, theirs) => ours == theirs,
+        };
+        same_program && run.kernels.iter().all(|kernel| self.kernels.contains(kernel))
+    }
+
+    /// The table to review after a run of all cases: the run's rows, and the snapshot's rows for the cases that the run
+    /// could not observe. The kernels of the snapshot stay in the head if its release is the run's: a table is of one
+    /// release.
     pub fn merged(&self, old: Option<&Self>, judgements: &[&Judgement]) -> Self {
         let Some(old) = old else { return self.clone() };
         let mut merged = self.clone();
         for (row, judgement) in merged.rows.iter_mut().zip(judgements) {
-            if let (false, Some(was)) = (was_observed(judgement), self.row_in(old, &judgement.key)) {
+            if let (false, Some(was)) = (
+                judgement.verdict.was_observed(),
+                old.row_of(&self.columns, &judgement.key),
+            ) {
                 row.clone_from(was);
             }
         }
-        merged.kernels.extend(old.kernels.iter().cloned());
-        merged.kernels.sort();
-        merged.kernels.dedup();
+        if merged.release == old.release {
+            merged.kernels.extend(old.kernels.iter().cloned());
+            merged.kernels.sort();
+            merged.kernels.dedup();
+        }
         merged
     }
 
-    /// `version=1.0,token=close reply`: the short cells before the column, and its name.
-    fn block_title(&self, row: &[String], column: usize) -> String {
-        let before = self
-            .columns
-            .iter()
-            .zip(row)
-            .take(column)
-            .filter(|(_, cell)| !cell.contains('\n'));
-        let point: Vec<_> = before.map(|(name, cell)| format!("{name}={cell}")).collect();
-        format!("{} {}", point.join(","), self.columns[column])
-            .trim_start()
-            .to_owned()
-    }
-
-    fn row_in<'o>(&self, old: &'o Self, key: &CaseKey) -> Option<&'o Vec<String>> {
-        if old.columns != self.columns {
+    /// The row of a case; `None` if there is none, or if the table has other columns than these.
+    fn row_of(&self, columns: &[String], key: &CaseKey) -> Option<&Vec<String>> {
+        if self.columns != columns {
             return None;
         }
-        old.rows.iter().find(|row| {
+        self.rows.iter().find(|row| {
             row.iter()
                 .zip(&key.values)
                 .all(|(cell, (_, value))| cell == value)
         })
+    }
+
+    /// The different transcripts in the order of their first cells, each with the labels it occurs under.
+    fn transcripts(&self) -> Vec<(&str, Vec<&str>)> {
+        let mut transcripts: Vec<(&str, Vec<&str>)> = Vec::new();
+        for (label, cell) in self.rows.iter().flat_map(|row| self.columns.iter().zip(row)) {
+            if !cell.contains('\n') {
+                continue;
+            }
+            match transcripts.iter_mut().find(|(text, _)| text == cell) {
+                Some((_, labels)) if labels.contains(&label.as_str()) => {}
+                Some((_, labels)) => labels.push(label),
+                None => transcripts.push((cell, vec![label])),
+            }
+        }
+        transcripts
+    }
+
+    fn write_head(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{:KEY_COLUMNS$}{}", "scenario", self.scenario)?;
+        let mut line = String::new();
+        for kernel in self.kernels.iter().map(ToString::to_string) {
+            if !line.is_empty() && KEY_COLUMNS + line.len() + 2 + kernel.len() > HEAD_COLUMNS {
+                writeln!(f, "{:KEY_COLUMNS$}{line}", "kernel")?;
+                line.clear();
+            }
+            let comma = if line.is_empty() { "" } else { ", " };
+            line = format!("{line}{comma}{kernel}");
+        }
+        writeln!(f, "{:KEY_COLUMNS$}{line}", "kernel")?;
+        writeln!(f, "{:KEY_COLUMNS$}{}", "implementation", self.implementation)?;
+        match &self.release {
+            Some(release) => writeln!(f, "{:KEY_COLUMNS$}{release}", "release"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -203,10 +260,9 @@ pub fn break_if_late(scenario: &Scenario, reviewed: Option<&Table>, judgement: &
         Verdict::Pass | Verdict::Deviates => {}
         Verdict::Fail | Verdict::Unsupported | Verdict::Broken => return,
     }
-    let now = Table::of_run(scenario, &[judgement], "");
-    let row = &now.rows[0];
-    let was = reviewed.and_then(|reviewed| now.row_in(reviewed, &judgement.key));
-    if was == Some(row) {
+    let (columns, row) = (columns(scenario), row(scenario, judgement));
+    let was = reviewed.and_then(|reviewed| reviewed.row_of(&columns, &judgement.key));
+    if was == Some(&row) {
         return;
     }
     let doubts = || {
@@ -225,7 +281,7 @@ pub fn break_if_late(scenario: &Scenario, reviewed: Option<&Table>, judgement: &
     };
     let in_doubt = doubts().any(|(_, doubt)| doubt.any_cell)
         || match was {
-            Some(was) => now.columns.iter().zip(row).zip(was).all(is_explained),
+            Some(was) => columns.iter().zip(&row).zip(was).all(is_explained),
             None => doubts().any(|(_, doubt)| doubt.rounding),
         };
     if in_doubt {
@@ -234,15 +290,21 @@ pub fn break_if_late(scenario: &Scenario, reviewed: Option<&Table>, judgement: &
     }
 }
 
-fn was_observed(judgement: &Judgement) -> bool {
-    !matches!(judgement.verdict, Verdict::Unsupported | Verdict::Broken)
+/// The names of the columns: axes, then labels.
+fn columns(scenario: &Scenario) -> Vec<String> {
+    let axes = scenario.axes.iter().map(|axis| axis.name.clone());
+    let mut columns: Vec<_> = axes.chain(scenario.labels.iter().cloned()).collect();
+    if scenario.labels.is_empty() {
+        columns.push("result".to_owned());
+    }
+    columns
 }
 
 fn row(scenario: &Scenario, judgement: &Judgement) -> Vec<String> {
     let values = judgement.key.values.iter().map(|(_, value)| value.clone());
     let seen = |label: &String| match judgement.observed.iter().find(|each| each.label == *label) {
         Some(observation) => observation.seen.to_string(),
-        None if was_observed(judgement) => ".".to_owned(),
+        None if judgement.verdict.was_observed() => ".".to_owned(),
         None => judgement.verdict.name().to_owned(),
     };
     let mut cells: Vec<_> = values.chain(scenario.labels.iter().map(seen)).collect();
@@ -252,19 +314,34 @@ fn row(scenario: &Scenario, judgement: &Judgement) -> Vec<String> {
     cells
 }
 
-/// The texts below the table, in the order of their cells: a line that is not indented begins one.
-fn blocks<'t>(lines: impl Iterator<Item = &'t str>) -> Vec<String> {
-    let mut blocks: Vec<Vec<&str>> = Vec::new();
-    for line in lines.filter(|line| !line.is_empty()) {
-        match (line.strip_prefix(INDENT), blocks.last_mut()) {
-            (Some(text), Some(block)) => block.push(text),
-            _ => blocks.push(Vec::new()),
-        }
-    }
-    blocks.iter().map(|block| block.join("\n")).collect()
+/// The cells of a line. `starts` has the position at which each column begins.
+fn parse_cells(line: &str, starts: &[usize]) -> Vec<String> {
+    let ends = starts.iter().skip(1).copied().chain([usize::MAX]);
+    let cell = |(start, end): (&usize, usize)| {
+        let cell: String = line.chars().take(end).skip(*start).collect();
+        cell.trim().to_owned()
+    };
+    starts.iter().zip(ends).map(cell).collect()
 }
 
-/// Where the words of the header begin: a column starts after two spaces.
+/// The number in a cell like `[12]`.
+fn number_of(cell: &str) -> Option<usize> {
+    cell.strip_prefix('[')?.strip_suffix(']')?.parse().ok()
+}
+
+/// The transcripts below the table, in the order of their numbers. A line without indentation begins one.
+fn parse_transcripts<'t>(lines: impl Iterator<Item = &'t str>) -> Vec<String> {
+    let mut transcripts: Vec<Vec<&str>> = Vec::new();
+    for line in lines.filter(|line| !line.is_empty()) {
+        match (line.strip_prefix(INDENT), transcripts.last_mut()) {
+            (Some(text), Some(transcript)) => transcript.push(text),
+            _ => transcripts.push(Vec::new()),
+        }
+    }
+    transcripts.iter().map(|lines| lines.join("\n")).collect()
+}
+
+/// Where the words of the header begin. Two spaces separate columns.
 fn column_starts(header: &str) -> Vec<usize> {
     let chars: Vec<char> = header.chars().collect();
     let blank = |index: usize| chars.get(index).is_none_or(|c| *c == ' ');
@@ -277,15 +354,12 @@ fn column_starts(header: &str) -> Vec<usize> {
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "scenario  {}", self.scenario)?;
-        writeln!(f, "{KERNELS}{}", self.kernels.join(", "))?;
+        self.write_head(f)?;
         writeln!(f)?;
-        let short = |cell: &String| {
-            if cell.contains('\n') {
-                BELOW.to_owned()
-            } else {
-                cell.clone()
-            }
+        let transcripts = self.transcripts();
+        let short = |cell: &String| match transcripts.iter().position(|(text, _)| text == cell) {
+            Some(index) => format!("[{}]", index + 1),
+            None => cell.clone(),
         };
         let in_line = |cells: &Vec<String>| cells.iter().map(short).collect::<Vec<_>>();
         let lines: Vec<_> = std::iter::once(&self.columns)
@@ -293,15 +367,10 @@ impl fmt::Display for Table {
             .map(in_line)
             .collect();
         let width = |column: usize| {
-            lines
-                .iter()
-                .filter_map(|cells| cells.get(column))
-                .map(|cell| cell.chars().count())
-                .max()
+            let cells = lines.iter().filter_map(|cells| cells.get(column));
+            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
         };
-        let widths: Vec<_> = (0..self.columns.len())
-            .map(|column| width(column).unwrap_or(0))
-            .collect();
+        let widths: Vec<_> = (0..self.columns.len()).map(width).collect();
         for cells in &lines {
             let padded: Vec<_> = cells
                 .iter()
@@ -310,12 +379,10 @@ impl fmt::Display for Table {
                 .collect();
             writeln!(f, "{}", padded.join(GAP).trim_end())?;
         }
-        for row in &self.rows {
-            for (column, cell) in row.iter().enumerate().filter(|(_, cell)| cell.contains('\n')) {
-                writeln!(f, "\n{}", self.block_title(row, column))?;
-                for line in cell.lines() {
-                    writeln!(f, "{INDENT}{line}")?;
-                }
+        for (index, (transcript, labels)) in transcripts.iter().enumerate() {
+            writeln!(f, "\n[{}] {}", index + 1, labels.join(", "))?;
+            for line in transcript.lines() {
+                writeln!(f, "{INDENT}{line}")?;
             }
         }
         Ok(())
@@ -323,122 +390,4 @@ impl fmt::Display for Table {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::observation::{Observation, Observed, Outcome};
-    use crate::system::System;
-
-    const TEXT: &str = r#"
-title = "t"
-why = "w"
-source = ["posix: bind"]
-matrix.new = ["plain", "reuse-addr"]
-steps = [
-  { open = { socket = "a", kind = "tcp4", options = "$new" } },
-  { bind = { socket = "a", to = "127.0.0.1:$port", label = "first" } },
-]
-"#;
-
-    fn run(words: [Option<&str>; 2]) -> (Table, Vec<Judgement>) {
-        let scenario = Scenario::parse("port-reuse/t", "t.toml", TEXT.as_bytes()).unwrap();
-        let system = System {
-            name: "linux".to_owned(),
-            release: "6.18".to_owned(),
-        };
-        let outcome = |word: Option<&str>| match word {
-            None => Outcome::Unsupported("no".to_owned()),
-            Some(word) => Outcome::Observed(vec![Observation {
-                label: "first".to_owned(),
-                seen: Observed::Word(word.to_owned()),
-            }]),
-        };
-        let judgements: Vec<_> = scenario
-            .cases
-            .iter()
-            .zip(words)
-            .map(|(case, word)| {
-                let (key, outcome) = (&case.key, outcome(word));
-                crate::judge::judge(&scenario, key, &outcome, &system, &crate::Timing::UNKNOWN, &[])
-            })
-            .collect();
-        let table = Table::of_run(&scenario, &judgements.iter().collect::<Vec<_>>(), "linux-6.18");
-        (table, judgements)
-    }
-
-    fn compare(old: Option<&Table>, words: [Option<&str>; 2]) -> Comparison {
-        let (table, judgements) = run(words);
-        table.compare(old, &judgements.iter().collect::<Vec<_>>(), Scope::AllCases)
-    }
-
-    #[test]
-    fn a_table_reads_back_as_it_was_written() {
-        let (table, _) = run([Some("all to newest"), Some("ok")]);
-        insta::assert_snapshot!(table.to_string(), @r"
-        scenario  port-reuse/t
-        kernels   linux-6.18
-
-        new         first
-        plain       all to newest
-        reuse-addr  ok
-        ");
-        assert_eq!(Table::parse(&table.to_string()), Some(table));
-    }
-
-    #[test]
-    fn a_transcript_stands_below_the_table() {
-        let (table, _) = run([Some("< 200\n< FIN"), Some("ok")]);
-        insta::assert_snapshot!(table.to_string(), @r"
-        scenario  port-reuse/t
-        kernels   linux-6.18
-
-        new         first
-        plain       ↓
-        reuse-addr  ok
-
-        new=plain first
-            < 200
-            < FIN
-        ");
-        assert_eq!(Table::parse(&table.to_string()), Some(table));
-    }
-
-    #[test]
-    fn a_different_row_on_a_reviewed_kernel_is_a_change() {
-        let (old, _) = run([Some("ok"), Some("ok")]);
-        assert_eq!(compare(Some(&old), [Some("ok"), Some("ok")]), Comparison::Same);
-        let Comparison::Changed(rows) = compare(Some(&old), [Some("ok"), Some("EIO")]) else {
-            panic!("the row differs")
-        };
-        assert_eq!(rows[0].is, ["reuse-addr", "EIO"]);
-        assert_eq!(rows[0].was.as_ref().unwrap()[1], "ok");
-    }
-
-    #[test]
-    fn a_kernel_nobody_has_reviewed_shows_new_rows() {
-        let (mut old, _) = run([Some("ok"), Some("ok")]);
-        old.kernels = vec!["linux-6.1".to_owned()];
-        assert!(
-            matches!(compare(Some(&old), [Some("EIO"), Some("ok")]), Comparison::New(rows) if rows.len() == 1)
-        );
-        assert!(matches!(compare(None, [Some("ok"), Some("ok")]), Comparison::New(rows) if rows.len() == 2));
-    }
-
-    #[test]
-    fn a_case_that_was_not_observed_keeps_its_row() {
-        let (old, _) = run([Some("ok"), Some("EIO")]);
-        assert_eq!(compare(Some(&old), [Some("ok"), None]), Comparison::Same);
-        let (table, judgements) = run([Some("ok"), None]);
-        let merged = table.merged(Some(&old), &judgements.iter().collect::<Vec<_>>());
-        assert_eq!(merged, old);
-    }
-
-    #[test]
-    fn a_row_that_the_scenario_no_longer_has_is_a_change() {
-        let (mut old, _) = run([Some("ok"), Some("ok")]);
-        old.rows.push(vec!["reuse-port".to_owned(), "ok".to_owned()]);
-        assert!(matches!(
-            compare(Some(&old), [Some("ok"), Some("ok")]),
-            Comparison::Changed(_)
-        ));
-    }
-}
+mod tests;

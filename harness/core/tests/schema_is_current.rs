@@ -1,14 +1,27 @@
-//! The committed JSON Schema is what the types say.
+//! The committed JSON Schemas are those that the types generate.
 
 use std::path::Path;
 
-#[test]
-fn the_committed_schema_is_current() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios/scenario.schema.json");
-    let now = reusespec_core::schema::scenario_schema();
+#[track_caller]
+fn assert_current(committed: &str, generated: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(committed);
     let committed = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
-        committed == now,
-        "the schema is out of date; write it anew with: cargo run -p ci -- schema"
+        committed == generated,
+        "{} is out of date; generate it with: cargo run -p ci -- schema",
+        path.display()
     );
+}
+
+#[test]
+fn the_committed_schema_of_scenarios_is_current() {
+    assert_current(
+        "../../scenarios/scenario.schema.json",
+        &reusespec_core::schema::scenario_schema(),
+    );
+}
+
+#[test]
+fn the_committed_schema_of_results_is_current() {
+    assert_current("results.schema.json", &reusespec_core::schema::results_schema());
 }

@@ -1,22 +1,19 @@
-//! One test an implementation under test: it fails no must-claim that its profile does not name, and none that the
-//! profile names holds after all.
+//! One test for each implementation under test: it deviates from must-claims exactly as its profile says.
 //!
-//! What is not installed is said and passed over, as a run does. Tables are kept where an implementation is not as the
-//! one it is like or as the reference, and decide here as they do there; a scenario in which the program races with
-//! itself is one its profile says `[[varies]]` of, and only claims are held against it. Of a release that no table names
-//! the rows are new, and nobody's mistake.
+//! An implementation that is not installed is skipped with a message, as in a run. Rows are compared with the snapshots
+//! unless the profile lists the scenario under `varies`. If no snapshot was reviewed for the installed release, its
+//! rows are printed and fail nothing.
 
 use reusespec::implementations;
 use reusespec::library::{Library, find_snapshot};
-use reusespec::plan::Portion;
-use reusespec::run::{reviewed_as, snapshot_keys, with_causes};
-use reusespec_core::system::{kernel_name, kernel_names};
-use reusespec_core::table::Comparison;
-use reusespec_core::{Family, Subject};
+use reusespec::plan::{ScenarioCases, default_implementation};
+use reusespec::run::with_causes;
+use reusespec_core::table::{Comparison, Table};
+use reusespec_core::{Family, SnapshotKey, Subject};
 use rstest::rstest;
 
 use crate::conformance::{complain, review};
-use crate::fixture::{root, run};
+use crate::fixture::{ScenarioRun, root, run};
 
 #[rstest]
 fn an_application_deviates_as_its_profile_says(
@@ -39,7 +36,7 @@ fn an_http_server_deviates_as_its_profile_says(
     deviates_as_its_profile_says(name, Family::Http, Subject::Implementation);
 }
 
-/// In the scenarios of this family about this subject.
+/// Runs the scenarios of this family about this subject.
 fn deviates_as_its_profile_says(name: &str, family: Family, subject: Subject) {
     let root = root();
     let found = implementations::find(&root, name).unwrap_or_else(|error| panic!("{}", with_causes(&error)));
@@ -48,47 +45,41 @@ fn deviates_as_its_profile_says(name: &str, family: Family, subject: Subject) {
         eprintln!("unsupported: {missing}");
         return;
     }
-    let unknown = |reason: &String| eprintln!("note: {name}: its release is unknown: {reason}");
-    let release = implementation.release().inspect_err(unknown).ok();
+    let profile = &implementation.profile;
     let library = Library::load(&root).expect("the library has no mistakes");
-    let of_family = library
+    let chosen: Vec<_> = library
         .scenarios
         .iter()
-        .filter(|scenario| scenario.family == family && scenario.subject == subject);
-    let portions: Vec<_> = of_family
-        .map(|scenario| Portion {
+        .filter(|scenario| scenario.family == family && scenario.subject == subject)
+        .map(|scenario| ScenarioCases {
             scenario,
             cases: scenario.cases.iter().collect(),
         })
         .collect();
-    let ((system, machine), results) = run(name, &portions, None);
-    let reviewed = reviewed_as(&kernel_name(&system, &machine), release.as_deref());
-    let keys = snapshot_keys(&kernel_names(&system, &machine), &implementation.names(), "");
-    let names_it = |scenario: &str| {
-        let table = find_snapshot(&root, scenario, &keys);
-        table.is_some_and(|(_, table)| table.kernels.contains(&reviewed))
+    let (_, runs) = run(name, &chosen, None);
+    let is_reviewed = |run: &ScenarioRun<'_>| {
+        let key = SnapshotKey::of(family, &run.scenario.id, &run.provenance);
+        let keys = key.look_up_order(profile.like.as_deref(), default_implementation(run.scenario));
+        let judgements: Vec<_> = run.judgements.iter().collect();
+        let now = Table::of_run(run.scenario, &judgements, &run.provenance);
+        find_snapshot(&root, &keys).is_some_and(|(_, table)| table.was_reviewed_for(&now))
     };
-    let wanted = std::env::var_os("INSTA_UPDATE").is_some();
-    let is_known = wanted || portions.iter().any(|portion| names_it(&portion.scenario.id));
-    for ran in results {
-        let (id, stale) = (&ran.scenario.id, &ran.stale);
+    let is_known = std::env::var_os("INSTA_UPDATE").is_some() || runs.iter().any(is_reviewed);
+    for run in runs {
+        let (id, stale) = (&run.scenario.id, &run.stale);
         assert!(stale.is_empty(), "these deviations no longer occur: {stale:#?}");
-        complain(&ran.judgements);
-        if implementation.profile.varies_in(id) {
+        complain(&run.judgements);
+        if profile.varies_in(id) {
             continue;
         }
-        if let (Comparison::New(rows), false) = (&ran.comparison, is_known) {
-            eprintln!(
-                "new: {id}: {} rows, and nobody has reviewed {reviewed}",
-                rows.len()
-            );
-            continue;
+        match &run.comparison {
+            Comparison::New(rows) if !is_known => {
+                let (count, provenance) = (rows.len(), &run.provenance);
+                eprintln!("new: {id}: {count} rows; no snapshot is of {provenance}");
+            }
+            Comparison::Same | Comparison::Changed(_) | Comparison::New(_) => {
+                review(&run, &run.provenance, profile.like.as_deref());
+            }
         }
-        review(
-            &ran,
-            (&system, &machine),
-            &implementation.names(),
-            release.as_deref(),
-        );
     }
 }

@@ -1,9 +1,10 @@
-//! The claims about implementations can fail: each known bug turns one red, and each is turned red by one.
+//! The claims about implementations can fail: every fault of the reference fails a claim, and every must-claim fails
+//! with some fault.
 //!
-//! Faults run on a sample of cases first: the first and the last one each claim speaks of. What the sample leaves open is
-//! looked for in all cases. That a fault is caught, or a claim turned red, needs one case, so a sample can miss it but
-//! never invent it. FastCGI and HTTP have many faults, and their cases wait rather than compute, so these run side by
-//! side; keepalive would wait for its own lateness.
+//! Each fault first runs on a sample: the first and the last case of each claim. Then all cases run for the faults and
+//! claims that the sample did not settle. One case is enough to prove that a claim fails, so a sample can miss a proof
+//! but not give a wrong one. The faults of FastCGI and HTTP run concurrently, because there are many of them and their
+//! cases mostly wait. The faults of keepalive run one after the other, because load would make their timers late.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -13,16 +14,16 @@ use std::thread;
 
 use reusespec::faults::{self, Fault};
 use reusespec::library::Library;
-use reusespec::plan::{Portion, REFERENCE};
+use reusespec::plan::{REFERENCE, ScenarioCases};
 use reusespec_core::{Case, Family, Level, Scenario, Subject, System};
 use rstest::rstest;
 
 use crate::fixture::{root, run};
 
-/// Faults that no Linux kernel can show, because the option or rule they break is a BSD's.
+/// Faults that have no effect on Linux, because the option or rule that they break exists only on the BSDs.
 const ONLY_ON_BSDS: [&str; 2] = ["multicast-without-reuse-port", "balanced-with-plain-reuse-port"];
 
-/// Faults against a SHOULD: no must-claim can speak of them, a should-claim does.
+/// Faults against a SHOULD of a specification. A should-claim detects them instead of a must-claim.
 const ONLY_AGAINST_A_SHOULD: [&str; 24] = [
     "fcgi-active-id-replaced",
     "fcgi-unbounded-ids",
@@ -96,7 +97,8 @@ fn every_fault_is_caught_and_every_must_claim_catches_one(
     assert_all_caught(&scenarios, &sound, &caught);
 }
 
-/// Tries faults, so many side by side. Returns the claims of a level they turn red, and the faults that turn none red.
+/// Runs faults, `side_by_side` of them concurrently. Returns the claims of the level that fail, and the faults with
+/// which none fails.
 fn tried(
     scenarios: &[&Scenario],
     choose: Choose,
@@ -123,7 +125,8 @@ fn tried(
     results.into_inner().expect("no pass panicked")
 }
 
-/// Of the must-claims that some case here could be held against; the others are named, past the capture of tests.
+/// Asserts that every must-claim which a case here was judged by fails with some fault. Prints the other must-claims to
+/// a stream that tests do not capture.
 fn assert_all_caught(scenarios: &[&Scenario], sound: &Judged, caught: &BTreeSet<String>) {
     for claim in must_claims(scenarios, &sound.system).difference(&sound.all) {
         let line = format!("left out: {claim}: none of its cases is supported here\n");
@@ -144,14 +147,14 @@ fn of_family(library: &Library, family: Family) -> Vec<&Scenario> {
     library.scenarios.iter().filter(of_family).collect()
 }
 
-/// Which cases of a scenario are executed.
+/// Chooses the cases of a scenario to execute.
 type Choose = for<'s> fn(&'s Scenario) -> Vec<&'s Case>;
 
 fn every_case(scenario: &Scenario) -> Vec<&Case> {
     scenario.cases.iter().collect()
 }
 
-/// The first and the last case each claim speaks of.
+/// The first and the last case of each claim.
 fn sample(scenario: &Scenario) -> Vec<&Case> {
     let ends = scenario.claims.iter().flat_map(|claim| {
         let mut cases = scenario.cases.iter().filter(|case| claim.when.admits(&case.key));
@@ -166,7 +169,7 @@ fn sample(scenario: &Scenario) -> Vec<&Case> {
         .collect()
 }
 
-/// The must-claims about this system, as `scenario claim`.
+/// The must-claims that apply to this system, written `scenario claim`.
 fn must_claims(scenarios: &[&Scenario], system: &System) -> BTreeSet<String> {
     let mut claims = BTreeSet::new();
     for scenario in scenarios {
@@ -182,30 +185,30 @@ fn must_claims(scenarios: &[&Scenario], system: &System) -> BTreeSet<String> {
     claims
 }
 
-/// What became of the claims of a level, as `scenario claim`.
+/// The claims of a level, written `scenario claim`.
 struct Judged {
-    /// Those that some case was held against.
+    /// The claims that a case was judged by.
     all: BTreeSet<String>,
-    /// Those that do not hold in some case.
+    /// The claims that do not hold in some case.
     red: BTreeSet<String>,
-    /// The system they were judged on.
+    /// The system of the run.
     system: System,
 }
 
 fn judged(scenarios: &[&Scenario], choose: Choose, fault: Option<&Fault>, level: Level) -> Judged {
-    let portions: Vec<_> = scenarios
+    let chosen: Vec<_> = scenarios
         .iter()
-        .map(|scenario| Portion {
+        .map(|scenario| ScenarioCases {
             scenario,
             cases: choose(scenario),
         })
         .collect();
-    let ((system, _), results) = run(REFERENCE, &portions, fault.map(|fault| fault.note.name));
+    let (system, runs) = run(REFERENCE, &chosen, fault.map(|fault| fault.note.name));
     let (mut all, mut red) = (BTreeSet::new(), BTreeSet::new());
-    for ran in results {
-        let claims = ran.judgements.iter().flat_map(|judgement| &judgement.claims);
+    for run in runs {
+        let claims = run.judgements.iter().flat_map(|judgement| &judgement.claims);
         for claim in claims.filter(|claim| claim.level == level) {
-            let name = format!("{} {}", ran.scenario.id, claim.id);
+            let name = format!("{} {}", run.scenario.id, claim.id);
             if !claim.holds() {
                 red.insert(name.clone());
             }

@@ -1,12 +1,12 @@
-//! This machine as a platform, with the agent cargo has built beside the test, and what becomes of portions on it.
+//! This machine as a platform, with the agent that cargo has built beside the test; runs cases on it.
 
 use std::path::{Path, PathBuf};
 
 use reusespec::event::{Event, Summary};
-use reusespec::plan::Portion;
-use reusespec::run::{HOST, Platform, Settings, run_portions};
+use reusespec::plan::ScenarioCases;
+use reusespec::run::{HOST, Platform, Settings, run_implementation};
 use reusespec_core::table::Comparison;
-use reusespec_core::{Deviation, Judgement, Scenario, System};
+use reusespec_core::{Deviation, Judgement, Provenance, Scenario, System};
 use reusespec_platforms::AgentCommand;
 
 pub(crate) fn host() -> Platform {
@@ -23,61 +23,58 @@ pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
 }
 
-/// A scenario that has been run: its cases in order, its table beside the reviewed one.
-pub(crate) struct Ran<'s> {
+/// The results of a scenario.
+pub(crate) struct ScenarioRun<'s> {
     pub(crate) scenario: &'s Scenario,
+    /// In the order of the cases.
     pub(crate) judgements: Vec<Judgement>,
+    pub(crate) provenance: Provenance,
+    /// The comparison of the table with the snapshot.
     pub(crate) comparison: Comparison,
-    /// Deviations that no longer occur.
+    /// Known deviations that no longer occur.
     pub(crate) stale: Vec<Deviation>,
 }
 
-/// Runs portions on this machine, with a known bug of the reference or none. Returns the system, the machine, and the
+/// Runs cases on this machine, with a fault of the reference or none. Returns the system and the results of the
 /// scenarios in order.
 pub(crate) fn run<'s>(
     implementation: &str,
-    portions: &[Portion<'s>],
+    chosen: &[ScenarioCases<'s>],
     fault: Option<&str>,
-) -> ((System, String), Vec<Ran<'s>>) {
+) -> (System, Vec<ScenarioRun<'s>>) {
     let root = root();
     let settings = Settings {
         fault: fault.map(str::to_owned),
         ..Settings::of(&root)
     };
-    let mut kernel = None;
-    let mut results = Vec::new();
-    run_portions(
+    let mut system = None;
+    let mut runs = Vec::new();
+    let mut scenarios = chosen.iter().map(|each| each.scenario);
+    run_implementation(
         &host(),
         implementation,
-        portions,
+        chosen,
         &settings,
         &mut Summary::default(),
         &mut |event| match event {
-            Event::PlatformReady { hello, .. } => {
-                kernel = Some((hello.system.clone(), hello.machine.clone()));
+            Event::PlatformReady { hello, .. } => system = Some(hello.system.clone()),
+            Event::ScenarioFinished(result) => {
+                let judgements: Vec<_> = result.cases.into_iter().map(|(judgement, _)| judgement).collect();
+                let reason = judgements
+                    .first()
+                    .and_then(|judgement| judgement.reason.as_deref());
+                let no_agent = || panic!("broken: {}", reason.unwrap_or("no case has an outcome"));
+                runs.push(ScenarioRun {
+                    scenario: scenarios.next().expect("a scenario is reported once"),
+                    provenance: result.provenance.unwrap_or_else(no_agent),
+                    judgements,
+                    comparison: result.comparison,
+                    stale: result.stale,
+                });
             }
-            Event::ScenarioFinished(result) => results.push((
-                result.cases.into_iter().map(|(judgement, _)| judgement).collect(),
-                result.comparison,
-                result.stale,
-            )),
             Event::Note(note) => eprintln!("note: {note}"),
-            _ => {}
+            Event::RunStarted { .. } | Event::CaseFinished { .. } | Event::RunFinished(_) => {}
         },
     );
-    let ran = portions.iter().zip(results);
-    let ran: Vec<_> = ran
-        .map(|(portion, (judgements, comparison, stale))| Ran {
-            scenario: portion.scenario,
-            judgements,
-            comparison,
-            stale,
-        })
-        .collect();
-    let why = || {
-        let first = ran.first().and_then(|ran| ran.judgements.first());
-        first.and_then(|judgement| judgement.reason.as_deref())
-    };
-    let kernel = kernel.unwrap_or_else(|| panic!("broken: {}", why().unwrap_or("no case has an outcome")));
-    (kernel, ran)
+    (system.expect("an agent has started"), runs)
 }

@@ -1,8 +1,8 @@
-//! Scenarios in guests, held against the same tables as on this machine; and hours that pass in seconds, twice.
+//! Scenarios in guests, compared with the same snapshots as on this machine; and hours of virtual time, run twice.
 //!
-//! Guests are started only where everything is at hand; what that leaves out is said past the capture of tests, and is
-//! a failure with `REUSESPEC_GUESTS=require`. One guest serves all scenarios of a test. Whole families on every kernel
-//! are a stage of CI: here it is one of each kind of machine.
+//! A test without the emulator, the agent or the kernel it needs is skipped with a message that tests do not capture;
+//! with `REUSESPEC_GUESTS=require` it fails. All scenarios of a test run in one guest. CI runs whole families on every
+//! kernel; here one guest of each kind of machine is enough.
 
 use reusespec::event::{Event, Summary};
 use reusespec::library::Library;
@@ -16,7 +16,7 @@ use rstest::rstest;
 
 use crate::fixture::root;
 
-/// What a run came to, its observations, and what went wrong in it.
+/// Runs scenarios on a platform. Returns the summary, the observations, and the cases that failed, broke or changed.
 fn observe(platform: &str, filters: &[&str]) -> (Summary, Vec<Observation>, Vec<String>) {
     let root = root();
     let library = Library::load(&root).expect("the scenarios have no mistakes");
@@ -31,7 +31,7 @@ fn observe(platform: &str, filters: &[&str]) -> (Summary, Vec<Observation>, Vec<
     let summary = run(&platforms, &work, &settings, &mut |event| match event {
         Event::ScenarioFinished(result) => {
             for (judgement, _) in result.cases {
-                if matches!(judgement.verdict, Verdict::Fail | Verdict::Broken) {
+                if [Verdict::Fail, Verdict::Broken].contains(&judgement.verdict) {
                     let reason = judgement.reason.unwrap_or_default();
                     trouble.push(format!("{} {reason} {:?}", judgement.key, judgement.observed));
                 }
@@ -40,12 +40,15 @@ fn observe(platform: &str, filters: &[&str]) -> (Summary, Vec<Observation>, Vec<
             if let Comparison::Changed(rows) = result.comparison {
                 trouble.extend(
                     rows.iter()
-                        .map(|row| format!("{} is not as reviewed: {row:?}", result.scenario.id)),
+                        .map(|row| format!("{} differs from its snapshot: {row:?}", result.scenario.id)),
                 );
             }
         }
         Event::Note(note) => eprintln!("note: {note}"),
-        _ => {}
+        Event::RunStarted { .. }
+        | Event::PlatformReady { .. }
+        | Event::CaseFinished { .. }
+        | Event::RunFinished(_) => {}
     });
     (summary, observations, trouble)
 }
@@ -53,7 +56,7 @@ fn observe(platform: &str, filters: &[&str]) -> (Summary, Vec<Observation>, Vec<
 #[rstest]
 #[case::little_endian("linux-6.12")]
 #[case::big_endian("linux-s390x")]
-fn a_reviewed_kernel_does_what_its_tables_say(#[case] platform: &str) {
+fn a_reviewed_kernel_has_the_rows_of_its_snapshots(#[case] platform: &str) {
     if !is_tested(platform) {
         return;
     }
@@ -73,13 +76,16 @@ fn observe_in_virtual_time(filters: &[&str]) -> Vec<Timed> {
     assert_eq!(summary.exit_status(), 0, "{trouble:#?}");
     let timed = |observation: Observation| match observation.seen {
         Observed::Timed(timed) => timed,
-        other => panic!("{} is no time: {other}", observation.label),
+        other
+        @ (Observed::Word(_) | Observed::Number(_) | Observed::Transcript(_) | Observed::NotReached) => {
+            panic!("{} is no time: {other}", observation.label)
+        }
     };
     observations.into_iter().map(timed).collect()
 }
 
 #[test]
-fn hours_in_virtual_time_are_the_same_to_the_microsecond_each_time() {
+fn hours_in_virtual_time_repeat_to_the_microsecond() {
     if !is_tested("linux-6.12-virtual") {
         return;
     }
@@ -93,11 +99,11 @@ fn hours_in_virtual_time_are_the_same_to_the_microsecond_each_time() {
     assert_eq!(observe_in_virtual_time(&filters), first);
 }
 
-/// Each begins a guest: no case gives another one its times.
+/// Each case runs first in its guest, so its times do not depend on another case.
 #[rstest]
 #[case("keepalive/fin-wait-2")]
 #[case("keepalive/user-timeout-of-minutes")]
-fn in_virtual_time_it_matters_to_no_case_what_ran_before(#[case] filter: &str) {
+fn in_virtual_time_a_case_is_independent_of_the_cases_before_it(#[case] filter: &str) {
     if is_tested("linux-6.12-virtual") {
         observe_in_virtual_time(&[filter]);
     }

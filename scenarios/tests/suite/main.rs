@@ -1,8 +1,8 @@
-//! Runs every scenario on this machine, by the same path as the command.
+//! Runs every scenario on this machine, through the same code as the command.
 //!
-//! One binary, so that it is linked once. `conformance` holds the scenarios against claims and snapshots,
-//! `external` does so with other people's implementations, `faults` proves that the claims can fail, `guests` runs
-//! some in guests.
+//! All tests are one binary, which is linked once. `conformance` compares the reference and the kernel with claims and
+//! snapshots, `external` does so for the implementations under test, `faults` proves that the claims can fail, and
+//! `guests` runs some scenarios in guests.
 
 mod conformance;
 mod external;

@@ -1,9 +1,9 @@
-//! `reusespec accept RESULTS.json`: snapshots from a run made elsewhere.
+//! `reusespec accept RESULTS.json`: writes snapshots from the results of a run on another machine.
 //!
-//! What is written waits for a reviewer, as `NAME@KEY.snap.new`: `cargo insta review` shows it beside what there is.
-//! `--yes` is for those who have reviewed. A kernel that behaves as the table of its system says is added to the head of
-//! that table; one that does not gets a table of its own, named after it. What was broken or unsupported there changes
-//! no row, and a scenario of which cases are missing needs a table to keep them.
+//! A table that differs is written as `NAME@KERNEL.snap.new` and waits for review: `cargo insta review` shows it beside
+//! the snapshot. `--yes` writes the snapshot itself. If a kernel's rows equal the table of its system, the kernel is
+//! added to that table's head; otherwise it gets a table of its own. Cases that were broken or unsupported there change
+//! no row, and if the results lack cases of a scenario, the rows of those cases must come from an existing table.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,30 +11,29 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use reusespec_core::table::{Comparison, Scope, Table};
-use reusespec_core::{Judgement, Scenario, Verdict};
+use reusespec_core::{Judgement, Provenance, Scenario, SnapshotKey, Verdict};
 
 use super::wrong_input;
 use crate::arguments::Accept;
 use crate::exit;
 use crate::implementations::{self, Implementation};
 use crate::library::{Library, find_snapshot, snapshot_path};
-use crate::plan::own_implementation;
-use crate::results::{self, Ran};
-use crate::run::{own_ending, snapshot_keys};
+use crate::plan::default_implementation;
+use crate::results;
 
-/// The test that reads them, as insta notes it.
-const HEAD: &str = "---\nsource: scenarios/tests/suite/conformance.rs\n---\n";
+/// The metadata that insta writes for the test that reads the snapshots.
+const METADATA: &str = "---\nsource: scenarios/tests/suite/conformance.rs\n---\n";
 
-/// What became of the results.
+/// The numbers that `accept` prints at its end: scenarios, then cases.
 #[derive(Default)]
-struct Count {
+struct Counts {
     written: usize,
-    same: usize,
+    unchanged: usize,
     unknown: usize,
     incomplete: usize,
+    racy: usize,
     not_observed: usize,
-    failing: usize,
-    varying: usize,
+    failed: usize,
 }
 
 pub(super) fn accept(library: &Library, options: &Accept) -> io::Result<i32> {
@@ -43,140 +42,125 @@ pub(super) fn accept(library: &Library, options: &Accept) -> io::Result<i32> {
         Err(error) => return Ok(wrong_input(&error)),
     };
     let mut stdout = anstream::stdout();
-    let mut count = Count::default();
-    let mut groups: BTreeMap<(String, Ran), Vec<Judgement>> = BTreeMap::new();
+    let mut counts = Counts::default();
+    let mut groups: BTreeMap<(String, Provenance), Vec<Judgement>> = BTreeMap::new();
     for file in &options.results {
-        let (cases, without_kernel) = match results::read(file) {
-            Ok(read) => read,
+        let cases = match results::read(file) {
+            Ok(cases) => cases,
             Err(error) => return Ok(wrong_input(&error)),
         };
-        count.not_observed += without_kernel;
-        for seen in cases {
-            let scenario = seen.judgement.key.scenario.clone();
-            let group = groups.entry((scenario, seen.ran));
-            group.or_default().push(seen.judgement);
+        for case in cases {
+            match case.provenance() {
+                Some(provenance) => {
+                    let group = groups.entry((case.scenario.clone(), provenance));
+                    group.or_default().push(case.judgement());
+                }
+                None => counts.not_observed += 1,
+            }
         }
     }
-    for ((id, ran), seen) in groups {
+    for ((id, provenance), seen) in groups {
         let Some(scenario) = library.scenarios.iter().find(|scenario| scenario.id == id) else {
-            count.unknown += 1;
-            writeln!(stdout, "not here: {id}")?;
+            counts.unknown += 1;
+            writeln!(stdout, "unknown scenario: {id}")?;
             continue;
         };
-        count.failing += seen.iter().filter(|each| each.verdict == Verdict::Fail).count();
+        counts.failed += seen.iter().filter(|each| each.verdict == Verdict::Fail).count();
         let judgements = of_all_cases(scenario, seen);
-        let lost = |each: &&Judgement| matches!(each.verdict, Verdict::Broken | Verdict::Unsupported);
-        count.not_observed += judgements.iter().filter(lost).count();
-        match proposed(&library.root, &profiles, scenario, &judgements, &ran) {
-            Proposal::Same => count.same += 1,
-            Proposal::Varies => count.varying += 1,
-            Proposal::Incomplete => {
-                count.incomplete += 1;
+        let observed = judgements.iter().filter(|each| each.verdict.was_observed());
+        counts.not_observed += judgements.len() - observed.count();
+        match update(&library.root, &profiles, scenario, &judgements, &provenance) {
+            Update::None => counts.unchanged += 1,
+            Update::Racy => counts.racy += 1,
+            Update::Incomplete => {
+                counts.incomplete += 1;
                 writeln!(
                     stdout,
-                    "incomplete, and nothing to complete it from: {id} on {}",
-                    ran.reviewed
+                    "incomplete, and no table has the missing rows: {id}, {provenance}"
                 )?;
             }
-            Proposal::Write { key, table } => {
-                let path = snapshot_path(&library.root, &id, &key);
+            Update::Write { key, table } => {
+                let path = snapshot_path(&library.root, &key);
                 let path = match options.yes {
                     true => path,
                     false => path.with_extension("snap.new"),
                 };
                 write(&path, &table)?;
-                count.written += 1;
+                counts.written += 1;
                 writeln!(stdout, "{}", path.display())?;
             }
         }
     }
-    summary(&count, options.yes, &mut stdout)?;
+    print_counts(&counts, options.yes, &mut stdout)?;
     Ok(exit::AS_EXPECTED)
 }
 
-enum Proposal {
-    Same,
-    /// Its rows are the outcome of a race, and compared with none.
-    Varies,
+/// What the results of a scenario change in the snapshots.
+enum Update {
+    None,
+    /// Nothing, because the profile lists the scenario under `varies`: no snapshot holds its rows.
+    Racy,
+    /// Nothing, because cases are missing and no table has their rows.
     Incomplete,
     Write {
-        key: String,
+        key: SnapshotKey,
         table: Box<Table>,
     },
 }
 
-fn proposed(
+fn update(
     root: &Path,
     profiles: &[Implementation],
     scenario: &Scenario,
     judgements: &[Judgement],
-    ran: &Ran,
-) -> Proposal {
-    if implementations::vary(profiles, &ran.implementation, &scenario.id) {
-        return Proposal::Varies;
+    provenance: &Provenance,
+) -> Update {
+    let profile = implementations::named(profiles, &provenance.implementation);
+    if profile.is_some_and(|profile| profile.varies_in(&scenario.id)) {
+        return Update::Racy;
     }
-    let own = own_implementation(scenario);
-    let kernels = kernels(&ran.kernel);
-    let names = implementations::names(profiles, &ran.implementation);
-    let (keys, ending) = (snapshot_keys(&kernels, &names, own), own_ending(&names, own));
-    // Of a platform that never started there is not even a kernel's name.
     if judgements.iter().all(|each| each.verdict == Verdict::Broken) {
-        return Proposal::Incomplete;
+        return Update::Incomplete;
     }
     let all: Vec<_> = judgements.iter().collect();
-    let now = Table::of_run(scenario, &all, &ran.reviewed);
-    let missing = judgements
-        .iter()
-        .any(|each| each.reason.as_deref() == Some(MISSING));
-    let same = |old: &Table| now.compare(Some(old), &all, Scope::AllCases) == Comparison::Same;
-    let (key, old) = match find_snapshot(root, &scenario.id, &keys) {
-        Some((key, old)) if key.ends_with(&ending) => (key, old),
-        // Who is as another has no table of its own.
-        Some((_, old)) if same(&old) => return Proposal::Same,
-        _ if missing => return Proposal::Incomplete,
-        _ => {
-            let system = kernels.last().map_or("", String::as_str);
-            return Proposal::Write {
-                key: format!("{system}{ending}"),
-                table: Box::new(now),
-            };
+    let run = Table::of_run(scenario, &all, provenance);
+    let own_key = SnapshotKey::of(scenario.family, &scenario.id, provenance);
+    let like = profile.and_then(|profile| profile.like.as_deref());
+    let keys = own_key.look_up_order(like, default_implementation(scenario));
+    let is_missing = |each: &Judgement| each.reason.as_deref() == Some(MISSING);
+    let is_incomplete = judgements.iter().any(is_missing);
+    let is_same = |old: &Table| run.compare(Some(old), &all, Scope::AllCases) == Comparison::Same;
+    let (key, table) = match find_snapshot(root, &keys) {
+        Some((key, old)) if key.implementation == own_key.implementation => {
+            let is_of_another_release = old.release != run.release;
+            let is_of_this_kernel_alone = old.kernels == run.kernels;
+            if is_same(&old) || is_of_another_release || is_of_this_kernel_alone {
+                let table = run.merged(Some(&old), &all);
+                if table == old {
+                    return Update::None;
+                }
+                (key, table)
+            } else if is_incomplete {
+                return Update::Incomplete;
+            } else {
+                (own_key, run)
+            }
         }
+        // An implementation with equal rows uses the other implementation's table.
+        Some((_, old)) if is_same(&old) => return Update::None,
+        Some(_) | None if is_incomplete => return Update::Incomplete,
+        Some(_) | None => (own_key.for_system(), run),
     };
-    let only_its_own = old.kernels == [ran.reviewed.as_str()];
-    if same(&old) || only_its_own {
-        let table = now.merged(Some(&old), &all);
-        return match table == old {
-            true => Proposal::Same,
-            false => Proposal::Write {
-                key,
-                table: Box::new(table),
-            },
-        };
-    }
-    match missing {
-        true => Proposal::Incomplete,
-        false => Proposal::Write {
-            key: keys[0].clone(),
-            table: Box::new(now),
-        },
+    Update::Write {
+        key,
+        table: Box::new(table),
     }
 }
 
-/// `linux-6.1-s390x`, `linux-6.1`, `linux`: the kernel's own name and those it is a kind of.
-fn kernels(kernel: &str) -> Vec<String> {
-    let mut names = vec![kernel.to_owned()];
-    let mut rest = kernel;
-    while let Some((shorter, _)) = rest.rsplit_once('-') {
-        names.push(shorter.to_owned());
-        rest = shorter;
-    }
-    names
-}
-
-/// Why a case has no cells.
+/// The reason of a case that the results do not have.
 const MISSING: &str = "not in the results";
 
-/// The judgements in the scenario's order, with a broken one for each case the results do not have.
+/// The judgements of all cases in the scenario's order. A case that the results do not have is broken.
 fn of_all_cases(scenario: &Scenario, seen: Vec<Judgement>) -> Vec<Judgement> {
     let mut seen: BTreeMap<_, _> = seen.into_iter().map(|each| (each.key.point(), each)).collect();
     let cases = scenario.cases.iter().map(|case| {
@@ -195,30 +179,30 @@ fn write(path: &Path, table: &Table) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
-    fs::write(path, format!("{HEAD}{table}"))
+    fs::write(path, format!("{METADATA}{table}"))
 }
 
-fn summary(count: &Count, yes: bool, out: &mut impl Write) -> io::Result<()> {
-    let Count {
+fn print_counts(counts: &Counts, yes: bool, out: &mut impl Write) -> io::Result<()> {
+    let Counts {
         written,
-        same,
+        unchanged,
         unknown,
         incomplete,
+        racy,
         not_observed,
-        failing,
-        varying,
-    } = count;
+        failed,
+    } = counts;
     let next = match (written, yes) {
         (0, _) | (_, true) => "",
-        _ => "; see them: cargo insta review",
+        (_, false) => "; review them with: cargo insta review",
     };
     writeln!(
         out,
-        "{written} tables written, {same} as they were, {incomplete} incomplete, {unknown} of unknown scenarios, {varying} that vary{next}"
+        "{written} tables written, {unchanged} unchanged, {incomplete} incomplete, {unknown} of unknown scenarios, {racy} that vary{next}"
     )?;
     writeln!(
         out,
-        "{not_observed} cases were not observed and change no row; {failing} failed there, and their rows say how"
+        "{not_observed} cases were not observed and change no row; {failed} failed, and their rows are written like all others"
     )
 }
 
@@ -238,8 +222,8 @@ steps = [
 ]
 "#;
 
-    /// What is proposed for an implementation's results: the file's key and the head's names.
-    fn proposal(root: &Path, implementation: &str, reviewed: &str, cell: &str) -> Option<(String, String)> {
+    /// Updates the snapshots for the results of one implementation. Returns the file and the head's kernel and release.
+    fn accepted(root: &Path, implementation: &str, release: Option<&str>, cell: &str) -> Option<[String; 3]> {
         let profiles = implementations::load(&root.join("scenarios")).unwrap();
         let scenario = Scenario::parse("port-reuse/t", "t.toml", TEXT.as_bytes()).unwrap();
         let observed = Observation {
@@ -253,22 +237,24 @@ steps = [
             observed: vec![observed],
             reason: None,
         };
-        let ran = Ran {
-            kernel: "linux-6.18".to_owned(),
-            reviewed: reviewed.to_owned(),
+        let provenance = Provenance {
+            kernel: "linux-6.18".parse().unwrap(),
             implementation: implementation.to_owned(),
+            release: release.map(str::to_owned),
         };
-        match proposed(root, &profiles, &scenario, &[judgement], &ran) {
-            Proposal::Write { key, table } => {
-                write(&snapshot_path(root, &scenario.id, &key), &table).unwrap();
-                Some((key, table.kernels.join(", ")))
+        match update(root, &profiles, &scenario, &[judgement], &provenance) {
+            Update::Write { key, table } => {
+                write(&snapshot_path(root, &key), &table).unwrap();
+                let kernels: Vec<_> = table.kernels.iter().map(ToString::to_string).collect();
+                let release = table.release.unwrap_or_default();
+                Some([key.path(), kernels.join(", "), release])
             }
-            Proposal::Same | Proposal::Varies | Proposal::Incomplete => None,
+            Update::None | Update::Racy | Update::Incomplete => None,
         }
     }
 
     #[test]
-    fn rows_that_are_the_outcome_of_a_race_get_no_table() {
+    fn a_scenario_that_varies_gets_no_table() {
         let root = tempfile::tempdir().unwrap();
         let folder = root.path().join("harness/implementations/racy");
         fs::create_dir_all(&folder).unwrap();
@@ -283,37 +269,33 @@ version = ["racy"]
 varies = [{ scenario = "port-reuse/t", reason = "a race" }]
 "#;
         fs::write(folder.join("profile.toml"), profile).unwrap();
-        let proposal =
-            |implementation| proposal(root.path(), implementation, "linux-6.18 with it 1", "EINVAL");
-        assert_eq!(proposal("racy"), None);
-        assert!(proposal("steady").is_some());
+        assert_eq!(accepted(root.path(), "racy", Some("it 1"), "EINVAL"), None);
+        assert!(accepted(root.path(), "steady", Some("it 1"), "EINVAL").is_some());
     }
 
     #[test]
-    fn an_implementation_s_table_is_named_after_it_and_its_head_names_the_release() {
+    fn an_implementation_gets_a_table_only_where_its_rows_differ() {
         let root = tempfile::tempdir().unwrap();
-        let proposal = |implementation, reviewed, cell| proposal(root.path(), implementation, reviewed, cell);
-        let written = |key: &str, head: &str| Some((key.to_owned(), head.to_owned()));
+        let accepted = |implementation, release, cell| accepted(root.path(), implementation, release, cell);
+        let written = |file: &str, release: &str| {
+            let path = format!("port-reuse/snapshots/{file}");
+            Some([path, "linux-6.18".to_owned(), release.to_owned()])
+        };
+        assert_eq!(accepted("kernel", None, "ok"), written("kernel/t@linux.snap", ""));
+        assert_eq!(accepted("go", Some("go 1"), "ok"), None);
         assert_eq!(
-            proposal("kernel", "linux-6.18", "ok"),
-            written("linux", "linux-6.18")
+            accepted("go", Some("go 1"), "EINVAL"),
+            written("go/t@linux.snap", "go 1")
         );
-        assert_eq!(
-            proposal("go", "linux-6.18 with go 1", "ok"),
-            None,
-            "it is as ours"
-        );
-        assert_eq!(
-            proposal("go", "linux-6.18 with go 1", "EINVAL"),
-            written("linux+go", "linux-6.18 with go 1")
-        );
-        assert_eq!(
-            proposal("go", "linux-6.18 with go 2", "EINVAL"),
-            written("linux+go", "linux-6.18 with go 1, linux-6.18 with go 2")
-        );
-        assert_eq!(
-            proposal("go", "linux-6.18 with go 3", "ok"),
-            written("linux-6.18+go", "linux-6.18 with go 3")
-        );
+        assert_eq!(accepted("go", Some("go 1"), "EINVAL"), None);
+    }
+
+    #[test]
+    fn another_release_replaces_the_one_that_was_reviewed() {
+        let root = tempfile::tempdir().unwrap();
+        let release = |release, cell| accepted(root.path(), "go", Some(release), cell).map(|[.., head]| head);
+        assert_eq!(release("go 1", "EINVAL").as_deref(), Some("go 1"));
+        assert_eq!(release("go 2", "EINVAL").as_deref(), Some("go 2"));
+        assert_eq!(release("go 3", "ok").as_deref(), Some("go 3"));
     }
 }

@@ -1,7 +1,7 @@
-//! `reusespec diff A B`: where two kernels or implementations differ, by their reviewed tables, row by row.
+//! `reusespec diff A B`: the rows in which the reviewed tables of two kernels or implementations differ.
 //!
-//! Nothing is run: what a table does not know is counted, not guessed. The word on why is a claim's: one that is for
-//! one of the two systems and not for the other says since when, and where that is written.
+//! No case is run. Rows that only one table has observed are counted. A claim that applies to only one of the two
+//! systems explains a difference: it names the versions and its source.
 
 mod side;
 
@@ -10,7 +10,7 @@ use std::io::{self, Write};
 
 use reusespec_core::system::KNOWN_SYSTEMS;
 use reusespec_core::table::Table;
-use reusespec_core::{Case, Claim, Family, Scenario};
+use reusespec_core::{Case, Claim, Family, Provenance, Scenario, SnapshotKey};
 
 use self::side::Side;
 use super::wrong_input;
@@ -18,28 +18,27 @@ use crate::arguments::Diff;
 use crate::exit;
 use crate::implementations::{self, Implementation};
 use crate::library::{Library, find_snapshot};
-use crate::plan::{PlanError, WEB_SERVER, fits, own_implementation};
-use crate::run::{is_of_kernel, snapshot_keys};
+use crate::plan::{PlanError, WEB_SERVER, default_implementation, fits};
 
-/// Cells of a case that nobody could observe.
+/// The cells of a case that could not be observed.
 const UNOBSERVED: [&str; 2] = ["unsupported", "broken"];
 
-/// Why there is nothing to compare.
+/// There is nothing to compare.
 #[derive(Debug, thiserror::Error)]
 enum DiffError {
-    /// Each of the two has scenarios, but none is asked of both.
-    #[error("none of these scenarios is asked of both {} and {}; `reusespec implementations` names the families of each", .0[0], .0[1])]
+    /// No scenario tests both sides.
+    #[error("none of these scenarios tests both {} and {}; `reusespec implementations` names the families of each", .0[0], .0[1])]
     NothingShared([String; 2]),
 }
 
-/// What was compared.
+/// The numbers of compared rows.
 #[derive(Default)]
 struct Count {
     rows: usize,
     differing: usize,
-    /// Rows that only one of the two has been observed in.
+    /// Rows that were observed on one side only.
     one_sided: usize,
-    /// By family, and of each scenario whether it has reviewed tables of both.
+    /// The scenarios of each family, and whether both sides have a reviewed table of each.
     scenarios: BTreeMap<Family, Vec<(String, bool)>>,
 }
 
@@ -55,7 +54,7 @@ pub(super) fn diff(library: &Library, options: &Diff) -> io::Result<i32> {
     };
     let chosen = |scenario: &&Scenario| fits(&scenario.id, &options.filters);
     let chosen: Vec<_> = library.scenarios.iter().filter(chosen).collect();
-    let compared = |scenario: &&Scenario| sides.iter().all(|side| is_asked(&profiles, scenario, side));
+    let compared = |scenario: &&Scenario| sides.iter().all(|side| is_tested(&profiles, scenario, side));
     if let (true, Some(filter)) = (chosen.is_empty(), options.filters.first()) {
         return Ok(wrong_input(&PlanError::NothingFits(filter.clone())));
     }
@@ -82,26 +81,29 @@ pub(super) fn diff(library: &Library, options: &Diff) -> io::Result<i32> {
     Ok(exit::AS_EXPECTED)
 }
 
-/// The table that is known to hold for the side.
+/// The table that was reviewed for the side's kernel.
 fn table(library: &Library, profiles: &[Implementation], scenario: &Scenario, side: &Side) -> Option<Table> {
-    let own = own_implementation(scenario);
-    let implementation = side.implementation.as_deref().unwrap_or(own);
-    let names = implementations::names(profiles, implementation);
-    let keys = snapshot_keys(&side.kernels, &names, own);
-    let (_, table) = find_snapshot(&library.root, &scenario.id, &keys)?;
-    let reviewed = |head: &String| is_of_kernel(head, &side.kernels[0]);
-    table.kernels.iter().any(reviewed).then_some(table)
+    let default = default_implementation(scenario);
+    let implementation = side.implementation.as_deref().unwrap_or(default);
+    let provenance = Provenance {
+        kernel: side.kernel.clone(),
+        implementation: implementation.to_owned(),
+        release: None,
+    };
+    let key = SnapshotKey::of(scenario.family, &scenario.id, &provenance);
+    let profile = implementations::named(profiles, implementation);
+    let like = profile.and_then(|profile| profile.like.as_deref());
+    let (_, table) = find_snapshot(&library.root, &key.look_up_order(like, default))?;
+    table.kernels.contains(&side.kernel).then_some(table)
 }
 
-/// Whether the side's implementation is asked in a scenario at all: as in a plan, of each scenario its own, and of those
-/// with a profile the ones it is for.
-fn is_asked(profiles: &[Implementation], scenario: &Scenario, side: &Side) -> bool {
-    let own = own_implementation(scenario);
-    let name = side.implementation.as_deref().unwrap_or(own);
-    let profile = profiles.iter().find(|each| each.name == name);
-    match profile {
-        Some(found) => found.profile.is_for(&scenario.id),
-        None => name == own && own != WEB_SERVER,
+/// Whether a scenario tests the side's implementation, by the same rule as in a plan.
+fn is_tested(profiles: &[Implementation], scenario: &Scenario, side: &Side) -> bool {
+    let default = default_implementation(scenario);
+    let name = side.implementation.as_deref().unwrap_or(default);
+    match implementations::named(profiles, name) {
+        Some(profile) => profile.is_for(&scenario.id),
+        None => name == default && default != WEB_SERVER,
     }
 }
 
@@ -149,7 +151,7 @@ fn compare(
     Ok(())
 }
 
-/// What was seen in a case, without its axis values.
+/// The cells of a case without its axis values.
 fn row<'t>(table: &'t Table, case: &Case) -> Option<&'t [String]> {
     let values = case.key.values.len();
     let is_its = |row: &&Vec<String>| {
@@ -168,7 +170,7 @@ fn cells(column: &str, sides: &[Side; 2], cells: [&String; 2], out: &mut impl Wr
     Ok(())
 }
 
-/// The claims that are for one of the systems only and speak of this case.
+/// Prints the claims about this case that apply to only one of the systems.
 fn why(scenario: &Scenario, case: &Case, sides: &[Side; 2], out: &mut impl Write) -> io::Result<()> {
     let is_for = |claim: &Claim, side: &Side| {
         claim.on.is_empty() || claim.on.iter().any(|range| range.contains(&side.system))
@@ -180,7 +182,7 @@ fn why(scenario: &Scenario, case: &Case, sides: &[Side; 2], out: &mut impl Write
         found = true;
         let on: Vec<_> = claim.on.iter().map(ToString::to_string).collect();
         let source: Vec<_> = if claim.source.is_empty() {
-            let elsewhere = |source: &&String| !speaks_of_another_system(source, sides);
+            let elsewhere = |source: &&String| !is_of_another_system(source, sides);
             scenario.source.iter().filter(elsewhere).cloned().collect()
         } else {
             claim.source.clone()
@@ -199,8 +201,8 @@ fn why(scenario: &Scenario, case: &Case, sides: &[Side; 2], out: &mut impl Write
     writeln!(out, "        why: no source is known")
 }
 
-/// A scenario's sources are for all systems; those that begin with one that is on neither side explain nothing here.
-fn speaks_of_another_system(source: &str, sides: &[Side; 2]) -> bool {
+/// Whether a source begins with the name of a system that is on neither side. A scenario's sources are for all systems.
+fn is_of_another_system(source: &str, sides: &[Side; 2]) -> bool {
     let mut others = KNOWN_SYSTEMS
         .iter()
         .filter(|name| sides.iter().all(|side| side.system.name != **name));
@@ -229,7 +231,7 @@ fn summary(sides: &[Side; 2], count: &Count, out: &mut impl Write) -> io::Result
     Ok(())
 }
 
-/// The scenarios of a family that could not be compared; the family where that is all of several.
+/// The scenarios of a family that could not be compared; one summary if that is all of them.
 fn unreviewed((family, scenarios): (&Family, &Vec<(String, bool)>)) -> Vec<String> {
     let without: Vec<_> = scenarios.iter().filter(|(_, reviewed)| !reviewed).collect();
     match without.len() {

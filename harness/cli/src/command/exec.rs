@@ -11,7 +11,8 @@ use std::io::{self, Write};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use reusespec_core::protocol::{Ended, Exec, PROTOCOL, Reply, Request, Stream, from_hexadecimal};
+use data_encoding::HEXLOWER;
+use reusespec_core::protocol::{Ended, Exec, PROTOCOL, Reply, Request, Stream};
 use reusespec_platforms::{LaunchRequest, Link, PlatformTraits};
 
 use self::files::{FileError, Files};
@@ -20,7 +21,7 @@ use crate::arguments;
 use crate::exit;
 use crate::platforms::{self, PlatformError};
 use crate::run::{Platform, with_causes};
-use crate::session::{Feeder, INTERRUPTED, Line, hello_within, next, replies};
+use crate::session::{Feeder, INTERRUPTED, Line, hello_timeout, next, replies};
 
 /// The guest's folder for the program and for files copied without a path. It is writable on every guest.
 const FOLDER: &str = "/tmp/exec";
@@ -141,7 +142,7 @@ fn listen(
     // A guest that has the program on its disk starts with this link, so its boot time counts as well.
     let mut timeout = match traits.batch_files && !traits.batch_input {
         true => traits.boot_timeout + GRACE,
-        false => hello_within(traits),
+        false => hello_timeout(traits),
     };
     loop {
         match next(replies, timeout).map_err(Failure::Broken)? {
@@ -155,8 +156,9 @@ fn listen(
                 timeout = traits.reply_timeout(Duration::from_millis(exec.limit_ms)) + GRACE;
             }
             Line::Reply(Reply::Output { stream, hexadecimal }) => {
-                let bytes = from_hexadecimal(&hexadecimal)
-                    .ok_or_else(|| Failure::Broken("the agent's output is not hexadecimal".to_owned()))?;
+                let bytes = HEXLOWER
+                    .decode(hexadecimal.as_bytes())
+                    .map_err(|_| Failure::Broken("the agent's output is not hexadecimal".to_owned()))?;
                 print(stream, &bytes).map_err(Failure::Closed)?;
             }
             Line::Reply(Reply::Ended(ended)) => return Ok(ended),

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::exit;
 use crate::library::Library;
-use crate::plan::own_implementation;
+use crate::plan::default_implementation;
 
 /// Keys of every step, printed once for a family.
 const COMMON_KEYS: [&str; 3] = ["label", "when", "on"];
@@ -87,7 +87,7 @@ fn print_scenario(scenario: &Scenario, out: &mut impl Write) -> io::Result<()> {
     for report in &scenario.regression {
         writeln!(out, "regression  {report}")?;
     }
-    writeln!(out, "tests       {}", own_implementation(scenario))?;
+    writeln!(out, "tests       {}", default_implementation(scenario))?;
     for axis in &scenario.axes {
         writeln!(out, "axis        {}: {}", axis.name, axis.values.join(", "))?;
     }

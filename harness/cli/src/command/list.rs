@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::arguments::{Format, List};
 use crate::exit;
 use crate::library::Library;
-use crate::plan::{PlanError, fits, own_implementation};
+use crate::plan::{PlanError, default_implementation, fits};
 
 pub(super) fn list(library: &Library, options: &List) -> io::Result<i32> {
     let chosen: Vec<_> = library
@@ -66,7 +66,7 @@ fn as_json(scenario: &Scenario) -> serde_json::Value {
         "title": scenario.title,
         "source": scenario.source,
         "regression": scenario.regression,
-        "implementation": own_implementation(scenario),
+        "implementation": default_implementation(scenario),
         "claims": claims,
         "cases": cases,
     })

@@ -10,7 +10,7 @@ use reusespec_platforms::{agents, kernel, qemu, remote};
 use super::wrong_input;
 use crate::exit;
 use crate::platforms::{self, OwnKernel};
-use crate::run::HOST;
+use crate::run::{HOST, with_causes};
 use crate::session::{Progress, Session};
 
 /// Prints every platform that needs no file, without starting one.
@@ -56,32 +56,28 @@ pub(super) fn one(name: &str) -> io::Result<i32> {
         Ok(platform) => platform,
         Err(error) => return Ok(wrong_input(&error)),
     };
-    let mut hello = None;
     let session = Session {
         starter: &*platform.starter,
         jobs: 1,
         implementation: Implementation::Kernel,
         capture: false,
     };
-    let trouble = session.ask(&mut |progress| {
-        match progress {
-            Progress::Hello(received) => hello = Some(received.clone()),
-            // If standard error is closed, the note has no reader.
-            Progress::Note(note) => drop(writeln!(io::stderr(), "note: {note}")),
-            Progress::Finished(_) => {}
-        }
+    let hello = session.hello(&mut |progress| match progress {
+        // If standard error is closed, the note has no reader.
+        Progress::Note(note) => drop(writeln!(io::stderr(), "note: {note}")),
+        Progress::Hello(_) | Progress::Finished(_) => {}
     });
-    match (hello, trouble) {
-        (Some(hello), _) => {
+    match hello {
+        Ok(hello) => {
             describe(&platform.name, &hello)?;
             Ok(exit::AS_EXPECTED)
         }
-        (None, trouble) => {
+        Err(error) => {
             writeln!(
                 anstream::stdout(),
                 "{}  broken: {}",
                 platform.name,
-                trouble.unwrap_or_default()
+                with_causes(&error)
             )?;
             Ok(exit::BROKEN)
         }

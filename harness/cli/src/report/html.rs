@@ -122,7 +122,7 @@ impl HtmlReporter {
 /// The name and count of every verdict, in the order that all summaries use.
 fn counts(count: impl Fn(Verdict) -> usize) -> Vec<Value> {
     let of = |verdict: Verdict| context! { verdict => verdict.name(), count => count(verdict) };
-    Verdict::ALL.into_iter().map(of).collect()
+    Verdict::all().map(of).collect()
 }
 
 fn of_case(result: &ScenarioResult<'_>, (judgement, elapsed): &(Judgement, Duration)) -> Value {

@@ -137,8 +137,7 @@ fn worst(cases: &[(Judgement, Duration)]) -> Verdict {
 
 fn headline(result: &ScenarioResult<'_>) -> String {
     let verdict = worst(&result.cases);
-    let counts: Vec<_> = Verdict::ALL
-        .into_iter()
+    let counts: Vec<_> = Verdict::all()
         .filter_map(|verdict| {
             let count = result
                 .cases
@@ -287,7 +286,11 @@ fn changes(word: &str, rows: &[RowChange], result: &ScenarioResult<'_>) -> Strin
         Some(path) => format!("{word}  {subject}  {count} rows differ from {}", path.display()),
         None => format!(
             "{word}  {subject}  {count} rows, and no snapshot of {}",
-            result.reviewed
+            result
+                .provenance
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default()
         ),
     };
     // A transcript is printed on one line; the snapshot has it in full.
@@ -305,8 +308,7 @@ fn changes(word: &str, rows: &[RowChange], result: &ScenarioResult<'_>) -> Strin
 }
 
 fn summary_line(summary: &Summary) -> String {
-    let counts: Vec<_> = Verdict::ALL
-        .into_iter()
+    let counts: Vec<_> = Verdict::all()
         .map(|verdict| format!("{} {}", summary.count(verdict), verdict.name()))
         .collect();
     let snapshots = match (summary.changed, summary.new_rows) {

@@ -1,7 +1,7 @@
-//! Outcomes → results: gathers what sessions tell until a scenario is whole, judges it, compares its table.
+//! Collects outcomes until a scenario is complete, then judges its cases and compares its table with the snapshot.
 //!
-//! Scenarios are reported in the order of the plan, so that two runs compare line by line; the price is that a
-//! scenario that is whole waits for those before it.
+//! Scenarios are reported in the order of the plan, so that the reports of two runs can be compared line by line. The
+//! price is that a complete scenario waits for those before it.
 
 use std::collections::HashMap;
 use std::io;
@@ -10,59 +10,61 @@ use std::time::Duration;
 
 use reusespec_core::judge::{judge, stale_deviations};
 use reusespec_core::protocol::{Finished, Hello};
-use reusespec_core::system::{kernel_name, kernel_names};
 use reusespec_core::table::{Comparison, Scope, Table, break_if_late};
-use reusespec_core::{CaseKey, Deviation, Judgement, Outcome, System, Timing};
+use reusespec_core::{
+    CaseKey, Deviation, Judgement, KernelName, Outcome, Provenance, Scenario, SnapshotKey, System, Timing,
+};
 
-use super::{HOST, Platform, Settings, reviewed_as, snapshot_keys};
+use super::{HOST, Platform, Settings};
 use crate::capture;
 use crate::event::{Event, ScenarioResult, Summary};
 use crate::implementations;
 use crate::library::{find_snapshot, snapshot_path};
-use crate::plan::{Portion, REFERENCE, TARGET, own_implementation};
+use crate::plan::{ScenarioCases, default_implementation};
 
-/// Gathers outcomes until a scenario is whole.
+/// Collects the outcomes of one implementation on one platform.
 pub(super) struct Collector<'c, 'l> {
     pub(super) platform: &'c Platform,
     implementation: &'c str,
-    portions: &'c [Portion<'l>],
+    chosen: &'c [ScenarioCases<'l>],
     settings: &'c Settings<'c>,
-    /// What is tested and its release, where it has a profile.
+    /// The implementation and its release, if it has a profile.
     profiled: Option<(&'c implementations::Implementation, Option<String>)>,
-    /// Those of the platform and of the implementation.
+    /// The known deviations of the platform and of the implementation.
     deviations: Vec<Deviation>,
     pub(super) hello: Option<Hello>,
     outcomes: HashMap<CaseKey, (Outcome, Duration)>,
+    /// The number of cases without an outcome, by scenario.
     missing: HashMap<&'l str, usize>,
-    /// How many of the portions have been reported.
-    told: usize,
+    /// The number of scenarios that have been reported.
+    reported: usize,
 }
 
 impl<'c, 'l> Collector<'c, 'l> {
     pub(super) fn new(
         platform: &'c Platform,
         implementation: &'c str,
-        portions: &'c [Portion<'l>],
+        chosen: &'c [ScenarioCases<'l>],
         settings: &'c Settings<'c>,
         profiled: Option<(&'c implementations::Implementation, Option<String>)>,
     ) -> Self {
         let own = profiled.as_ref().map(|(found, _)| &found.profile.deviation);
         let deviations = platform.deviations.iter().chain(own.into_iter().flatten());
-        let missing = portions
+        let missing = chosen
             .iter()
-            .map(|portion| (portion.scenario.id.as_str(), portion.cases.len()))
+            .map(|each| (each.scenario.id.as_str(), each.cases.len()))
             .collect();
         Self {
             platform,
             implementation,
-            portions,
+            chosen,
             settings,
             deviations: deviations.cloned().collect(),
             profiled,
             hello: None,
             outcomes: HashMap::new(),
             missing,
-            told: 0,
+            reported: 0,
         }
     }
 
@@ -80,7 +82,7 @@ impl<'c, 'l> Collector<'c, 'l> {
         report(Event::CaseFinished { key: &finished.key });
         if let Err(error) = self.keep_capture(&finished) {
             report(Event::Note(format!(
-                "{}: the capture is lost: {error}",
+                "{}: cannot write the recording: {error}",
                 finished.key
             )));
         }
@@ -97,23 +99,22 @@ impl<'c, 'l> Collector<'c, 'l> {
         capture::write(folder, &finished.key, capture)
     }
 
-    /// Takes an outcome; returns the scenarios that are whole now, in the order of the files. A slow scenario
-    /// holds back the reports of those after it, so that two runs can be compared line by line.
+    /// Takes an outcome. Returns the scenarios that can be reported now, in the order of the plan.
     fn add(&mut self, finished: Finished) -> Vec<ScenarioResult<'c>> {
         if let Some(missing) = self.missing.get_mut(finished.key.scenario.as_str()) {
             *missing -= 1;
             let elapsed = Duration::from_micros(finished.elapsed_us);
             self.outcomes.insert(finished.key, (finished.outcome, elapsed));
         }
-        let whole = |portion: &&Portion<'_>| self.missing.get(portion.scenario.id.as_str()) == Some(&0);
-        let ready = self.portions[self.told..].iter().take_while(whole);
-        let results: Vec<_> = ready.map(|portion| self.conclude(portion)).collect();
-        self.told += results.len();
+        let is_complete = |each: &&ScenarioCases<'_>| self.missing.get(each.scenario.id.as_str()) == Some(&0);
+        let ready = self.chosen[self.reported..].iter().take_while(is_complete);
+        let results: Vec<_> = ready.map(|each| self.conclude(each)).collect();
+        self.reported += results.len();
         results
     }
 
-    fn conclude(&self, portion: &'c Portion<'l>) -> ScenarioResult<'c> {
-        let scenario = portion.scenario;
+    fn conclude(&self, chosen: &'c ScenarioCases<'l>) -> ScenarioResult<'c> {
+        let scenario = chosen.scenario;
         let system = self
             .hello
             .as_ref()
@@ -123,9 +124,12 @@ impl<'c, 'l> Collector<'c, 'l> {
             .hello
             .as_ref()
             .map_or(&Timing::UNKNOWN, |hello| &hello.timing);
-        let reviewed = self.snapshot(portion);
+        let provenance = self.provenance();
+        let reviewed = provenance
+            .as_ref()
+            .and_then(|provenance| self.snapshot(scenario, provenance));
         let table = reviewed.as_ref().map(|(table, _)| table);
-        let cases: Vec<_> = portion
+        let cases: Vec<_> = chosen
             .cases
             .iter()
             .filter_map(|case| {
@@ -138,69 +142,59 @@ impl<'c, 'l> Collector<'c, 'l> {
         let judgements: Vec<&Judgement> = cases.iter().map(|(judgement, _)| judgement).collect();
         let stale = stale_deviations(scenario, &judgements, &system, deviations);
         let stale = stale.into_iter().cloned().collect();
-        let (comparison, snapshot) = self.compare(portion, &judgements, reviewed);
+        let (comparison, snapshot) = match &provenance {
+            Some(provenance) => self.compare(chosen, &judgements, provenance, reviewed),
+            None => (Comparison::New(Vec::new()), None),
+        };
         ScenarioResult {
             scenario,
             platform: &self.platform.name,
-            kernel: self.kernel(),
-            reviewed: self.reviewed(),
             implementation: self.implementation,
+            provenance,
             comparison,
             snapshot,
             stale,
-            again: self.again(&scenario.id),
+            again: self.again(scenario),
             cases,
         }
     }
 
-    /// What snapshots call the kernel.
-    fn kernel(&self) -> String {
-        let name = |hello: &Hello| kernel_name(&hello.system, &hello.machine);
-        self.hello.as_ref().map_or_else(|| unknown_system().name, name)
-    }
-
-    /// What the heads of snapshots call what ran.
-    fn reviewed(&self) -> String {
-        let profiled = self.profiled.as_ref().and_then(|(_, release)| release.as_deref());
-        // What somebody has started is compared with the reference, but nobody has reviewed it.
-        let release = profiled.or((self.implementation == TARGET).then_some(TARGET));
-        reviewed_as(&self.kernel(), release)
+    /// `None` if no agent has started.
+    fn provenance(&self) -> Option<Provenance> {
+        let hello = self.hello.as_ref()?;
+        Some(Provenance {
+            kernel: KernelName::of(&hello.system, &hello.machine),
+            implementation: self.implementation.to_owned(),
+            release: self.profiled.as_ref().and_then(|(_, release)| release.clone()),
+        })
     }
 
     /// The reviewed table and its file.
-    fn snapshot(&self, portion: &Portion<'_>) -> Option<(Table, PathBuf)> {
-        let scenario = portion.scenario;
-        let kernels = self
-            .hello
-            .as_ref()
-            .map_or_else(Vec::new, |hello| kernel_names(&hello.system, &hello.machine));
-        let names = match &self.profiled {
-            Some((found, _)) => found.names(),
-            None => vec![self.implementation.to_owned()],
-        };
-        let keys = snapshot_keys(&kernels, &names, own_implementation(scenario));
+    fn snapshot(&self, scenario: &Scenario, provenance: &Provenance) -> Option<(Table, PathBuf)> {
+        let profile = self.profiled.as_ref().map(|(found, _)| &found.profile);
+        let key = SnapshotKey::of(scenario.family, &scenario.id, provenance);
+        let like = profile.and_then(|profile| profile.like.as_deref());
+        let keys = key.look_up_order(like, default_implementation(scenario));
         let root = self.settings.root;
-        find_snapshot(root, &scenario.id, &keys)
-            .map(|(key, table)| (table, snapshot_path(root, &scenario.id, &key)))
+        find_snapshot(root, &keys).map(|(key, table)| (table, snapshot_path(root, &key)))
     }
 
-    /// Compares the run with the reviewed table; also returns that table's file.
+    /// Compares the table with the snapshot; also returns the snapshot's file.
     fn compare(
         &self,
-        portion: &Portion<'_>,
+        chosen: &ScenarioCases<'_>,
         judgements: &[&Judgement],
+        provenance: &Provenance,
         reviewed: Option<(Table, PathBuf)>,
     ) -> (Comparison, Option<PathBuf>) {
-        let scenario = portion.scenario;
-        let varies =
-            |(found, _): &(&implementations::Implementation, _)| found.profile.varies_in(&scenario.id);
-        if self.profiled.as_ref().is_some_and(varies) {
+        let scenario = chosen.scenario;
+        let profile = self.profiled.as_ref().map(|(found, _)| &found.profile);
+        if profile.is_some_and(|profile| profile.varies_in(&scenario.id)) {
             return (Comparison::Same, None);
         }
-        let table = Table::of_run(scenario, judgements, &self.reviewed());
+        let table = Table::of_run(scenario, judgements, provenance);
         let (old, path) = reviewed.unzip();
-        let whole = portion.cases.len() == scenario.cases.len();
-        let scope = if whole {
+        let scope = if chosen.cases.len() == scenario.cases.len() {
             Scope::AllCases
         } else {
             Scope::ChosenCases
@@ -208,16 +202,8 @@ impl<'c, 'l> Collector<'c, 'l> {
         (table.compare(old.as_ref(), judgements, scope), path)
     }
 
-    fn own(&self, scenario: &str) -> &'static str {
-        let portion = self
-            .portions
-            .iter()
-            .find(|portion| portion.scenario.id == scenario);
-        portion.map_or(REFERENCE, |portion| own_implementation(portion.scenario))
-    }
-
-    fn again(&self, scenario: &str) -> String {
-        let mut words = vec![format!("reusespec run {scenario}")];
+    fn again(&self, scenario: &Scenario) -> String {
+        let mut words = vec![format!("reusespec run {}", scenario.id)];
         if self.platform.name != HOST {
             words.push(format!("--platform {}", self.platform.name));
         }
@@ -235,7 +221,7 @@ impl<'c, 'l> Collector<'c, 'l> {
                 "--implementation {} --fault {fault}",
                 self.implementation
             )),
-            (None, None) if self.implementation != self.own(scenario) => {
+            (None, None) if self.implementation != default_implementation(scenario) => {
                 words.push(format!("--implementation {}", self.implementation));
             }
             (None, None) => {}
@@ -244,7 +230,7 @@ impl<'c, 'l> Collector<'c, 'l> {
     }
 }
 
-/// Stands in for the system of an agent that never said hello; no claim is judged on it.
+/// Stands for the system of an agent that did not start. Its cases are broken, so no claim is judged on it.
 fn unknown_system() -> System {
     System {
         name: "unknown".to_owned(),

@@ -1,12 +1,12 @@
-//! Gives an agent its requests, and where its channel asks for it no faster than it begins them.
+//! Sends requests to an agent. On channels without flow control it keeps at most `ahead` cases outstanding.
 //!
-//! A serial port has no brake: QEMU hands bytes to a guest as fast as its driver takes them, and a BSD's terminal layer
-//! drops what its queue of a few kilobytes cannot hold. The agent empties that queue (`init::pump`) into one that is not
-//! much longer. So such an agent is only told of a few cases more than it has
-//! begun. That costs nothing, since it still always knows its next one.
+//! A serial port has no flow control: QEMU writes bytes as fast as the emulated UART accepts them, and the terminal
+//! layer of a BSD drops bytes that its queue of a few kilobytes cannot hold. The agent moves the bytes from that queue
+//! to another one (`init::pump`), which is not much longer. So the host sends only a few cases more than the agent has
+//! begun. This costs no time, because the agent always has its next case.
 //!
-//! Writing is a thread's work, because neither side may block the other. The stream stays open until this is dropped: its
-//! end would mean that the host is gone.
+//! A thread writes the requests, so that a full channel does not block the session. The stream stays open until the
+//! feeder is dropped, because its end tells the agent that the host has ended.
 
 use std::io::Write;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -15,29 +15,28 @@ use reusespec_platforms::Link;
 
 type Requests = Box<dyn Write + Send>;
 
-/// What an agent is still to be told.
+/// The requests that an agent has not received yet.
 pub(crate) struct Feeder {
     begun: Sender<()>,
     _written: Receiver<Requests>,
 }
 
 impl Feeder {
-    /// Begins to write `lines`: the first and `ahead` more at once, then one for each case that is begun; without a limit
-    /// all of them at once.
+    /// Starts to write `lines`: the first line and `ahead` more, then one line for each case that the agent begins.
+    /// Without a limit it writes all lines at once.
     pub(crate) fn start(link: &mut Link, lines: Vec<Vec<u8>>, ahead: Option<usize>) -> Self {
         let mut stream = std::mem::replace(&mut link.requests, Box::new(std::io::sink()));
         let (begun, permits) = channel();
         let (done, written) = channel();
         std::thread::spawn(move || {
             for (index, line) in lines.iter().enumerate() {
-                // The first line is no case.
+                // The first line is not a case.
                 let wait = ahead.is_some_and(|ahead| index > ahead);
                 if wait && permits.recv().is_err() {
                     break;
                 }
-                // An agent that is gone cannot be written to; that it is gone is heard on the other stream.
-                let told = stream.write_all(line);
-                if told.and_then(|()| stream.flush()).is_err() {
+                // A write fails if the agent has ended. The session notices that on the stream of replies.
+                if stream.write_all(line).and_then(|()| stream.flush()).is_err() {
                     break;
                 }
             }
@@ -49,9 +48,9 @@ impl Feeder {
         }
     }
 
-    /// The agent has begun a case.
+    /// Allows one more case, because the agent has begun one.
     pub(crate) fn begun(&self) {
-        // Whoever has written everything waits for nothing.
+        // The thread no longer receives when it has written all lines.
         let _ = self.begun.send(());
     }
 }
@@ -66,9 +65,9 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(60);
 
-    struct Nobody;
+    struct NoProcess;
 
-    impl reusespec_platforms::AgentHandle for Nobody {
+    impl reusespec_platforms::AgentHandle for NoProcess {
         fn diagnostics(&mut self) -> String {
             String::new()
         }
@@ -80,7 +79,7 @@ mod tests {
         let mut link = Link {
             requests: Box::new(ours),
             replies: Box::new(std::io::empty()),
-            handle: Box::new(Nobody),
+            handle: Box::new(NoProcess),
         };
         let lines = ["start\n", "1\n", "2\n", "3\n", "finish\n"].map(Vec::from);
         (
@@ -95,7 +94,7 @@ mod tests {
         line
     }
 
-    /// Whether neither a byte nor the end comes for a while: the feeder has the time to be wrong.
+    /// Whether neither a byte nor the end of the stream arrives within 100 ms.
     fn is_silent(agent: &mut BufReader<UnixStream>) -> bool {
         let socket = agent.get_ref();
         socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
@@ -105,10 +104,10 @@ mod tests {
     }
 
     #[test]
-    fn an_agent_without_a_brake_is_told_of_a_few_cases_more_than_it_has_begun() {
+    fn without_flow_control_only_a_few_cases_are_sent_ahead() {
         let (feeder, mut agent) = feeder(Some(2));
         assert_eq!([(); 3].map(|()| next(&mut agent)), ["start\n", "1\n", "2\n"]);
-        assert!(is_silent(&mut agent), "nothing is begun yet");
+        assert!(is_silent(&mut agent), "no case has begun yet");
         feeder.begun();
         assert_eq!(next(&mut agent), "3\n");
         feeder.begun();
@@ -117,10 +116,10 @@ mod tests {
     }
 
     #[test]
-    fn any_other_is_told_everything_and_its_stream_stays_open() {
+    fn with_flow_control_all_lines_are_sent_and_the_stream_stays_open() {
         let (feeder, mut agent) = feeder(None);
-        let told = [(); 5].map(|()| next(&mut agent)).concat();
-        assert_eq!(told, "start\n1\n2\n3\nfinish\n");
+        let sent = [(); 5].map(|()| next(&mut agent)).concat();
+        assert_eq!(sent, "start\n1\n2\n3\nfinish\n");
         assert!(is_silent(&mut agent), "no end of file");
         drop(feeder);
     }

@@ -1,12 +1,14 @@
-//! Results of a kernel that is not here become snapshots for a reviewer.
+//! `accept`: the results of a run on another machine become snapshots.
 
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use reusespec_core::SnapshotKey;
+
 use crate::fixture::{Fixture, SHARING, left_out};
 
-/// A line a case, as a run elsewhere prints it.
+/// Writes the lines of a run on another machine: new, verdict and rebind of each case.
 fn results(fixture: &Fixture, kernel: &str, rows: &[(&str, &str, &str)]) -> PathBuf {
     let line = |(new, verdict, rebind): &(&str, &str, &str)| {
         let observed = match *verdict {
@@ -40,24 +42,28 @@ fn accept(fixture: &Fixture, kernel: &str, rows: &[(&str, &str, &str)], more: &[
     answer.stdout
 }
 
-fn snapshot(fixture: &Fixture, name: &str) -> Option<String> {
-    fs::read_to_string(fixture.family().join("snapshots").join(name)).ok()
+/// The snapshot of a kernel; with the ending `.new` the one that waits for review.
+fn snapshot(fixture: &Fixture, kernel: &str, ending: &str) -> Option<String> {
+    let path = format!("port-reuse/snapshots/kernel/sharing@{kernel}.snap");
+    assert_eq!(SnapshotKey::from_path(&path).unwrap().path(), path);
+    fs::read_to_string(fixture.path().join(path + ending)).ok()
 }
 
 const BOTH: [(&str, &str, &str); 2] = [("plain", "pass", "EADDRINUSE"), ("reuse-port", "pass", "ok")];
 
 #[test]
-fn the_first_kernel_of_a_system_gives_its_table_and_waits_for_a_reviewer() {
+fn the_first_kernel_of_a_system_gives_a_table_that_waits_for_review() {
     let fixture = Fixture::with(&[("sharing", SHARING)]);
     let said = accept(&fixture, "freebsd-14.3", &BOTH, &[]);
     assert!(said.contains("1 tables written"), "{said}");
-    assert_eq!(snapshot(&fixture, "sharing@freebsd.snap"), None);
-    insta::assert_snapshot!(snapshot(&fixture, "sharing@freebsd.snap.new").unwrap(), @r"
+    assert_eq!(snapshot(&fixture, "freebsd", ""), None);
+    insta::assert_snapshot!(snapshot(&fixture, "freebsd", ".new").unwrap(), @r"
     ---
     source: scenarios/tests/suite/conformance.rs
     ---
-    scenario  port-reuse/sharing
-    kernels   freebsd-14.3
+    scenario        port-reuse/sharing
+    kernel          freebsd-14.3
+    implementation  kernel
 
     new         rebind
     plain       EADDRINUSE
@@ -66,42 +72,45 @@ fn the_first_kernel_of_a_system_gives_its_table_and_waits_for_a_reviewer() {
 }
 
 #[test]
-fn a_kernel_that_does_the_same_is_named_in_the_head_and_one_that_does_not_gets_its_own_table() {
+fn a_kernel_with_equal_rows_joins_the_head_and_another_gets_a_table() {
     let fixture = Fixture::with(&[("sharing", SHARING)]);
     accept(&fixture, "freebsd-14.3", &BOTH, &["--yes"]);
     let same = accept(&fixture, "freebsd-14.3", &BOTH, &["--yes"]);
-    assert!(same.contains("0 tables written, 1 as they were"), "{same}");
+    assert!(same.contains("0 tables written, 1 unchanged"), "{same}");
     accept(&fixture, "freebsd-15.0", &BOTH, &["--yes"]);
-    let head = snapshot(&fixture, "sharing@freebsd.snap").unwrap();
-    assert!(head.contains("kernels   freebsd-14.3, freebsd-15.0\n"), "{head}");
+    let head = snapshot(&fixture, "freebsd", "").unwrap();
+    assert!(
+        head.contains("kernel          freebsd-14.3, freebsd-15.0\n"),
+        "{head}"
+    );
     let other = [("plain", "fail", "ok"), ("reuse-port", "pass", "ok")];
     let said = accept(&fixture, "freebsd-16.0", &other, &["--yes"]);
-    assert!(said.contains("1 failed there"), "{said}");
-    assert_eq!(snapshot(&fixture, "sharing@freebsd.snap").unwrap(), head);
-    let own = snapshot(&fixture, "sharing@freebsd-16.0.snap").unwrap();
+    assert!(said.contains("1 failed"), "{said}");
+    assert_eq!(snapshot(&fixture, "freebsd", "").unwrap(), head);
+    let own = snapshot(&fixture, "freebsd-16.0", "").unwrap();
     assert!(
-        own.contains("kernels   freebsd-16.0\n") && own.contains("plain       ok\n"),
+        own.contains("kernel          freebsd-16.0\n") && own.contains("plain       ok\n"),
         "{own}"
     );
 }
 
 #[test]
-fn what_was_broken_or_left_out_there_changes_no_row() {
+fn a_case_that_was_broken_or_left_out_changes_no_row() {
     let fixture = Fixture::with(&[("sharing", SHARING)]);
     let said = accept(&fixture, "freebsd-14.3", &BOTH[..1], &["--yes"]);
     assert!(said.contains("1 incomplete"), "{said}");
     accept(&fixture, "freebsd-14.3", &BOTH, &["--yes"]);
-    let before = snapshot(&fixture, "sharing@freebsd.snap");
+    let before = snapshot(&fixture, "freebsd", "");
     let broken = [("plain", "broken", ""), ("reuse-port", "pass", "ok")];
     let said = accept(&fixture, "freebsd-14.3", &broken, &["--yes"]);
     assert!(
-        said.contains("1 as they were") && said.contains("1 cases were not observed"),
+        said.contains("1 unchanged") && said.contains("1 cases were not observed"),
         "{said}"
     );
-    assert_eq!(snapshot(&fixture, "sharing@freebsd.snap"), before);
+    assert_eq!(snapshot(&fixture, "freebsd", ""), before);
 }
 
-/// The program that `cargo insta review` is, where it is installed.
+/// The program behind `cargo insta`, if it is installed.
 fn cargo_insta() -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path)
@@ -110,20 +119,20 @@ fn cargo_insta() -> Option<PathBuf> {
 }
 
 #[test]
-fn what_waits_for_a_reviewer_is_what_cargo_insta_reviews() {
+fn cargo_insta_finds_the_tables_that_wait_for_review() {
     let Some(program) = cargo_insta() else {
-        left_out("what cargo-insta accepts", "cargo install cargo-insta");
+        left_out("the review with cargo-insta", "cargo install cargo-insta");
         return;
     };
     let fixture = Fixture::with(&[("sharing", SHARING)]);
-    // It looks for snapshots in the packages of a workspace, whatever is ignored there.
+    // cargo-insta looks for snapshots in the packages of a workspace, also in ignored files.
     let package = "[package]\nname = \"scenarios\"\nversion = \"0.1.0\"\nedition = \"2024\"\n";
     fs::write(fixture.path().join("Cargo.toml"), package).unwrap();
     fs::create_dir(fixture.path().join("src")).unwrap();
     fs::write(fixture.path().join("src/lib.rs"), "").unwrap();
     fs::write(fixture.path().join(".gitignore"), "*.snap.new\n").unwrap();
     accept(&fixture, "freebsd-14.3", &BOTH, &[]);
-    let proposed = snapshot(&fixture, "sharing@freebsd.snap.new").unwrap();
+    let proposed = snapshot(&fixture, "freebsd", ".new").unwrap();
     let output = Command::new(program)
         .arg("accept")
         .current_dir(fixture.path())
@@ -131,10 +140,26 @@ fn what_waits_for_a_reviewer_is_what_cargo_insta_reviews() {
         .output()
         .unwrap();
     assert!(output.status.success(), "{output:?}");
-    assert_eq!(snapshot(&fixture, "sharing@freebsd.snap.new"), None, "{output:?}");
-    assert_eq!(snapshot(&fixture, "sharing@freebsd.snap").unwrap(), proposed);
+    assert_eq!(snapshot(&fixture, "freebsd", ".new"), None, "{output:?}");
+    assert_eq!(snapshot(&fixture, "freebsd", "").unwrap(), proposed);
     let again = accept(&fixture, "freebsd-14.3", &BOTH, &[]);
-    assert!(again.contains("0 tables written, 1 as they were"), "{again}");
+    assert!(again.contains("0 tables written, 1 unchanged"), "{again}");
+}
+
+#[test]
+fn a_deleted_table_comes_back_byte_for_byte() {
+    let fixture = Fixture::with(&[("sharing", SHARING)]);
+    let path = fixture.path().join("results.json");
+    let accept = || {
+        fs::write(&path, fixture.run(&["run", "--format", "json"]).stdout).unwrap();
+        let answer = fixture.run(&["accept", "--yes", path.to_str().unwrap()]);
+        assert!(answer.stdout.contains("1 tables written"), "{answer:?}");
+        snapshot(&fixture, "linux", "").unwrap()
+    };
+    let first = accept();
+    fs::remove_dir_all(fixture.family().join("snapshots")).unwrap();
+    assert_eq!(accept(), first);
+    assert!(fixture.run(&["run"]).stdout.contains("(2 pass)"));
 }
 
 #[test]
@@ -145,7 +170,7 @@ fn a_file_of_another_kind_is_refused_with_its_line() {
         ("not json", ":1: not a line of `run --format json`"),
         (
             "{\"summary\":{}}\n{}",
-            ":2: has no case: not a line of `run --format json`",
+            ":2: not a line of `run --format json`: missing field `scenario`",
         ),
     ] {
         fs::write(&path, text).unwrap();

@@ -109,7 +109,11 @@ fn a_killed_agent_breaks_only_the_case_it_was_executing() {
         .filter(|(_, verdict)| verdict == "broken")
         .count();
     assert_eq!(broken, 1, "{}", output.stdout);
-    assert!(output.stderr.contains("go to a fresh agent"), "{}", output.stderr);
+    assert!(
+        output.stderr.contains("restarting it for the remaining"),
+        "{}",
+        output.stderr
+    );
     wait_for("the end of the case", || (!is_alive(case)).then_some(()));
 }
 

@@ -1,4 +1,4 @@
-//! `diff`: two kernels' reviewed tables, row by row, with a claim's word on why.
+//! `diff`: the rows in which two kernels' reviewed tables differ, and the claims that explain them.
 
 use std::fs;
 
@@ -9,11 +9,11 @@ fn two_kernels() -> Fixture {
     let since = "on = [\"linux >= 6\"]\nsource = [\"ip(7)\"]\nexpect = { rebind = \"EADDRINUSE\" }";
     let text = SHARING.replace("expect = { rebind = \"EADDRINUSE\" }", since);
     let fixture = Fixture::with(&[("sharing", &text)]);
-    let folder = fixture.family().join("snapshots");
+    let folder = fixture.family().join("snapshots/kernel");
     fs::create_dir_all(&folder).unwrap();
     for (kernel, plain) in [("linux-5.10", "ok"), ("linux-6.12", "EADDRINUSE")] {
         let table = format!(
-            "---\nsource: test\n---\nscenario  port-reuse/sharing\nkernels   {kernel}\n\n\
+            "---\nsource: test\n---\nscenario  port-reuse/sharing\nkernel  {kernel}\nimplementation  kernel\n\n\
              new         rebind\nplain       {plain}\nreuse-port  EADDRINUSE\n"
         );
         fs::write(folder.join(format!("sharing@{kernel}.snap")), table).unwrap();
@@ -22,14 +22,14 @@ fn two_kernels() -> Fixture {
 }
 
 #[test]
-fn only_the_rows_that_differ_are_shown_and_why() {
+fn only_rows_that_differ_are_shown_and_explained() {
     let answer = two_kernels().run(&["diff", "linux-5.10", "linux-6.12"]);
     assert_eq!(answer.status, 0, "{answer:?}");
     insta::assert_snapshot!(answer.stdout);
 }
 
 #[test]
-fn two_that_no_scenario_is_asked_of_are_nothing_to_compare() {
+fn two_sides_without_a_common_scenario_cannot_be_compared() {
     let answer = two_kernels().run(&["diff", "linux-5.10", "linux-6.12+reference"]);
     assert_eq!(answer.status, 2, "{answer:?}");
     assert!(answer.stderr.contains("none of these scenarios"), "{answer:?}");

@@ -135,7 +135,7 @@ fn qemu_boots_the_given_kernel_with_freebsds_arguments() {
         .filter(|line| line["verdict"] == "broken")
         .collect();
     assert_eq!(broken.len(), 3, "{}", output.stdout);
-    let reason = broken[0]["because"].as_str().unwrap();
+    let reason = broken[0]["reason"].as_str().unwrap();
     let console = reason.split_once("panic: line ").map(|(_, line)| line.trim_end());
     let words = console.unwrap_or(reason);
     insta::assert_snapshot!(words.replace(' ', "\n"), @r"

@@ -1,16 +1,17 @@
-//! A row that is not as reviewed fails the run and is shown; a kernel nobody reviewed is only shown.
+//! A row that differs from a snapshot fails the run if the snapshot was reviewed for this kernel, and is shown
+//! otherwise.
 
 use std::fs;
 
 use crate::fixture::{Fixture, SHARING};
 
-/// A snapshot of `SHARING` for this kernel, with `rebind` of the plain case as given.
+/// Writes a snapshot of `SHARING` that was reviewed for `kernel`. `plain` is the cell of the plain case.
 fn snapshot(fixture: &Fixture, kernel: &str, plain: &str) {
     let table = format!(
-        "---\nsource: test\n---\nscenario  port-reuse/sharing\nkernels   {kernel}\n\n\
+        "---\nsource: test\n---\nscenario  port-reuse/sharing\nkernel  {kernel}\nimplementation  kernel\n\n\
          new         rebind\nplain       {plain}\nreuse-port  EADDRINUSE\n"
     );
-    let folder = fixture.family().join("snapshots");
+    let folder = fixture.family().join("snapshots/kernel");
     fs::create_dir_all(&folder).unwrap();
     fs::write(folder.join("sharing@linux.snap"), table).unwrap();
 }
@@ -22,7 +23,7 @@ fn this_kernel() -> String {
 }
 
 #[test]
-fn a_reviewed_row_that_holds_is_silent() {
+fn a_row_that_equals_the_snapshot_is_not_shown() {
     let fixture = Fixture::with(&[("sharing", SHARING)]);
     snapshot(&fixture, &this_kernel(), "EADDRINUSE");
     let answer = fixture.run(&["run"]);
@@ -48,7 +49,7 @@ fn a_row_that_changed_fails_the_run_and_is_shown() {
 }
 
 #[test]
-fn a_kernel_nobody_reviewed_shows_its_rows_and_fails_nothing() {
+fn a_kernel_that_was_not_reviewed_shows_its_rows_and_fails_nothing() {
     let fixture = Fixture::with(&[("sharing", SHARING)]);
     snapshot(&fixture, "linux-2.4", "ok");
     let answer = fixture.run(&["run"]);
@@ -61,7 +62,7 @@ fn a_kernel_nobody_reviewed_shows_its_rows_and_fails_nothing() {
 }
 
 #[test]
-fn chosen_cases_are_compared_without_the_others() {
+fn a_run_of_chosen_cases_compares_only_their_rows() {
     let fixture = Fixture::with(&[("sharing", SHARING)]);
     snapshot(&fixture, &this_kernel(), "ok");
     assert_eq!(fixture.run(&["run", "--case", "new=reuse-port"]).status, 0);

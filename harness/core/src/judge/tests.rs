@@ -1,4 +1,4 @@
-//! Outcomes to verdicts, with and without times.
+//! Verdicts of outcomes, with and without times.
 
 use super::*;
 use crate::table::{Table, break_if_late};
@@ -75,7 +75,7 @@ fn a_must_that_does_not_hold_is_a_failure() {
 }
 
 #[test]
-fn a_claim_is_only_for_its_cases_and_systems() {
+fn a_claim_applies_only_to_its_cases_and_systems() {
     assert_eq!(check(1, &saw("EADDRINUSE"), &[]).verdict, Verdict::Pass);
     let claims: Vec<_> = check(0, &saw("ok"), &[])
         .claims
@@ -86,7 +86,7 @@ fn a_claim_is_only_for_its_cases_and_systems() {
 }
 
 #[test]
-fn a_should_is_reported_and_never_fails() {
+fn a_should_that_does_not_hold_is_reported_and_does_not_fail() {
     let judgement = check(0, &saw("ok"), &[]);
     assert!(!judgement.claims[1].holds());
     assert_eq!(judgement.claims[1].unmet[0].expected, "EACCES or EPERM");
@@ -94,7 +94,7 @@ fn a_should_is_reported_and_never_fails() {
 }
 
 #[test]
-fn a_known_disagreement_deviates() {
+fn a_known_deviation_does_not_fail() {
     assert_eq!(
         check(0, &saw("EADDRINUSE"), &[known()]).verdict,
         Verdict::Deviates
@@ -102,7 +102,7 @@ fn a_known_disagreement_deviates() {
 }
 
 #[test]
-fn a_label_that_was_not_observed_does_not_satisfy_a_claim() {
+fn a_claim_about_a_missing_label_does_not_hold() {
     let judgement = check(0, &Outcome::Observed(Vec::new()), &[]);
     assert_eq!(judgement.verdict, Verdict::Fail);
     assert_eq!(judgement.claims[0].unmet[0].seen, "-");
@@ -174,7 +174,7 @@ fn check_timed(at_us: i64, least_us: u64, most_us: u64) -> Judgement {
 }
 
 #[test]
-fn a_time_in_its_bounds_passes_with_a_margin() {
+fn a_time_within_its_tolerance_passes_with_a_margin() {
     let judgement = check_timed(3_020_000, 0, 0);
     assert_eq!(judgement.verdict, Verdict::Pass);
     assert!(judgement.claims[0].margin_us.unwrap() > 0);
@@ -185,20 +185,20 @@ fn a_time_in_its_bounds_passes_with_a_margin() {
 }
 
 #[test]
-fn a_time_outside_its_bounds_fails_with_a_timeline() {
+fn a_time_outside_its_tolerance_fails_with_a_timeline() {
     let judgement = check_timed(2_000_000, 0, 0);
     assert_eq!(judgement.verdict, Verdict::Fail);
     assert!(judgement.claims[0].unmet[0].timeline.len() > 2);
 }
 
 #[test]
-fn a_machine_that_was_late_has_wider_bounds() {
+fn lateness_widens_the_tolerance() {
     assert_eq!(check_timed(3_150_000, 0, 0).verdict, Verdict::Fail);
     assert_eq!(check_timed(3_150_000, 150_000, 150_000).verdict, Verdict::Pass);
 }
 
 #[test]
-fn a_machine_that_was_too_late_proves_nothing_wrong() {
+fn a_wrong_time_on_a_machine_that_was_too_late_is_broken() {
     for at_us in [2_000_000, 4_000_000] {
         let judgement = check_timed(at_us, 260_000, 260_000);
         assert_eq!(judgement.verdict, Verdict::Broken);
@@ -207,12 +207,12 @@ fn a_machine_that_was_too_late_proves_nothing_wrong() {
 }
 
 #[test]
-fn a_time_that_is_right_is_right_on_a_late_machine_too() {
+fn a_right_time_passes_on_a_late_machine() {
     assert_eq!(check_timed(3_020_000, 260_000, 260_000).verdict, Verdict::Pass);
 }
 
 #[test]
-fn what_only_the_latest_of_all_waits_explains_is_right_as_long_as_it_tells_moments_apart() {
+fn the_upper_bound_of_lateness_excuses_a_time_until_moments_overlap() {
     assert_eq!(check_timed(3_150_000, 10_000, 200_000).verdict, Verdict::Pass);
     assert_eq!(check_timed(3_150_000, 10_000, 260_000).verdict, Verdict::Broken);
     assert_eq!(check_timed(5_150_000, 10_000, 260_000).verdict, Verdict::Fail);
@@ -220,7 +220,7 @@ fn what_only_the_latest_of_all_waits_explains_is_right_as_long_as_it_tells_momen
 }
 
 #[test]
-fn a_time_counted_from_a_late_origin_may_be_too_small_by_that() {
+fn a_late_origin_lowers_the_lower_bound_of_a_time() {
     let counted_late = |at_us, origin_late_us| {
         let seen = crate::Timed {
             origin_late_us,
@@ -234,7 +234,7 @@ fn a_time_counted_from_a_late_origin_may_be_too_small_by_that() {
 }
 
 #[test]
-fn an_outcome_is_wrong_only_where_no_machine_so_late_could_have_made_it() {
+fn an_outcome_that_lateness_could_explain_is_broken() {
     let alive = |most_us| {
         let seen = crate::Timed {
             outcome: "alive".to_owned(),

@@ -1,8 +1,8 @@
-//! Turns a document into the cases it stands for.
+//! Expands a document into its cases: one case for each combination of axis values.
 //!
-//! All code after this module handles one case at a time. The first axis of the file varies slowest, which is also the
-//! order of rows in a snapshot. Combinations that a platform does not support stay: their rows say `unsupported`, where
-//! a missing row would look like a mistake in the table.
+//! No other module multiplies cases; all code after this module handles one case at a time. The first axis of the file
+//! varies slowest, which is also the order of rows in a snapshot. Combinations that a platform does not support stay:
+//! their rows say `unsupported`, where a missing row would look like a mistake in the table.
 
 use std::ops::Range;
 

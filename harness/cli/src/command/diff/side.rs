@@ -1,29 +1,31 @@
-//! One side of a comparison by name: a platform, a kernel, an implementation on this machine, or both with a `+`.
+//! One side of a comparison, by its name on the command line: a platform, a kernel, an implementation on this machine,
+//! or a platform or kernel and an implementation joined by `+`.
 
-use reusespec_core::protocol::{Hello, Implementation};
-use reusespec_core::system::{KNOWN_SYSTEMS, System, kernel_names};
+use reusespec_core::KernelName;
+use reusespec_core::protocol::Implementation;
+use reusespec_core::system::{KNOWN_SYSTEMS, System};
 use reusespec_platforms::profile::{PlatformProfile, ProfileError};
 
 use crate::implementations;
 use crate::plan::{KERNEL, REFERENCE};
 use crate::platforms::{self, PlatformError};
 use crate::run::HOST;
-use crate::session::{Progress, Session};
+use crate::session::{Session, SessionError};
 
-/// A kernel, and what ran on it.
+/// A kernel and an implementation.
 #[derive(Debug)]
 pub(super) struct Side {
-    /// As it was typed.
+    /// The name on the command line.
     pub(super) name: String,
-    /// The system, for the ranges of claims.
+    /// The system, which the ranges of claims are compared with.
     pub(super) system: System,
-    /// Names of its snapshots, the kernel's own first.
-    pub(super) kernels: Vec<String>,
-    /// Each scenario's own if `None`.
+    /// The kernel as snapshots name it.
+    pub(super) kernel: KernelName,
+    /// The implementation; each scenario's default implementation if `None`.
     pub(super) implementation: Option<String>,
 }
 
-/// A name that means nothing.
+/// A name cannot be resolved.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SideError {
     #[error(
@@ -34,8 +36,8 @@ pub(super) enum SideError {
     PlatformProfile(#[from] ProfileError),
     #[error(transparent)]
     Platform(#[from] PlatformError),
-    #[error("this machine does not say what it is: {0}")]
-    Silent(String),
+    #[error("cannot ask this machine for its kernel")]
+    Session(#[from] SessionError),
 }
 
 impl Side {
@@ -61,14 +63,14 @@ impl Side {
         let (system, machine) = kernel;
         Ok(Self {
             name: name.to_owned(),
-            kernels: kernel_names(&system, &machine),
+            kernel: KernelName::of(&system, &machine),
             system,
             implementation: implementation.map(str::to_owned),
         })
     }
 }
 
-/// The system and machine that a name stands for.
+/// The system and the machine of a platform or kernel. `None` if the name is neither.
 fn kernel(name: &str) -> Result<Option<(System, String)>, SideError> {
     if name == HOST {
         return this_machine().map(Some);
@@ -81,22 +83,24 @@ fn kernel(name: &str) -> Result<Option<(System, String)>, SideError> {
             };
             return Ok(Some((system, profile.machine)));
         }
-        // It may be a kernel or an implementation.
+        // The name may be that of a kernel or of an implementation.
         Err(ProfileError::Unknown { .. }) => {}
         Err(error) => return Err(SideError::PlatformProfile(error)),
     }
-    let mut parts = name.splitn(3, '-');
-    let (Some(system), Some(release)) = (parts.next(), parts.next()) else {
+    let Ok(kernel) = name.parse::<KernelName>() else {
         return Ok(None);
     };
-    if !KNOWN_SYSTEMS.contains(&system) || !release.starts_with(|c: char| c.is_ascii_digit()) {
+    let (Some(series), machine) = kernel.parts() else {
+        return Ok(None);
+    };
+    if !KNOWN_SYSTEMS.contains(&kernel.system()) {
         return Ok(None);
     }
     let system = System {
-        name: system.to_owned(),
-        release: release.to_owned(),
+        name: kernel.system().to_owned(),
+        release: series.to_string(),
     };
-    Ok(Some((system, parts.next().unwrap_or("x86_64").to_owned())))
+    Ok(Some((system, machine.unwrap_or("x86_64").to_owned())))
 }
 
 fn this_machine() -> Result<(System, String), SideError> {
@@ -107,12 +111,6 @@ fn this_machine() -> Result<(System, String), SideError> {
         implementation: Implementation::Kernel,
         capture: false,
     };
-    let mut hello: Option<Hello> = None;
-    let trouble = session.ask(&mut |progress| {
-        if let Progress::Hello(said) = progress {
-            hello = Some(said.clone());
-        }
-    });
-    let hello = hello.ok_or_else(|| SideError::Silent(trouble.unwrap_or_default()))?;
+    let hello = session.hello(&mut |_| ())?;
     Ok((hello.system, hello.machine))
 }
