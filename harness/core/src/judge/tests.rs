@@ -309,7 +309,7 @@ fn a_row_as_reviewed_stays_however_late_the_machine_was() {
 }
 
 #[test]
-fn a_row_without_a_reviewed_one_is_broken_if_its_own_cell_is_ambiguous() {
+fn an_unreviewed_row_is_broken_if_its_cell_is_ambiguous() {
     assert_eq!(review(None, "ok", &[2_300], 60), "the machine was 60 ms late");
     assert_eq!(review(None, "ok", &[2_300], 40), "ok, 1 probe at about 2.5 s");
     assert_eq!(review(None, "ok", &[1_010], 60), "ok, 1 probe at idle-end");

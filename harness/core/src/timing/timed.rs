@@ -43,7 +43,7 @@ pub struct Timed {
     pub cell: String,
     /// The cells that a punctual machine may have shown; empty until `normalise`.
     #[serde(skip)]
-    pub doubt: Doubt,
+    pub doubt: Box<Doubt>,
 }
 
 /// A peer's answer to a probe.
@@ -112,14 +112,14 @@ impl Timed {
         let parts = self.parts(tolerance);
         let chosen: Vec<_> = parts.iter().map(|words| words[0].as_str()).collect();
         self.cell = chosen.join(SEPARATOR);
-        self.doubt = Doubt {
+        self.doubt = Box::new(Doubt {
             late_us: self.most_late_us(),
             any_cell: self.may_have_missed_an_event(tolerance),
             rounding: parts
                 .iter()
                 .any(|words| words[0].contains("about ") && words[1..].iter().any(|word| *word != words[0])),
             parts,
-        };
+        });
     }
 
     /// The parts of the cell, with the words that are possible for each; the word that the cell shows comes first.
@@ -379,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_in_a_moments_bounds_may_be_an_earlier_time_and_the_reverse() {
+    fn a_time_in_a_moments_bounds_may_be_an_earlier_one() {
         let named = probes("ok", &[1_010]);
         assert!(!compare(&named, 10, "ok, 1 probe at about 1.0 s, RST").1);
         assert_eq!(
@@ -417,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn a_probe_seen_near_the_end_of_the_watch_may_be_one_too_many() {
+    fn a_probe_near_the_end_of_the_watch_may_be_one_too_many() {
         let seen = Timed {
             until_us: Some(2_500 * MS),
             ..probes("alive", &[1_010, 2_450])
@@ -427,7 +427,7 @@ mod tests {
     }
 
     #[test]
-    fn an_outcome_of_a_wait_may_be_another_one_if_moments_cannot_be_told_apart() {
+    fn an_outcome_may_be_another_one_if_the_lateness_exceeds_a_quarter() {
         for (outcome, reviewed) in [
             ("too few", "ok, 1 probe at about 2.0 s"),
             ("alive", "ETIMEDOUT at schedule-end, 4 probes on schedule, RST"),
