@@ -33,7 +33,7 @@ pub enum Event<'l> {
         key: &'l CaseKey,
     },
     /// All chosen cases of a scenario have been judged.
-    ScenarioFinished(ScenarioResult<'l>),
+    ScenarioFinished(Box<ScenarioResult<'l>>),
     /// The last event.
     RunFinished(&'l Summary),
 }

@@ -88,7 +88,7 @@ impl<'c, 'l> Collector<'c, 'l> {
         }
         for result in self.add(finished) {
             summary.add(&result);
-            report(Event::ScenarioFinished(result));
+            report(Event::ScenarioFinished(Box::new(result)));
         }
     }
 

@@ -112,14 +112,14 @@ impl Timed {
         let parts = self.parts(tolerance);
         let chosen: Vec<_> = parts.iter().map(|words| words[0].as_str()).collect();
         self.cell = chosen.join(SEPARATOR);
-        self.doubt = Box::new(Doubt {
+        *self.doubt = Doubt {
             late_us: self.most_late_us(),
             any_cell: self.may_have_missed_an_event(tolerance),
             rounding: parts
                 .iter()
                 .any(|words| words[0].contains("about ") && words[1..].iter().any(|word| *word != words[0])),
             parts,
-        });
+        };
     }
 
     /// The parts of the cell, with the words that are possible for each; the word that the cell shows comes first.

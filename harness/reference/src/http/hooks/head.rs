@@ -75,7 +75,7 @@ impl Hooks {
                     .filter(|field| is_connection(field) || is_proxy(field)),
             )
         } else if self.has(HttpFault::LastConnectionLineWins) {
-            values(fields.iter().filter(is_connection).next_back().into_iter())
+            values(fields.iter().rfind(is_connection).into_iter())
         } else if self.0.is_some() {
             values(fields.iter().filter(is_connection))
         } else {
@@ -93,19 +93,19 @@ impl Hooks {
         match self.0 {
             Some(HttpFault::CloseIgnored) if option == "close" => false,
             Some(HttpFault::PersistsByDefaultIn10) if option == "keep-alive" => true,
-            Some(HttpFault::OptionCaseSensitive) => any(&|line| elements(line).any(|element| exact(element))),
+            Some(HttpFault::OptionCaseSensitive) => any(&|line| elements(line).any(&exact)),
             Some(HttpFault::ConnectionWholeValue) => any(&|line| ignoring_case(line.trim_ascii())),
             Some(HttpFault::SubstringClose) => {
-                any(&|line| line.windows(option_bytes.len()).any(|part| ignoring_case(part)))
+                any(&|line| line.windows(option_bytes.len()).any(&ignoring_case))
             }
             Some(HttpFault::ListStopsAtEmptyElement) => any(&|line| {
                 elements(line)
                     .take_while(|element| !element.is_empty())
-                    .any(|element| ignoring_case(element))
+                    .any(&ignoring_case)
             }),
             Some(HttpFault::TabNotTrimmed) => any(&|line| {
                 line.split(|&byte| byte == b',' || byte == b' ')
-                    .any(|element| ignoring_case(element))
+                    .any(&ignoring_case)
             }),
             _ => persistence::lists_option(lines, option),
         }
@@ -130,10 +130,7 @@ impl Hooks {
         } else if self.has(HttpFault::BothFramingsKeptOpen) && is_coded {
             framing::of(version, &without("content-length"))
         } else if self.has(HttpFault::LengthLenient) && !is_coded {
-            let last = fields
-                .iter()
-                .filter(|field| is(field, "content-length"))
-                .next_back();
+            let last = fields.iter().rfind(|field| is(field, "content-length"));
             let last = last.and_then(|field| field.value.rsplit(|&byte| byte == b',').next());
             let number = last.and_then(|text| str::from_utf8(text.trim_ascii()).ok()?.parse().ok());
             Ok(Framing::Length(number.unwrap_or(0)))
