@@ -158,7 +158,7 @@ fn every_snapshot_reads_back_and_its_head_agrees_with_its_name() {
             head.iter().all(|line| line.chars().count() <= 100),
             "{below}: {head:#?}"
         );
-        let scenario = root.join(key.scenario_id()).with_extension("toml");
+        let scenario = root.join(format!("{}.toml", key.scenario_id()));
         assert!(scenario.is_file(), "{below} has no scenario");
     }
 }

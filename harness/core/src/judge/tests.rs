@@ -262,7 +262,8 @@ steps = [
 fn review(reviewed: Option<&str>, outcome: &str, probes_ms: &[i64], most_late_ms: u64) -> String {
     let scenario = Scenario::parse("keepalive/t", "t.toml", PROBED.as_bytes()).unwrap();
     let table = reviewed.map(|cell| {
-        let text = format!("scenario  keepalive/t\nkernels   linux-6.18\n\nprobe\n{cell}\n");
+        let head = "scenario        keepalive/t\nkernel          linux-6.18\nimplementation  kernel\n";
+        let text = format!("{head}\nprobe\n{cell}\n");
         Table::parse(&text).unwrap()
     });
     let seen = Observed::Timed(crate::Timed {

@@ -60,6 +60,14 @@ impl Serialize for Scalar {
     }
 }
 
+/// The axes of a scenario.
+#[derive(Default)]
+pub(crate) struct Matrix<'i> {
+    pub(crate) axes: Vec<Axis<'i>>,
+    /// Names of axes with a mistake. Steps and claims that use one cannot be checked.
+    pub(crate) unreadable: Vec<String>,
+}
+
 /// One dimension of the matrix.
 #[derive(Clone, Debug)]
 pub(crate) struct Axis<'i> {

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::axes::{self, Axis, NamedAxes};
+use super::axes::{self, Matrix, NamedAxes};
 use super::claim::{self, Claim};
 use super::complaint::{Complaint, Complaints, Source};
 use super::raw_step::RawStep;
@@ -73,14 +73,6 @@ impl schemars::JsonSchema for Seconds {
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({ "type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?(ms|s)$" })
     }
-}
-
-/// The axes of a scenario.
-#[derive(Default)]
-pub(crate) struct Matrix<'i> {
-    pub(crate) axes: Vec<Axis<'i>>,
-    /// Names of axes with a mistake. Steps and claims that use one cannot be checked.
-    pub(crate) unreadable: Vec<String>,
 }
 
 /// The parts of a scenario file, before they are compared with each other.

@@ -8,6 +8,7 @@ pub(crate) mod axes;
 mod check;
 pub(crate) mod claim;
 mod complaint;
+mod condition;
 mod document;
 mod expand;
 pub(crate) mod expectation;
@@ -16,9 +17,10 @@ pub(crate) mod raw_step;
 mod tests;
 
 pub use axes::{NamedAxes, Scalar};
-pub use claim::{Claim, Level, When};
+pub use claim::{Claim, Level};
 pub use complaint::Complaint;
 pub(crate) use complaint::{Complaints, Source};
+pub use condition::When;
 pub(crate) use document::{Document, Head};
 pub use expectation::{Exchange, Expectation, Wanted};
 

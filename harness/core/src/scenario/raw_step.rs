@@ -10,9 +10,9 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::claim::When;
-use super::complaint::{Complaint, Complaints, Source};
-use super::document::Matrix;
+use super::axes::Matrix;
+use super::complaint::{Complaints, Source};
+use super::condition::{When, read_ranges, text};
 use crate::system::SystemRange;
 
 /// A step before the matrix is applied.
@@ -98,32 +98,6 @@ fn names(tree: &Spanned<DeValue<'_>>, axis: &str) -> bool {
         DeValue::Table(table) => table.iter().any(|(_, value)| names(value, axis)),
         DeValue::Array(items) => items.iter().any(|item| names(item, axis)),
         _ => false,
-    }
-}
-
-fn text<'i>(value: &Spanned<DeValue<'i>>, what: &str, source: &Source) -> Result<String, Box<Complaint>> {
-    match value.get_ref() {
-        DeValue::String(text) => Ok(text.to_string()),
-        other => Err(source
-            .wrong_type(what, "a string", other.type_str(), value.span())
-            .into()),
-    }
-}
-
-/// Reads `on`: a range of a system's versions, or an array of ranges.
-pub(crate) fn read_ranges<'i>(
-    value: &Spanned<DeValue<'i>>,
-    source: &Source,
-) -> Result<Vec<SystemRange>, Box<Complaint>> {
-    let one = |item: &Spanned<DeValue<'i>>| {
-        let range = text(item, "`on`", source)?;
-        range
-            .parse()
-            .map_err(|message| Box::new(source.bad_range(message, item.span())))
-    };
-    match value.get_ref() {
-        DeValue::Array(items) => items.iter().map(one).collect(),
-        _ => Ok(vec![one(value)?]),
     }
 }
 

@@ -17,9 +17,9 @@ use super::{Action, Properties, Subject};
 /// The system controls of the range from which the kernel chooses ports: Linux's, and both of the BSDs (first and last
 /// port). `fill-ephemeral` sets those that its system has.
 pub const EPHEMERAL_RANGE: [&str; 3] = [
-    "net.ipv4.ip_local_port_range",
     "net.inet.ip.portrange.first",
     "net.inet.ip.portrange.last",
+    "net.ipv4.ip_local_port_range",
 ];
 
 /// A step on sockets.

@@ -36,6 +36,8 @@ pub(super) struct Probe<'s, 'r> {
     run: &'s mut CaseRun<'r>,
     application: Option<Application>,
     connections: BTreeMap<String, Connection>,
+    /// Names of connections that a labelled step could not open.
+    poisoned: Vec<String>,
     /// The web server, where a web server is tested.
     proxy: Option<ReverseProxy>,
 }
@@ -80,8 +82,9 @@ impl Executor for Probe<'_, '_> {
         }
     }
 
-    /// No step of this family poisons a connection: each opens the connection it needs.
-    fn poison(&mut self, _: &str) {}
+    fn poison(&mut self, name: &str) {
+        self.poisoned.push(name.to_owned());
+    }
 }
 
 impl<'s, 'r> Probe<'s, 'r> {
@@ -94,6 +97,7 @@ impl<'s, 'r> Probe<'s, 'r> {
             run,
             application: None,
             connections: BTreeMap::new(),
+            poisoned: Vec::new(),
             proxy: None,
         })
     }
@@ -116,6 +120,9 @@ impl<'s, 'r> Probe<'s, 'r> {
 
     /// The connection with this name. Opens it if it is not open.
     fn connection(&mut self, name: &str) -> Result<&mut Connection, Stop> {
+        if self.poisoned.iter().any(|poisoned| poisoned == name) {
+            return Err(Stop::Poisoned);
+        }
         if !self.connections.contains_key(name) {
             self.connect(name)?;
         }

@@ -57,7 +57,7 @@ impl Sockets<'_, '_> {
 /// Sets the range from which the kernel chooses ports.
 fn narrow(ports: u16) -> Result<(), Stop> {
     let last = FIRST + ports - 1;
-    let [linux, bsd_first, bsd_last] = EPHEMERAL_RANGE;
+    let [bsd_first, bsd_last, linux] = EPHEMERAL_RANGE;
     if cfg!(target_os = "linux") {
         sysctl::set(linux, &format!("{FIRST} {last}"))?;
     } else {

@@ -24,8 +24,6 @@ impl Action for FastcgiStep {
     /// The words are `/slow` for a handler, `authorizer` and `filter` for roles, `multiplex`, `one-at-a-time`,
     /// `max-requests`, `max-connections`, `roles`, `web-server-addrs` and `unix` for settings, `keep-conn` for a web
     /// server, and [`INHERITED`], which a profile offers by `start-inherited`.
-    ///
-    /// A failed `connect` poisons nothing: a later step on the connection opens it again.
     fn properties(&self) -> Properties<'_> {
         let application = Properties::of(Subject::Implementation);
         let web_server = Properties::of(Subject::WebServer);
@@ -34,11 +32,8 @@ impl Action for FastcgiStep {
             Self::Serve(step) => application.needs(step.needs()),
             Self::Send(step) => application.needs(handlers(&step.records)),
             Self::Repeat(step) => application.needs(handlers(&step.records)),
-            Self::Connect(_)
-            | Self::Receive(_)
-            | Self::HalfClose(_)
-            | Self::Close(_)
-            | Self::BeginMany(_) => application,
+            Self::Connect(step) => application.poisons(&step.connection),
+            Self::Receive(_) | Self::HalfClose(_) | Self::Close(_) | Self::BeginMany(_) => application,
             Self::WebServer(step) if step.keep_conn => web_server.needs(vec!["keep-conn"]),
             Self::WebServer(_) | Self::Visit(_) | Self::Recorded(_) => web_server,
         }
