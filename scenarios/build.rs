@@ -1,7 +1,13 @@
-//! Makes cargo notice new and changed scenario files: rstest reads their names when the test is compiled.
+//! Makes cargo notice new scenario files and profiles: rstest lists them when the tests are compiled.
 
 fn main() {
-    for family in ["port-reuse", "keepalive", "fastcgi", "http"] {
-        println!("cargo::rerun-if-changed={family}");
+    for folder in [
+        "port-reuse",
+        "keepalive",
+        "fastcgi",
+        "http",
+        "../harness/implementations",
+    ] {
+        println!("cargo::rerun-if-changed={folder}");
     }
 }

@@ -6,6 +6,7 @@ mod flakes;
 mod matrix;
 mod merge;
 mod nightly;
+mod packages;
 mod propose;
 mod schema;
 mod suite;
@@ -98,9 +99,8 @@ fn main() -> ExitCode {
         Task::Schema => schema::write().map(|()| true),
         Task::Agents { targets, install } => agents::build(&targets, install),
         Task::Matrix => print(&matrix::as_json(&matrix::jobs())).map(|()| true),
-        Task::Packages => matrix::packages()
-            .iter()
-            .try_for_each(|package| print(package))
+        Task::Packages => packages::all()
+            .and_then(|packages| packages.iter().try_for_each(|package| print(package)))
             .map(|()| true),
         Task::Nightly {
             platform: Some(platform),

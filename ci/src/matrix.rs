@@ -3,8 +3,6 @@
 //! A shard is a filter of scenarios, so a job can be repeated by hand with the same words. Guests run only the families
 //! whose cases need no program of the host.
 
-use std::collections::BTreeSet;
-
 use reusespec_platforms::profile::PlatformProfile;
 use reusespec_platforms::qemu::debian_package;
 use serde_json::{Value, json};
@@ -47,12 +45,6 @@ pub(crate) fn jobs() -> Vec<Job> {
     host.chain(guests).collect()
 }
 
-/// Returns the Debian packages of all emulators, each once.
-pub(crate) fn packages() -> BTreeSet<&'static str> {
-    let named = |job: Job| (!job.packages.is_empty()).then_some(job.packages);
-    jobs().into_iter().filter_map(named).collect()
-}
-
 /// The matrix as GitHub reads it with `fromJSON`.
 pub(crate) fn as_json(jobs: &[Job]) -> Value {
     let entry = |job: &Job| {
@@ -68,6 +60,8 @@ pub(crate) fn as_json(jobs: &[Job]) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn workflow(name: &str) -> String {

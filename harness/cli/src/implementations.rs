@@ -228,7 +228,13 @@ impl Implementation {
             .filter(|(_, candidates)| program(candidates).is_none())
             .map(|(name, _)| name.as_str())
             .collect();
-        (!missing.is_empty()).then(|| format!("{} not found; {}", missing.join(", "), self.profile.install))
+        (!missing.is_empty()).then(|| {
+            format!(
+                "{} not found; {}",
+                missing.join(", "),
+                self.profile.installation()
+            )
+        })
     }
 
     /// The first line with a digit that its version command prints.
@@ -318,7 +324,8 @@ impl Implementation {
                 let first: String = text.lines().take(3).collect::<Vec<_>>().join(" ");
                 return Err(format!(
                     "building {} failed: {first}; {}",
-                    self.name, self.profile.install
+                    self.name,
+                    self.profile.installation()
                 ));
             }
         }

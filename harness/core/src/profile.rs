@@ -40,8 +40,12 @@ pub struct ImplementationProfile {
     /// is used.
     #[serde(default)]
     pub programs: BTreeMap<String, Vec<String>>,
-    /// How to install the programs, as the end of a message: `install php-fpm`.
-    pub install: String,
+    /// The Debian packages that bring the programs and libraries it needs.
+    #[serde(default)]
+    pub packages: Vec<String>,
+    /// How to install what no Debian package has, as the end of a message: `install a Rust toolchain`.
+    #[serde(default)]
+    pub install: Option<String>,
     /// The name of another implementation with the same behaviour. This one inherits the `lacks`, `deviation` and
     /// `varies` of that profile, and uses its snapshots where it has none of its own. That profile cannot have `like`
     /// itself.
@@ -202,6 +206,12 @@ pub enum ProfileError {
 }
 
 impl ImplementationProfile {
+    /// How to install what it needs, as the end of a message: `install gcc and libfcgi-dev`.
+    pub fn installation(&self) -> String {
+        let packages = || format!("install {}", self.packages.join(" and "));
+        self.install.clone().unwrap_or_else(packages)
+    }
+
     /// Reads `profile.toml`.
     ///
     /// # Errors
@@ -273,7 +283,7 @@ mod tests {
 title = "t"
 families = ["fastcgi"]
 kind = "server"
-install = "install it"
+packages = ["it"]
 start = ["@it@", "@port@"]
 version = ["@it@", "-v"]
 "#;

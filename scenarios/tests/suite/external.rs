@@ -4,7 +4,9 @@
 //! unless the profile lists the scenario under `varies`. If no snapshot was reviewed for the installed release, its
 //! rows are printed and fail nothing.
 
-use reusespec::implementations;
+use std::path::{Path, PathBuf};
+
+use reusespec::implementations::{self, Implementation};
 use reusespec::library::{Library, find_snapshot};
 use reusespec::plan::{ScenarioCases, default_implementation};
 use reusespec::run::with_causes;
@@ -16,35 +18,32 @@ use crate::conformance::{complain, review};
 use crate::fixture::{ScenarioRun, root, run};
 
 #[rstest]
-fn an_application_deviates_as_its_profile_says(
-    #[values("go", "php-fpm", "php-cgi", "libfcgi", "flup")] name: &str,
-) {
-    deviates_as_its_profile_says(name, Family::Fastcgi, Subject::Implementation);
-}
-
-#[rstest]
-fn a_web_server_deviates_as_its_profile_says(
-    #[values("nginx", "lighttpd", "apache", "haproxy", "caddy")] name: &str,
-) {
-    deviates_as_its_profile_says(name, Family::Fastcgi, Subject::WebServer);
-}
-
-#[rstest]
-fn an_http_server_deviates_as_its_profile_says(
-    #[values("go", "node", "python", "hyper", "nginx", "apache")] name: &str,
-) {
-    deviates_as_its_profile_says(name, Family::Http, Subject::Implementation);
-}
-
-/// Runs the scenarios of this family about this subject.
-fn deviates_as_its_profile_says(name: &str, family: Family, subject: Subject) {
+fn deviates_as_its_profile_says(#[files("../harness/implementations/*/profile.toml")] profile: PathBuf) {
+    let folder = profile.parent().and_then(Path::file_name);
+    let name = folder.expect("it is in a folder").to_string_lossy();
     let root = root();
-    let found = implementations::find(&root, name).unwrap_or_else(|error| panic!("{}", with_causes(&error)));
+    let found = implementations::find(&root, &name).unwrap_or_else(|error| panic!("{}", with_causes(&error)));
     let implementation = found.expect("it has a profile");
     if let Some(missing) = implementation.missing() {
         eprintln!("unsupported: {missing}");
         return;
     }
+    let families = implementation.profile.families.iter();
+    let families = families.map(|name| Family::named(name).expect("the profile names families"));
+    let as_web_server = implementation.profile.reverse_proxy.iter();
+    let tested: Vec<_> = families
+        .map(|family| (family, Subject::Implementation))
+        .chain(as_web_server.map(|_| (Family::Fastcgi, Subject::WebServer)))
+        .collect();
+    assert!(!tested.is_empty(), "no scenario tests {name}");
+    for (family, subject) in tested {
+        run_family(&implementation, family, subject);
+    }
+}
+
+/// Runs the scenarios of this family about this subject.
+fn run_family(implementation: &Implementation, family: Family, subject: Subject) {
+    let root = root();
     let profile = &implementation.profile;
     let library = Library::load(&root).expect("the library has no mistakes");
     let chosen: Vec<_> = library
@@ -56,7 +55,7 @@ fn deviates_as_its_profile_says(name: &str, family: Family, subject: Subject) {
             cases: scenario.cases.iter().collect(),
         })
         .collect();
-    let (_, runs) = run(name, &chosen, None);
+    let (_, runs) = run(&implementation.name, &chosen, None);
     let is_reviewed = |run: &ScenarioRun<'_>| {
         let key = SnapshotKey::of(family, &run.scenario.id, &run.provenance);
         let keys = key.look_up_order(profile.like.as_deref(), default_implementation(run.scenario));

@@ -263,7 +263,7 @@ steps = [
 title = "racy"
 families = ["port-reuse"]
 kind = "adapter"
-install = "install it"
+packages = ["it"]
 start = ["racy"]
 version = ["racy"]
 varies = [{ scenario = "port-reuse/t", reason = "a race" }]
