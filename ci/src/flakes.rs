@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use reusespec::implementations::{self, Implementation};
+use reusespec::implementations::{self, ProfiledImplementation};
 use reusespec_core::Verdict;
 use reusespec_core::results::CaseLine;
 
@@ -84,7 +84,7 @@ struct CaseResult {
 }
 
 /// The results by the names of case and implementation.
-fn results(cases: &[CaseLine], profiles: &[Implementation]) -> BTreeMap<String, CaseResult> {
+fn results(cases: &[CaseLine], profiles: &[ProfiledImplementation]) -> BTreeMap<String, CaseResult> {
     let result = |case: &CaseLine| {
         let profile = implementations::named(profiles, &case.implementation);
         let varies = profile.is_some_and(|profile| profile.varies_in(&case.scenario));

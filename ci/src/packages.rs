@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 
-use reusespec::implementations::{self, Implementation};
+use reusespec::implementations::{self, ProfiledImplementation};
 
 use crate::matrix;
 
@@ -25,7 +25,7 @@ pub(crate) fn all() -> io::Result<BTreeSet<String>> {
     Ok(packages.filter(|package| !package.is_empty()).collect())
 }
 
-fn needed(implementation: &Implementation) -> Vec<String> {
+fn needed(implementation: &ProfiledImplementation) -> Vec<String> {
     let is_installed = implementation.missing().is_none();
     let packages = implementation.profile.packages.iter();
     let needed = packages.filter(|package| !is_installed || package.ends_with("-dev"));

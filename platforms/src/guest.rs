@@ -15,7 +15,9 @@ use crate::agents;
 use crate::cache::{Cache, CacheError};
 use crate::kernel::{self, Kernel};
 use crate::link::{LaunchRequest, Link, PlatformTraits, StartError, Starter};
-use crate::profile::{Accelerator, Boot, BootMethod, Clock, KernelSource, PlatformProfile, ProfileError};
+use crate::profile::{
+    Accelerator, Boot, BootMethod, Clock, KernelSource, PlatformProfile, PlatformProfileError,
+};
 use crate::qemu::{Guest, GuestError, Launch, decide_accelerator, require_program};
 use crate::root_image;
 
@@ -67,7 +69,7 @@ impl GuestStarter {
         image: &Path,
         modules: Option<&Path>,
         tree: Option<&Path>,
-    ) -> Result<Self, ProfileError> {
+    ) -> Result<Self, PlatformProfileError> {
         let Boot::Qemu(qemu) = &mut self.profile.boot;
         qemu.kernel = KernelSource::Path {
             image: image.to_owned(),

@@ -49,7 +49,7 @@ pub struct PlatformProfile {
     pub capabilities: Vec<String>,
     /// Timeouts, in real time.
     #[serde(default)]
-    pub timing: Timing,
+    pub timing: GuestTimeouts,
     /// How it is started.
     pub boot: Boot,
     /// Claims that are known not to hold here.
@@ -72,7 +72,7 @@ pub enum Clock {
 /// Timeouts, in real time.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub struct Timing {
+pub struct GuestTimeouts {
     /// Limits the time from QEMU's start to the agent's first line, in seconds. The default is ten times what an
     /// emulated CPU needs on an idle machine.
     pub boot_secs: u32,
@@ -80,7 +80,7 @@ pub struct Timing {
     pub slower: u32,
 }
 
-impl Default for Timing {
+impl Default for GuestTimeouts {
     fn default() -> Self {
         Self {
             boot_secs: 40,
@@ -219,7 +219,7 @@ impl KernelSource {
 
 /// Why a profile cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum ProfileError {
+pub enum PlatformProfileError {
     /// The name is neither built in nor a file.
     #[error("no platform `{name}`; `reusespec platforms` prints them all, or give the path of a .toml file")]
     Unknown {
@@ -254,7 +254,7 @@ pub enum ProfileError {
 
 impl PlatformProfile {
     /// The guest `name`: a built-in name or the path of a `.toml` file, either with `-virtual` appended or not.
-    pub fn find(name: &str) -> Result<Self, ProfileError> {
+    pub fn find(name: &str) -> Result<Self, PlatformProfileError> {
         let (base, clock) = match name.strip_suffix(VIRTUAL) {
             Some(base) => (base, Some(Clock::Virtual)),
             None => (name, None),
@@ -265,14 +265,14 @@ impl PlatformProfile {
                 let read = fs::read_to_string(base);
                 (
                     base.to_owned(),
-                    read.map_err(|source| ProfileError::Read {
+                    read.map_err(|source| PlatformProfileError::Read {
                         path: base.into(),
                         source,
                     })?,
                 )
             }
             None => {
-                return Err(ProfileError::Unknown {
+                return Err(PlatformProfileError::Unknown {
                     name: name.to_owned(),
                 });
             }
@@ -296,8 +296,8 @@ impl PlatformProfile {
     }
 
     /// Parses a profile. Errors name `origin` as the file.
-    pub fn parse(origin: &str, text: &str) -> Result<Self, ProfileError> {
-        toml::from_str(text).map_err(|source| ProfileError::Text {
+    pub fn parse(origin: &str, text: &str) -> Result<Self, PlatformProfileError> {
+        toml::from_str(text).map_err(|source| PlatformProfileError::Text {
             origin: origin.to_owned(),
             source: Box::new(source),
         })
@@ -313,8 +313,8 @@ impl PlatformProfile {
     ///
     /// # Errors
     /// When this system cannot be booted with this kernel source.
-    pub fn boot_method(&self) -> Result<BootMethod, ProfileError> {
-        let contradiction = |what| ProfileError::Contradiction {
+    pub fn boot_method(&self) -> Result<BootMethod, PlatformProfileError> {
+        let contradiction = |what| PlatformProfileError::Contradiction {
             origin: self.name.clone(),
             what,
         };
@@ -323,9 +323,9 @@ impl PlatformProfile {
             .map_err(contradiction)
     }
 
-    fn check(&self, origin: &str) -> Result<(), ProfileError> {
+    fn check(&self, origin: &str) -> Result<(), PlatformProfileError> {
         let contradiction = |what: String| {
-            Err(ProfileError::Contradiction {
+            Err(PlatformProfileError::Contradiction {
                 origin: origin.to_owned(),
                 what,
             })
@@ -403,7 +403,7 @@ mod tests {
     fn errors_name_the_place_and_say_what_to_do() {
         let (_, text) = GUESTS.iter().find(|(name, _)| *name == "linux-5.10").unwrap();
         let mut all = String::new();
-        let mut note = |error: ProfileError| {
+        let mut note = |error: PlatformProfileError| {
             all += &format!("{error}\n");
             if let Some(cause) = std::error::Error::source(&error) {
                 all += &format!("{cause}\n");

@@ -25,7 +25,7 @@ use crate::guest::SERIAL_MAX_OUTSTANDING;
 use crate::handshake;
 use crate::link::{LaunchRequest, Link, PlatformTraits, StartError, Starter};
 use crate::process;
-use crate::profile::{COMMANDS, PlatformProfile, ProfileError};
+use crate::profile::{COMMANDS, PlatformProfile, PlatformProfileError};
 use reusespec_core::Deviation;
 
 /// `--platform ssh:me@box` needs no profile.
@@ -39,7 +39,7 @@ pub struct RemotePlatform {
     #[serde(skip)]
     pub name: String,
     /// How it is started.
-    pub boot: Boot,
+    pub boot: RemoteBoot,
     /// The factor by which time budgets grow.
     #[serde(default = "default_slower")]
     pub slower: u32,
@@ -58,7 +58,7 @@ fn default_slower() -> u32 {
 /// How the agent is started. The file has one table, whose name is the kind.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub enum Boot {
+pub enum RemoteBoot {
     /// A command that speaks the agent's protocol on its standard streams.
     Command {
         /// The program and its arguments.
@@ -128,9 +128,9 @@ impl RemotePlatform {
     ///
     /// # Errors
     /// When the file is not a valid profile.
-    pub fn find(name: &str) -> Option<Result<Self, ProfileError>> {
+    pub fn find(name: &str) -> Option<Result<Self, PlatformProfileError>> {
         if let Some(host) = name.strip_prefix(SSH_PREFIX) {
-            let boot = Boot::Ssh {
+            let boot = RemoteBoot::Ssh {
                 host: host.to_owned(),
                 options: Vec::new(),
             };
@@ -161,9 +161,9 @@ impl RemotePlatform {
         Some(Self::parse(name, &stem, &text))
     }
 
-    fn parse(origin: &str, name: &str, text: &str) -> Result<Self, ProfileError> {
+    fn parse(origin: &str, name: &str, text: &str) -> Result<Self, PlatformProfileError> {
         let read: Result<Self, _> = toml::from_str(text);
-        let mut platform = read.map_err(|source| ProfileError::Text {
+        let mut platform = read.map_err(|source| PlatformProfileError::Text {
             origin: origin.to_owned(),
             source: Box::new(source),
         })?;
@@ -174,15 +174,15 @@ impl RemotePlatform {
     /// The command that starts the agent.
     fn command(&self) -> Result<AgentCommand, RemoteError> {
         match &self.boot {
-            Boot::Command { program } => {
+            RemoteBoot::Command { program } => {
                 let mut words: VecDeque<OsString> = program.iter().map(OsString::from).collect();
                 let program = words
                     .pop_front()
                     .ok_or_else(|| RemoteError::NoProgram(self.name.clone()))?;
                 Ok(AgentCommand::new(program, words))
             }
-            Boot::Ssh { host, options } => by_ssh(host, options),
-            Boot::User { emulator, target } => {
+            RemoteBoot::Ssh { host, options } => by_ssh(host, options),
+            RemoteBoot::User { emulator, target } => {
                 let agent = agents::find(target)?;
                 let program = ["-static", ""]
                     .iter()
@@ -201,15 +201,16 @@ impl Starter for RemotePlatform {
         let link = self.command()?.start()?;
         Ok(match &self.boot {
             // The command may boot a machine from an image of ours, whose agent then begins with the handshake.
-            Boot::Command { .. } => handshake::with_handshake(link),
-            Boot::Ssh { .. } | Boot::User { .. } => link,
+            RemoteBoot::Command { .. } => handshake::with_handshake(link),
+            RemoteBoot::Ssh { .. } | RemoteBoot::User { .. } => link,
         })
     }
 
     fn traits(&self) -> PlatformTraits {
         PlatformTraits {
             slower: self.slower,
-            max_outstanding: matches!(self.boot, Boot::Command { .. }).then_some(SERIAL_MAX_OUTSTANDING),
+            max_outstanding: matches!(self.boot, RemoteBoot::Command { .. })
+                .then_some(SERIAL_MAX_OUTSTANDING),
             capabilities: self.capabilities.clone(),
             ..PlatformTraits::default()
         }
@@ -274,8 +275,8 @@ mod tests {
     #[test]
     fn names_files_and_ssh_hosts_are_distinguished_from_guests() {
         assert!(RemotePlatform::find("linux-6.12").is_none());
-        assert!(matches!(find("ssh:me@box").boot, Boot::Ssh { host, .. } if host == "me@box"));
-        assert!(matches!(find("user-aarch64").boot, Boot::User { .. }));
+        assert!(matches!(find("ssh:me@box").boot, RemoteBoot::Ssh { host, .. } if host == "me@box"));
+        assert!(matches!(find("user-aarch64").boot, RemoteBoot::User { .. }));
         let folder = tempfile::TempDir::new().unwrap();
         let file = folder.path().join("mine.toml");
         fs::write(&file, "[boot.command]\nprogram = [\"agent\", \"--quiet\"]\n").unwrap();

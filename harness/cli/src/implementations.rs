@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use reusespec_core::profile::{Control, External, ImplementationProfile, ProfileError, fill};
+use reusespec_core::profile::{Control, External, ImplementationProfile, ImplementationProfileError, fill};
 use reusespec_platforms::cache::{Cache, CacheError};
 
 /// Folders with server programs that the PATH of an ordinary user may lack.
@@ -20,7 +20,7 @@ const MORE_FOLDERS: [&str; 3] = ["/usr/sbin", "/usr/local/sbin", "/sbin"];
 
 /// An implementation that has a profile.
 #[derive(Clone, Debug)]
-pub struct Implementation {
+pub struct ProfiledImplementation {
     /// The name of its folder.
     pub name: String,
     /// The folder.
@@ -46,7 +46,7 @@ pub enum ImplementationError {
         /// Which.
         path: PathBuf,
         /// Why.
-        source: ProfileError,
+        source: ImplementationProfileError,
     },
     /// The profile that `like` names does not exist, or has a `like` itself.
     #[error("{path}: `like = \"{like}\"` names no implementation with a profile of its own")]
@@ -99,7 +99,7 @@ fn first_folder(candidates: [PathBuf; 2]) -> Result<PathBuf, String> {
 ///
 /// # Errors
 /// A profile cannot be read or has a mistake.
-pub fn load(scenarios: &Path) -> Result<Vec<Implementation>, ImplementationError> {
+pub fn load(scenarios: &Path) -> Result<Vec<ProfiledImplementation>, ImplementationError> {
     let Ok(root) = find_folder(scenarios) else {
         return Ok(Vec::new());
     };
@@ -125,7 +125,7 @@ pub fn load(scenarios: &Path) -> Result<Vec<Implementation>, ImplementationError
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
-        implementations.push(Implementation {
+        implementations.push(ProfiledImplementation {
             name,
             folder,
             profile,
@@ -136,7 +136,7 @@ pub fn load(scenarios: &Path) -> Result<Vec<Implementation>, ImplementationError
 }
 
 /// Completes each profile that has `like` with the values of the profile it names.
-fn inherit(implementations: &mut [Implementation]) -> Result<(), ImplementationError> {
+fn inherit(implementations: &mut [ProfiledImplementation]) -> Result<(), ImplementationError> {
     let complete: Vec<_> = implementations
         .iter()
         .filter(|each| each.profile.like.is_none())
@@ -158,18 +158,18 @@ fn inherit(implementations: &mut [Implementation]) -> Result<(), ImplementationE
 ///
 /// # Errors
 /// Any profile cannot be read or has a mistake.
-pub fn find(scenarios: &Path, name: &str) -> Result<Option<Implementation>, ImplementationError> {
+pub fn find(scenarios: &Path, name: &str) -> Result<Option<ProfiledImplementation>, ImplementationError> {
     let all = load(scenarios)?;
     Ok(all.into_iter().find(|each| each.name == name))
 }
 
 /// The profile of this name, if the implementation has one.
-pub fn named<'p>(profiles: &'p [Implementation], name: &str) -> Option<&'p ImplementationProfile> {
+pub fn named<'p>(profiles: &'p [ProfiledImplementation], name: &str) -> Option<&'p ImplementationProfile> {
     let found = profiles.iter().find(|each| each.name == name);
     found.map(|each| &each.profile)
 }
 
-impl Implementation {
+impl ProfiledImplementation {
     /// What the agent needs to start it. Builds it first if its profile has `build`.
     ///
     /// # Errors
@@ -265,7 +265,7 @@ impl Implementation {
     /// Its version as snapshots name it: without build date and place, which follow in parentheses.
     ///
     /// # Errors
-    /// Those of [`Implementation::version`].
+    /// Those of [`ProfiledImplementation::version`].
     pub fn release(&self) -> Result<String, String> {
         let version = self.version()?;
         let version = version.split(" (").next().unwrap_or_default().replace(',', "");

@@ -3,7 +3,7 @@
 
 use reusespec_core::{Case, Family, Scenario, Subject};
 
-use crate::implementations::Implementation;
+use crate::implementations::ProfiledImplementation;
 
 /// The implementation that is the kernel itself, tested by system calls.
 pub const KERNEL: &str = "kernel";
@@ -76,7 +76,7 @@ pub fn default_implementation(scenario: &Scenario) -> &'static str {
 pub fn plan<'l>(
     scenarios: &'l [Scenario],
     selection: &Selection,
-    profiles: &[Implementation],
+    profiles: &[ProfiledImplementation],
 ) -> Result<Vec<(String, Vec<ScenarioCases<'l>>)>, PlanError> {
     for filter in &selection.filters {
         if !scenarios

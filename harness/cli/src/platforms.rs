@@ -6,7 +6,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use reusespec_platforms::profile::{self, PlatformProfile, ProfileError};
+use reusespec_platforms::profile::{self, PlatformProfile, PlatformProfileError};
 use reusespec_platforms::{AgentCommand, GuestStarter, RemotePlatform, remote};
 
 use crate::run::{HOST, Platform};
@@ -33,7 +33,7 @@ pub enum PlatformError {
     OwnProgram(#[source] io::Error),
     /// There is no such platform, or its file has a mistake.
     #[error(transparent)]
-    PlatformProfile(#[from] ProfileError),
+    PlatformProfile(#[from] PlatformProfileError),
     /// `--kernel` with a platform that is not a guest.
     #[error("--kernel needs a guest, and {0} is not a guest")]
     NoGuest(String),

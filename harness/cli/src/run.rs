@@ -212,7 +212,7 @@ fn run_session(
 }
 
 /// An implementation as the agent needs it, and its profile if it has one; or the reason why it cannot be started.
-type Prepared = Result<(Implementation, Option<implementations::Implementation>), String>;
+type Prepared = Result<(Implementation, Option<implementations::ProfiledImplementation>), String>;
 
 fn prepare(name: &str, settings: &Settings<'_>) -> Prepared {
     match name {
@@ -236,7 +236,10 @@ fn prepare(name: &str, settings: &Settings<'_>) -> Prepared {
 
 /// The release that the head of a table names. Reports a note if it is unknown, but not if the implementation is not
 /// installed: then each of its cases reports that.
-fn release(profiled: &implementations::Implementation, report: &mut dyn FnMut(Event<'_>)) -> Option<String> {
+fn release(
+    profiled: &implementations::ProfiledImplementation,
+    report: &mut dyn FnMut(Event<'_>),
+) -> Option<String> {
     let release = profiled.release();
     if let (Err(reason), None) = (&release, profiled.missing()) {
         let name = &profiled.name;

@@ -193,7 +193,7 @@ pub struct External {
 
 /// A profile cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum ProfileError {
+pub enum ImplementationProfileError {
     /// The text is not TOML, or a key is unknown, missing or of the wrong type.
     #[error("not a profile")]
     Malformed(#[from] toml::de::Error),
@@ -216,14 +216,14 @@ impl ImplementationProfile {
     ///
     /// # Errors
     /// When the text is not a valid profile. The message has line and column.
-    pub fn parse(text: &str) -> Result<Self, ProfileError> {
+    pub fn parse(text: &str) -> Result<Self, ImplementationProfileError> {
         let profile: Self = toml::from_str(text)?;
         let known = |name: &String| Family::named(name).is_some();
         if let Some(unknown) = profile.families.iter().find(|name| !known(name)) {
-            return Err(ProfileError::UnknownFamily(unknown.clone()));
+            return Err(ImplementationProfileError::UnknownFamily(unknown.clone()));
         }
         if profile.start.is_empty() {
-            return Err(ProfileError::NothingToStart);
+            return Err(ImplementationProfileError::NothingToStart);
         }
         Ok(profile)
     }
@@ -298,7 +298,9 @@ version = ["@it@", "-v"]
     #[test]
     fn an_unknown_key_or_family_is_refused() {
         let unknown = ImplementationProfile::parse(&format!("{TEXT}nonsense = 1\n")).unwrap_err();
-        assert!(matches!(unknown, ProfileError::Malformed(error) if error.to_string().contains("nonsense")));
+        assert!(
+            matches!(unknown, ImplementationProfileError::Malformed(error) if error.to_string().contains("nonsense"))
+        );
         let family = ImplementationProfile::parse(&TEXT.replace("fastcgi", "scgi")).unwrap_err();
         assert_eq!(
             family.to_string(),

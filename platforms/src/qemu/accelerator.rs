@@ -25,7 +25,7 @@ const SYSTEM_TRIAL_SECS: u32 = 90;
 
 /// The accelerator to use, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verdict {
+pub struct AcceleratorChoice {
     /// The accelerator to use.
     pub accelerator: Accelerator,
     /// Why KVM, although preferred, is not used. Reported once for each run.
@@ -33,21 +33,21 @@ pub struct Verdict {
 }
 
 /// Decides for `launch` and ignores its accelerator. The first call may take some seconds.
-pub fn decide(launch: Launch<'_>) -> Verdict {
+pub fn decide(launch: Launch<'_>) -> AcceleratorChoice {
     let profile = launch.profile;
     let wants_kvm = profile.qemu().accelerators.contains(&Accelerator::Kvm);
     if !wants_kvm || profile.clock == Clock::Virtual {
-        return Verdict {
+        return AcceleratorChoice {
             accelerator: Accelerator::Tcg,
             reason: None,
         };
     }
     match try_kvm(launch) {
-        Ok(()) => Verdict {
+        Ok(()) => AcceleratorChoice {
             accelerator: Accelerator::Kvm,
             reason: None,
         },
-        Err(reason) => Verdict {
+        Err(reason) => AcceleratorChoice {
             accelerator: Accelerator::Tcg,
             reason: Some(reason),
         },

@@ -3,7 +3,7 @@
 use std::{io, path::PathBuf, time::Duration};
 
 use crate::cache::CacheError;
-use crate::profile::ProfileError;
+use crate::profile::PlatformProfileError;
 
 /// Why a guest could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -69,7 +69,7 @@ pub enum GuestError {
     },
     /// This system cannot be booted with this kernel.
     #[error(transparent)]
-    Profile(#[from] ProfileError),
+    Profile(#[from] PlatformProfileError),
     /// The guest sent something else than the handshake.
     #[error(
         "the guest sent {bytes} bytes that are not from an agent, beginning with {beginning:?}; {console}"

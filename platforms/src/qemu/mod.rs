@@ -19,7 +19,7 @@ mod process;
 mod warm;
 
 pub(crate) use accelerator::refusal as kvm_refusal;
-pub use accelerator::{Verdict as AcceleratorVerdict, decide as decide_accelerator};
+pub use accelerator::{AcceleratorChoice, decide as decide_accelerator};
 pub use error::GuestError;
 pub use error::debian_package;
 pub use guest::{Guest, Launch, Start};

@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use reusespec::implementations::{self, Implementation};
+use reusespec::implementations::{self, ProfiledImplementation};
 use reusespec::library::{Library, find_snapshot};
 use reusespec::plan::{ScenarioCases, default_implementation};
 use reusespec::run::with_causes;
@@ -42,7 +42,7 @@ fn deviates_as_its_profile_says(#[files("../harness/implementations/*/profile.to
 }
 
 /// Runs the scenarios of this family about this subject.
-fn run_family(implementation: &Implementation, family: Family, subject: Subject) {
+fn run_family(implementation: &ProfiledImplementation, family: Family, subject: Subject) {
     let root = root();
     let profile = &implementation.profile;
     let library = Library::load(&root).expect("the library has no mistakes");

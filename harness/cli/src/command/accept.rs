@@ -16,7 +16,7 @@ use reusespec_core::{Judgement, Provenance, Scenario, SnapshotKey, Verdict};
 use super::wrong_input;
 use crate::arguments::Accept;
 use crate::exit;
-use crate::implementations::{self, Implementation};
+use crate::implementations::{self, ProfiledImplementation};
 use crate::library::{Library, find_snapshot, snapshot_path};
 use crate::plan::default_implementation;
 use crate::results;
@@ -110,7 +110,7 @@ enum Update {
 
 fn update(
     root: &Path,
-    profiles: &[Implementation],
+    profiles: &[ProfiledImplementation],
     scenario: &Scenario,
     judgements: &[Judgement],
     provenance: &Provenance,

@@ -16,7 +16,7 @@ use self::side::Side;
 use super::wrong_input;
 use crate::arguments::Diff;
 use crate::exit;
-use crate::implementations::{self, Implementation};
+use crate::implementations::{self, ProfiledImplementation};
 use crate::library::{Library, find_snapshot};
 use crate::plan::{PlanError, WEB_SERVER, default_implementation, fits};
 
@@ -82,7 +82,12 @@ pub(super) fn diff(library: &Library, options: &Diff) -> io::Result<i32> {
 }
 
 /// The table that was reviewed for the side's kernel.
-fn table(library: &Library, profiles: &[Implementation], scenario: &Scenario, side: &Side) -> Option<Table> {
+fn table(
+    library: &Library,
+    profiles: &[ProfiledImplementation],
+    scenario: &Scenario,
+    side: &Side,
+) -> Option<Table> {
     let default = default_implementation(scenario);
     let implementation = side.implementation.as_deref().unwrap_or(default);
     let provenance = Provenance {
@@ -98,7 +103,7 @@ fn table(library: &Library, profiles: &[Implementation], scenario: &Scenario, si
 }
 
 /// Whether a scenario tests the side's implementation, by the same rule as in a plan.
-fn is_tested(profiles: &[Implementation], scenario: &Scenario, side: &Side) -> bool {
+fn is_tested(profiles: &[ProfiledImplementation], scenario: &Scenario, side: &Side) -> bool {
     let default = default_implementation(scenario);
     let name = side.implementation.as_deref().unwrap_or(default);
     match implementations::named(profiles, name) {

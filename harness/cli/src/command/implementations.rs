@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::wrong_input;
 use crate::exit;
-use crate::implementations::{self, Implementation};
+use crate::implementations::{self, ProfiledImplementation};
 use crate::plan::{KERNEL, REFERENCE};
 
 pub(super) fn implementations(scenarios: &Path, deviations: bool) -> io::Result<i32> {
@@ -26,7 +26,7 @@ pub(super) fn implementations(scenarios: &Path, deviations: bool) -> io::Result<
         "{REFERENCE:12} this project's own, with faults that can be switched on"
     )?;
     for implementation in &profiled {
-        let Implementation { name, profile, .. } = implementation;
+        let ProfiledImplementation { name, profile, .. } = implementation;
         writeln!(
             stdout,
             "{name:12} {} ({})",
@@ -42,8 +42,8 @@ pub(super) fn implementations(scenarios: &Path, deviations: bool) -> io::Result<
 }
 
 /// Prints the deviations of one implementation as Markdown.
-fn print_deviations(implementation: &Implementation, out: &mut impl Write) -> io::Result<()> {
-    let Implementation { name, profile, .. } = implementation;
+fn print_deviations(implementation: &ProfiledImplementation, out: &mut impl Write) -> io::Result<()> {
+    let ProfiledImplementation { name, profile, .. } = implementation;
     if profile.deviation.is_empty() {
         return Ok(());
     }

@@ -29,7 +29,7 @@ pub(super) struct Collector<'c, 'l> {
     chosen: &'c [ScenarioCases<'l>],
     settings: &'c Settings<'c>,
     /// The implementation and its release, if it has a profile.
-    profiled: Option<(&'c implementations::Implementation, Option<String>)>,
+    profiled: Option<(&'c implementations::ProfiledImplementation, Option<String>)>,
     /// The known deviations of the platform and of the implementation.
     deviations: Vec<Deviation>,
     pub(super) hello: Option<Hello>,
@@ -46,7 +46,7 @@ impl<'c, 'l> Collector<'c, 'l> {
         implementation: &'c str,
         chosen: &'c [ScenarioCases<'l>],
         settings: &'c Settings<'c>,
-        profiled: Option<(&'c implementations::Implementation, Option<String>)>,
+        profiled: Option<(&'c implementations::ProfiledImplementation, Option<String>)>,
     ) -> Self {
         let own = profiled.as_ref().map(|(found, _)| &found.profile.deviation);
         let deviations = platform.deviations.iter().chain(own.into_iter().flatten());

@@ -4,7 +4,7 @@
 use reusespec_core::KernelName;
 use reusespec_core::protocol::Implementation;
 use reusespec_core::system::{KNOWN_SYSTEMS, System};
-use reusespec_platforms::profile::{PlatformProfile, ProfileError};
+use reusespec_platforms::profile::{PlatformProfile, PlatformProfileError};
 
 use crate::implementations;
 use crate::plan::{KERNEL, REFERENCE};
@@ -33,7 +33,7 @@ pub(super) enum SideError {
     )]
     Unknown(String),
     #[error(transparent)]
-    PlatformProfile(#[from] ProfileError),
+    PlatformProfile(#[from] PlatformProfileError),
     #[error(transparent)]
     Platform(#[from] PlatformError),
     #[error("cannot ask this machine for its kernel")]
@@ -41,7 +41,10 @@ pub(super) enum SideError {
 }
 
 impl Side {
-    pub(super) fn find(name: &str, profiles: &[implementations::Implementation]) -> Result<Self, SideError> {
+    pub(super) fn find(
+        name: &str,
+        profiles: &[implementations::ProfiledImplementation],
+    ) -> Result<Self, SideError> {
         let (place, implementation) = match name.split_once('+') {
             Some((place, implementation)) => (place, Some(implementation)),
             None => (name, None),
@@ -84,7 +87,7 @@ fn kernel(name: &str) -> Result<Option<(System, String)>, SideError> {
             return Ok(Some((system, profile.machine)));
         }
         // The name may be that of a kernel or of an implementation.
-        Err(ProfileError::Unknown { .. }) => {}
+        Err(PlatformProfileError::Unknown { .. }) => {}
         Err(error) => return Err(SideError::PlatformProfile(error)),
     }
     let Ok(kernel) = name.parse::<KernelName>() else {
