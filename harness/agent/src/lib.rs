@@ -18,6 +18,7 @@
 //! | [`clocks`] | measures tick, timer lateness and the cost of a wake-up |
 //! | [`exec`] | runs a user's program in a guest, instead of cases |
 //! | [`program`] | starts and stops a program under test |
+//! | [`socket_option`] | socket options by level and number |
 //! | [`peer`] | the wire peer and its wire |
 //! | `netlink`, `interface` | configure network interfaces on Linux and on the BSDs |
 //!
@@ -46,6 +47,7 @@ mod program;
 mod report;
 mod sandbox;
 mod serve;
+mod socket_option;
 mod stop;
 mod system;
 

@@ -16,10 +16,12 @@ mod loopback;
 pub(crate) mod sysctl;
 mod users;
 
+use std::io;
 use std::net::Ipv6Addr;
 
+use reusespec_core::step::Sysctl;
 use reusespec_core::step::socket::User;
-use reusespec_core::{Case, Outcome};
+use reusespec_core::{Case, Observed, Outcome};
 
 pub(crate) use controls::Kept;
 pub(crate) use users::{Users, act_as};
@@ -28,7 +30,7 @@ pub(crate) use users::{Users, act_as};
 pub(crate) use linux::map_users;
 
 use crate::report::Reporter;
-use crate::stop::Stop;
+use crate::stop::{Answer, Stop};
 
 /// A second IPv6 address of the loopback interface. For IPv4 there is 127.0.0.2.
 pub(crate) const SECOND_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 2);
@@ -86,6 +88,17 @@ impl Sandbox {
         self.shared
             .as_ref()
             .map_or(Ok(()), |reason| Err(unsupported(reason)))
+    }
+
+    /// Executes the step `sysctl`: sets a system control of the case's own network namespace or guest.
+    pub(crate) fn set_sysctl(&self, step: &Sysctl) -> Answer {
+        self.must_be_own("a system control")?;
+        match sysctl::set(&step.name, &step.value) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(Stop::Unsupported(format!("this kernel has no {}", step.name)))
+            }
+            set => Ok(set.map(|()| Observed::ok())?),
+        }
     }
 
     /// Fails if the case cannot act as this user.

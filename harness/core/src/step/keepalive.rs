@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use super::socket::Direction;
-use super::{Action, Properties, Subject};
+use super::{Action, Properties, Subject, Sysctl};
 pub use crate::duration::Time;
 pub use words::{Behaviour, By, IpVersion, Over, RawOption, Via};
 
@@ -152,13 +152,6 @@ step! {
         /// If the option has this value, `as set` is observed instead of the number.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         compare: Option<i64>,
-    }
-    /// Keys of `sysctl`.
-    Sysctl {
-        /// The name of the control, with dots.
-        name: String,
-        /// The value.
-        value: String,
     }
     /// Keys of `peer`.
     PeerStep {

@@ -32,6 +32,16 @@ pub mod http;
 pub mod keepalive;
 pub mod socket;
 
+step! {
+    /// Keys of `sysctl`, which two families have.
+    Sysctl {
+        /// The name of the control, with dots.
+        name: String,
+        /// The value.
+        value: String,
+    }
+}
+
 /// A step of a case, with every name of the matrix replaced by its value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step<A: ?Sized> {

@@ -12,7 +12,7 @@ mod words;
 pub use words::{Direction, Kind, OptionName, Options, Side, Sources, TcpState, User};
 
 use super::endpoint::Endpoint;
-use super::{Action, Properties, Subject};
+use super::{Action, Properties, Subject, Sysctl};
 
 /// The system controls of the range from which the kernel chooses ports: Linux's, and both of the BSDs (first and last
 /// port). `fill-ephemeral` sets those that its system has.
@@ -235,13 +235,6 @@ step! {
         options: Options,
         /// The number of sockets.
         count: u32,
-    }
-    /// Keys of `sysctl`.
-    Sysctl {
-        /// The name of the control, with dots.
-        name: String,
-        /// The value.
-        value: String,
     }
     /// Keys of `listen-tcp`, `bind-udp` and `listen-balanced`.
     Listener {

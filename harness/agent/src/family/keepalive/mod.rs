@@ -94,7 +94,7 @@ impl Executor for Connections<'_, '_> {
             KeepaliveStep::KeepaliveOff(step) => self.switch_off(&step.socket),
             KeepaliveStep::SetRaw(step) => self.set_raw(step),
             KeepaliveStep::GetRaw(step) => self.get_raw(step),
-            KeepaliveStep::Sysctl(step) => self.sysctl(step),
+            KeepaliveStep::Sysctl(step) => self.run.sandbox.set_sysctl(step),
             KeepaliveStep::Peer(step) => self.tell_peer(step),
             KeepaliveStep::PeerSend(step) => {
                 self.wire()?.peer.send(step.text.as_bytes())?;

@@ -1,17 +1,16 @@
-//! Steps on socket options and system controls. An option that this system does not have is `unsupported`.
+//! Steps on socket options. An option that this system does not have is `unsupported`.
 
 use std::io;
-use std::os::fd::AsRawFd;
 
 use reusespec_core::Observed;
-use reusespec_core::step::keepalive::{GetRaw, RawOption, SetRaw, Sysctl};
+use reusespec_core::step::keepalive::{GetRaw, RawOption, SetRaw};
 use socket2::Socket;
 
 use super::{Answer, Connections, Stop};
-use crate::sandbox::sysctl;
+use crate::socket_option::{self, OptionId, known};
 
 /// Level and number of an option on this system.
-fn number(option: RawOption) -> Option<(libc::c_int, libc::c_int)> {
+fn id(option: RawOption) -> Option<OptionId> {
     match option {
         RawOption::SO_KEEPALIVE => Some((libc::SOL_SOCKET, libc::SO_KEEPALIVE)),
         RawOption::SO_ERROR => Some((libc::SOL_SOCKET, libc::SO_ERROR)),
@@ -29,50 +28,11 @@ fn number(option: RawOption) -> Option<(libc::c_int, libc::c_int)> {
     }
 }
 
-fn known(option: RawOption) -> Result<(libc::c_int, libc::c_int), Stop> {
-    let missing = || Stop::Unsupported(format!("{option:?} does not exist on {}", std::env::consts::OS));
-    number(option).ok_or_else(missing)
-}
-
-/// Sets an option to the first `length` octets of the value as an `int`, followed by zeroes.
-fn set(socket: &Socket, (level, name): (libc::c_int, libc::c_int), value: i64, length: u8) -> io::Result<()> {
-    let mut octets = vec![0; usize::from(length).max(4)];
-    octets[..4].copy_from_slice(&(value as i32).to_ne_bytes());
-    // SAFETY: the buffer has at least `length` octets and outlives the call.
-    let status = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            level,
-            name,
-            octets.as_ptr().cast(),
-            length.into(),
-        )
-    };
-    if status == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
-    }
-}
-
-fn get(socket: &Socket, (level, name): (libc::c_int, libc::c_int)) -> io::Result<i32> {
-    let mut value = 0i32;
-    let mut length = size_of::<i32>() as libc::socklen_t;
-    // SAFETY: the kernel writes at most `length` octets to `value`.
-    let status = unsafe {
-        libc::getsockopt(
-            socket.as_raw_fd(),
-            level,
-            name,
-            (&raw mut value).cast(),
-            &raw mut length,
-        )
-    };
-    if status == 0 {
-        Ok(value)
-    } else {
-        Err(io::Error::last_os_error())
-    }
+/// The first `length` octets of the value as an `int`, followed by zeroes.
+fn octets(value: i64, length: u8) -> Vec<u8> {
+    let mut octets = (value as i32).to_ne_bytes().to_vec();
+    octets.resize(length.into(), 0);
+    octets
 }
 
 /// The name of a socket's pending error. Reading the error clears it.
@@ -83,8 +43,10 @@ pub(super) fn pending_error(socket: &Socket) -> io::Result<Option<String>> {
 
 impl Connections<'_, '_> {
     pub(super) fn set_raw(&mut self, step: &SetRaw) -> Answer {
-        let (socket, option) = (self.socket(&step.socket)?, known(step.option)?);
-        set(socket, option, step.value, step.length).map_err(|error| Stop::of_option(step.option, error))?;
+        let socket = self.socket(&step.socket)?;
+        let option = known(step.option, id(step.option))?;
+        let octets = octets(step.value, step.length);
+        socket_option::set(socket, option, &octets).map_err(|error| Stop::of_option(step.option, error))?;
         if step.option == RawOption::SO_KEEPALIVE {
             self.note_switch();
         }
@@ -97,20 +59,12 @@ impl Connections<'_, '_> {
             let error = pending_error(socket)?;
             return Ok(Observed::Word(error.unwrap_or_else(|| "none".to_owned())));
         }
-        let value = get(socket, known(step.option)?).map_err(|error| Stop::of_option(step.option, error))?;
+        let option = known(step.option, id(step.option))?;
+        let value =
+            socket_option::get(socket, option).map_err(|error| Stop::of_option(step.option, error))?;
         Ok(match step.compare {
             Some(set) if set as i32 == value => Observed::Word("as set".to_owned()),
             _ => Observed::Number(value.into()),
         })
-    }
-
-    pub(super) fn sysctl(&mut self, step: &Sysctl) -> Answer {
-        self.run.sandbox.must_be_own("a system control")?;
-        match sysctl::set(&step.name, &step.value) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Err(Stop::Unsupported(format!("this kernel has no {}", step.name)))
-            }
-            set => Ok(set.map(|()| Observed::ok())?),
-        }
     }
 }

@@ -7,7 +7,6 @@ mod options;
 mod pcblist;
 mod state;
 mod stream;
-mod sysctl;
 mod time_wait;
 
 use std::io;
@@ -62,7 +61,7 @@ impl Executor for Sockets<'_, '_> {
             SocketStep::AwaitState(step) => self.await_state(&step.local, step.state),
             SocketStep::FillEphemeral(step) => self.fill_ephemeral(step),
             SocketStep::BindMany(step) => self.bind_many(step),
-            SocketStep::Sysctl(step) => self.sysctl(step),
+            SocketStep::Sysctl(step) => self.run.sandbox.set_sysctl(step),
             SocketStep::ListenTcp(step) => self.reference(Reference::listen_tcp, step),
             SocketStep::BindUdp(step) => self.reference(Reference::bind_udp, step),
             SocketStep::ListenBalanced(step) => self.reference(Reference::listen_balanced, step),
