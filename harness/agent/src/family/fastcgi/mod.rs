@@ -7,6 +7,7 @@ mod application;
 mod bytes;
 mod clients;
 mod connection;
+mod exchange;
 mod many;
 mod transcript;
 
@@ -15,21 +16,19 @@ use std::time::{Duration, Instant};
 
 use reusespec_core::Observed;
 use reusespec_core::protocol::Implementation;
-use reusespec_core::step::fastcgi::{FastcgiStep, Receive, Serve};
+use reusespec_core::step::fastcgi::{FastcgiStep, Serve};
 use reusespec_core::step::{Action, Step};
 
 use crate::case_run::CaseRun;
 use crate::execute::Executor;
 use crate::stop::{Answer, Stop};
-use application::{Application, CONNECT_WITHIN};
+use application::Application;
 use bytes::Writer;
 use clients::ReverseProxy;
 use connection::Connection;
 
 /// Time that a case keeps for its report.
 const RESERVE: Duration = Duration::from_millis(500);
-/// `receive` waits this long before it gives the case's slot to another case.
-const SOON: Duration = Duration::from_millis(10);
 
 /// A web server with its connections to the application.
 pub(super) struct Probe<'s, 'r> {
@@ -52,21 +51,10 @@ impl Executor for Probe<'_, '_> {
                 Ok(Observed::ok())
             }
             FastcgiStep::Connect(step) => self.connect(&step.connection),
-            FastcgiStep::Send(step) => {
-                let writes = self.writer()?.writes(step);
-                let deadline = self.deadline();
-                self.connection(&step.connection)?.send(writes, deadline);
-                Ok(Observed::ok())
-            }
-            FastcgiStep::Receive(step) => self.receive(step).map(Observed::Transcript),
-            FastcgiStep::HalfClose(step) => {
-                self.connection(&step.connection)?.half_close();
-                Ok(Observed::ok())
-            }
-            FastcgiStep::Close(step) => {
-                self.connections.remove(&step.connection);
-                Ok(Observed::ok())
-            }
+            FastcgiStep::Send(step) => self.send(step),
+            FastcgiStep::Receive(step) => self.receive(step),
+            FastcgiStep::HalfClose(step) => self.half_close(&step.connection),
+            FastcgiStep::Close(step) => self.close(&step.connection),
             FastcgiStep::Repeat(step) => self.repeat(step),
             FastcgiStep::BeginMany(step) => self.begin_many(step),
             FastcgiStep::WebServer(step) => {
@@ -100,51 +88,6 @@ impl<'s, 'r> Probe<'s, 'r> {
             poisoned: Vec::new(),
             proxy: None,
         })
-    }
-
-    /// Opens a connection. Starts the application with its defaults if no `serve` did.
-    fn connect(&mut self, name: &str) -> Answer {
-        let place = self.application()?.place.clone();
-        let connected = match place.connect(CONNECT_WITHIN) {
-            Err(error) if self.is_target() => {
-                // A target that is not running says nothing about the application.
-                let name = crate::errno::name(&error);
-                return Err(Stop::Broken(format!("{place} cannot be connected to: {name}")));
-            }
-            connected => connected?,
-        };
-        self.connections
-            .insert(name.to_owned(), Connection::new(connected)?);
-        Ok(Observed::ok())
-    }
-
-    /// The connection with this name. Opens it if it is not open.
-    fn connection(&mut self, name: &str) -> Result<&mut Connection, Stop> {
-        if self.poisoned.iter().any(|poisoned| poisoned == name) {
-            return Err(Stop::Poisoned);
-        }
-        if !self.connections.contains_key(name) {
-            self.connect(name)?;
-        }
-        Ok(self.connections.get_mut(name).expect("it was opened above"))
-    }
-
-    fn receive(&mut self, step: &Receive) -> Result<Vec<String>, Stop> {
-        let deadline = self.deadline();
-        let is_target = self.is_target();
-        self.connection(&step.connection)?;
-        let connection = self
-            .connections
-            .get_mut(&step.connection)
-            .expect("it was opened above");
-        if is_target {
-            // A target may serve one connection at a time, so the next case must not begin while this one waits.
-            return Ok(connection.receive(step, deadline));
-        }
-        // For an answer that comes soon, giving up the slot would cost more than it gains.
-        connection.peek(SOON.min(connection.budget(step)));
-        let lines = self.run.reporter.waiting(|| connection.receive(step, deadline))?;
-        Ok(lines)
     }
 
     fn proxy(&self) -> Result<&ReverseProxy, Stop> {

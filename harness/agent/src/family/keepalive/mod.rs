@@ -11,56 +11,27 @@ mod schedule;
 mod wait;
 mod watch;
 mod wheel;
+mod wire;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::time::Duration;
 
-use reusespec_core::Observed;
 use reusespec_core::step::Step;
-use reusespec_core::step::keepalive::{self as vocabulary, IpVersion, KeepaliveStep};
-use reusespec_wire::segment::{Behaviour, Pair, pcapng};
+use reusespec_core::step::keepalive::{IpVersion, KeepaliveStep};
+use reusespec_wire::segment::{Pair, pcapng};
 use socket2::Socket;
 
 use crate::case_run::CaseRun;
 use crate::execute::Executor;
-use crate::peer::{Config, WirePeer};
-use crate::sandbox::lateness::{LatenessLog, LatenessProbe};
+use crate::sandbox::lateness::LatenessLog;
 use crate::stop::{Answer, Stop};
 pub(crate) use wheel::turn;
+use wire::{Mark, Wire};
 
 /// A socket of a case. The wire still shows its connection after the socket is closed.
 struct Named {
     name: String,
     socket: Option<Socket>,
     pair: Option<Pair>,
-}
-
-/// The wire peer, and the origins of times on its wire.
-struct Wire {
-    peer: WirePeer,
-    /// Records how late timers fire on this machine, as long as the wire exists.
-    _witness: LatenessProbe,
-    /// Times are counted from the last `mark` or from the peer's last segment, whichever is later.
-    mark: Mark,
-    /// When keepalive was last switched on.
-    switched: Option<Mark>,
-    waits: Waits,
-}
-
-/// The waits that the scenario asked for.
-#[derive(Clone, Copy, Default)]
-struct Waits {
-    /// When the last wait ended.
-    until: Duration,
-    /// By how much they exceeded the requested times, in total.
-    over: Duration,
-}
-
-/// A moment from which times may be counted, and the waits before it.
-#[derive(Clone, Copy, Default)]
-struct Mark {
-    at: Duration,
-    waits: Waits,
 }
 
 /// The connections of a case.
@@ -95,19 +66,9 @@ impl Executor for Connections<'_, '_> {
             KeepaliveStep::SetRaw(step) => self.set_raw(step),
             KeepaliveStep::GetRaw(step) => self.get_raw(step),
             KeepaliveStep::Sysctl(step) => self.run.sandbox.set_sysctl(step),
-            KeepaliveStep::Peer(step) => self.tell_peer(step),
-            KeepaliveStep::PeerSend(step) => {
-                self.wire()?.peer.send(step.text.as_bytes())?;
-                Ok(Observed::ok())
-            }
-            KeepaliveStep::Mark(_) => {
-                let wire = self.wire()?;
-                wire.mark = Mark {
-                    at: wire.peer.elapsed(),
-                    waits: wire.waits,
-                };
-                Ok(Observed::ok())
-            }
+            KeepaliveStep::Peer(step) => self.set_behaviour(step),
+            KeepaliveStep::PeerSend(step) => self.peer_send(step),
+            KeepaliveStep::Mark(_) => self.set_mark(),
             KeepaliveStep::Quiet(step) => self.quiet(step),
             KeepaliveStep::AwaitProbes(step) => self.await_probes(step),
             KeepaliveStep::AwaitClose(step) => self.await_close(step),
@@ -147,54 +108,6 @@ impl<'s, 'r> Connections<'s, 'r> {
             poisoned: Vec::new(),
             dialled: Vec::new(),
             kept: Vec::new(),
-        }
-    }
-
-    fn tell_peer(&mut self, step: &vocabulary::PeerStep) -> Answer {
-        let behaviour = match step.behaves {
-            vocabulary::Behaviour::Answering => Behaviour::Answering,
-            vocabulary::Behaviour::Silent => Behaviour::Silent,
-            vocabulary::Behaviour::Rebooted => Behaviour::Rebooted,
-            vocabulary::Behaviour::Closing => Behaviour::Closing,
-            vocabulary::Behaviour::AnsweringSome => Behaviour::AnsweringSome(step.pattern.clone()),
-            vocabulary::Behaviour::HoldingData => Behaviour::HoldingData,
-            vocabulary::Behaviour::WindowShut => Behaviour::WindowShut,
-            vocabulary::Behaviour::Unreachable => Behaviour::Unreachable,
-        };
-        self.wire()?.peer.behave(behaviour)?;
-        Ok(Observed::ok())
-    }
-
-    /// The wire. Creates it if it does not exist.
-    fn wire(&mut self) -> Result<&mut Wire, Stop> {
-        if self.wire.is_none() {
-            self.run.sandbox.must_be_own("a wire")?;
-            let config = Config {
-                ipv6: self.ipv6,
-                ..Config::default()
-            };
-            let peer = WirePeer::start(config)?;
-            if self.run.start.virtual_time {
-                wheel::wait_for_a_whole_turn()?;
-            }
-            self.wire = Some(Wire {
-                peer,
-                _witness: LatenessProbe::start(self.run.lateness_log, self.run.left())?,
-                mark: Mark::default(),
-                switched: None,
-                waits: Waits::default(),
-            });
-        }
-        Ok(self.wire.as_mut().expect("it was made above"))
-    }
-
-    /// Records that keepalive was switched on at this moment, if there is a wire.
-    fn note_switch(&mut self) {
-        if let Some(wire) = &mut self.wire {
-            wire.switched = Some(Mark {
-                at: wire.peer.elapsed(),
-                waits: wire.waits,
-            });
         }
     }
 
