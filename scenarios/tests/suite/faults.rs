@@ -52,10 +52,10 @@ const ONLY_AGAINST_A_SHOULD: [&str; 24] = [
 ];
 
 #[rstest]
-#[case(Family::PortReuse, 1)]
-#[case(Family::Keepalive, 1)]
-#[case(Family::Fastcgi, 4)]
-#[case(Family::Http, 4)]
+#[case::port_reuse(Family::PortReuse, 1)]
+#[case::keepalive(Family::Keepalive, 1)]
+#[case::fastcgi(Family::Fastcgi, 4)]
+#[case::http(Family::Http, 4)]
 fn every_fault_is_caught_and_every_must_claim_catches_one(
     #[case] family: Family,
     #[case] side_by_side: usize,

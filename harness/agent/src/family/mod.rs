@@ -3,7 +3,7 @@
 //! To add a step, add its execution to the family's [`Executor`](crate::execute::Executor). What a family checks before
 //! its first step, it checks in the constructor.
 
-#![deny(clippy::wildcard_enum_match_arm)]
+#![deny(clippy::wildcard_enum_match_arm, clippy::match_wildcard_for_single_variants)]
 
 mod fastcgi;
 mod http;

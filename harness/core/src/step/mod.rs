@@ -8,7 +8,7 @@
 //! To add a step, add a variant to its family's enum and a struct for its keys. The compiler then reports each match
 //! that must handle it: [`Action::properties`] here, and the dispatch in the agent's module for the family.
 
-#![deny(clippy::wildcard_enum_match_arm)]
+#![deny(clippy::wildcard_enum_match_arm, clippy::match_wildcard_for_single_variants)]
 
 use std::time::Duration;
 

@@ -52,7 +52,7 @@ impl Schedule {
         schedule
     }
 
-    #[deny(clippy::wildcard_enum_match_arm)]
+    #[deny(clippy::wildcard_enum_match_arm, clippy::match_wildcard_for_single_variants)]
     fn apply(&mut self, step: &KeepaliveStep) {
         let whole = |time: Time| Duration::from_secs(time.0.as_nanos().div_ceil(1_000_000_000) as u64);
         match step {
