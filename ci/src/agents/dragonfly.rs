@@ -2,7 +2,7 @@
 //!
 //! A linker needs only the symbols of a shared library. So the stub `libc.so` and `libpthread.so` define the names of
 //! `dragonfly/exports.txt` and carry the SONAMEs of the real libraries, which the run-time linker loads on DragonFly.
-//! The list is not generated from what the agent needs, because then a missing function would link. Each name was
+//! The list is kept by hand: a list generated from the agent would let a function link that DragonFly lacks. Each name was
 //! looked up in DragonFly's Symbol.map files, and each new one must be.
 //!
 //! The Rust compiler assembles everything for [`ASSEMBLER`] and `rust-lld` links it, so no C toolchain is needed. The

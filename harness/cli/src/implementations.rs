@@ -329,7 +329,7 @@ impl ProfiledImplementation {
                 ));
             }
         }
-        // This fails if another run has put the same build there in the meantime; then `fresh` is removed.
+        // The rename fails if another run has finished the same build first. Then that build is used.
         if fs::rename(fresh.path(), cache).is_ok() {
             let _ = fresh.keep();
         }

@@ -2,7 +2,7 @@
 //!
 //! A serial port has no flow control: QEMU writes bytes as fast as the emulated UART accepts them, and the terminal
 //! layer of a BSD drops bytes that its queue of a few kilobytes cannot hold. The agent moves the bytes from that queue
-//! to another one (`init::pump`), which is not much longer. So the host sends only a few cases more than the agent has
+//! to another one (`init::drain`), which is not much longer. So the host sends only a few cases more than the agent has
 //! begun. This costs no time, because the agent always has its next case.
 //!
 //! A thread writes the requests, so that a full channel does not block the session. The stream stays open until the

@@ -36,7 +36,7 @@ pub struct Timed {
     pub until_us: Option<i64>,
     /// Upper bound of the origin's own lateness, if the case itself set the origin. Times may be too small by it.
     pub origin_late_us: u64,
-    /// Lateness of the machine during the watch, plus the time by which the case's own steps and waits overran.
+    /// How late timers fired during the watch, plus the time by which the steps and waits of the case took too long.
     pub late: Lateness,
     /// The cell of the snapshot; empty until `normalise`.
     #[serde(default)]

@@ -28,7 +28,7 @@ pub(super) struct Wire {
 pub(super) struct Waits {
     /// When the last wait ended.
     pub(super) until: Duration,
-    /// By how much they exceeded the requested times, in total.
+    /// The total time by which the waits took longer than requested.
     pub(super) over: Duration,
 }
 

@@ -81,12 +81,12 @@ impl Sockets<'_, '_> {
         sender.send_to(b"copy", &to.into())?;
         let mut got = Vec::new();
         for (receiver, name) in receivers.iter().zip(&step.receivers) {
-            let patience = if got.is_empty() {
+            let timeout = if got.is_empty() {
                 ARRIVES_WITHIN / 2
             } else {
                 COPY_WITHIN
             };
-            if readable_within(&receiver.socket, patience)? {
+            if readable_within(&receiver.socket, timeout)? {
                 got.push(name.as_str());
             }
         }
