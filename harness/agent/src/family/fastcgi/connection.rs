@@ -21,6 +21,9 @@ use crate::listen_addr::Connected;
 const BUDGET: Duration = Duration::from_secs(3);
 /// After this time without any bytes the connection counts as silent.
 pub(super) const QUIET: Duration = Duration::from_millis(120);
+/// An idle timeout is this many consecutive waits. On a busy machine each of them takes longer than asked, so that the
+/// application, which needs the same processors, gets more time.
+const LOOKS: u32 = 12;
 /// Idle timeout of an awaited answer after an earlier one has not come on the same connection.
 const AFTER_HANG: Duration = Duration::from_millis(500);
 /// If the application reads nothing for this time, `send` leaves the rest to later steps.
@@ -211,16 +214,21 @@ impl Connection {
         if wanted.is_empty() {
             return false;
         }
-        let mut fds = [PollFd::new(self.socket.as_fd(), wanted)];
-        let timeout = PollTimeout::try_from(timeout.idle.min(left)).unwrap_or(PollTimeout::MAX);
-        match poll(&mut fds, timeout) {
-            Ok(0) => return false,
-            Ok(_) | Err(nix::errno::Errno::EINTR) => {}
-            Err(_) => return false,
+        if !self.becomes_ready(wanted, timeout.idle.min(left)) {
+            return false;
         }
         let wrote = self.write();
         let read = reads && self.read();
         wrote || read
+    }
+
+    /// Waits until the socket is ready or [`LOOKS`] consecutive waits have ended without that.
+    fn becomes_ready(&self, wanted: PollFlags, within: Duration) -> bool {
+        let look = PollTimeout::try_from(within / LOOKS).unwrap_or(PollTimeout::MAX);
+        (0..LOOKS).any(|_| {
+            let mut fds = [PollFd::new(self.socket.as_fd(), wanted)];
+            !matches!(poll(&mut fds, look), Ok(0) | Err(nix::errno::Errno::EINTR))
+        })
     }
 
     fn write(&mut self) -> bool {
