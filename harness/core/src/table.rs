@@ -160,7 +160,12 @@ impl Table {
         let Some(old) = old else {
             return Comparison::New(changes);
         };
-        let other_rows = scope == Scope::AllCases && old.rows.len() != self.rows.len();
+        let axes = judgements
+            .first()
+            .map_or(0, |judgement| judgement.key.values.len());
+        let is_of_no_case = |row: &Vec<String>| !self.rows.iter().any(|own| own[..axes] == row[..axes]);
+        let other_rows =
+            scope == Scope::AllCases && old.columns == self.columns && old.rows.iter().any(is_of_no_case);
         if changes.is_empty() && old.columns == self.columns && !other_rows {
             Comparison::Same
         } else if old.was_reviewed_for(self) {
@@ -182,25 +187,31 @@ impl Table {
     }
 
     /// The table to review after a run of all cases: the run's rows, and the snapshot's rows for the cases that the run
-    /// could not observe. The kernels of the snapshot stay in the head if its release is the run's: a table is of one
-    /// release.
+    /// could not observe. A case that neither has observed has no row. The kernels of the snapshot stay in the head if its
+    /// release is the run's: a table is of one release.
     pub fn merged(&self, old: Option<&Self>, judgements: &[&Judgement]) -> Self {
-        let Some(old) = old else { return self.clone() };
-        let mut merged = self.clone();
-        for (row, judgement) in merged.rows.iter_mut().zip(judgements) {
-            if let (false, Some(was)) = (
-                judgement.verdict.was_observed(),
-                old.row_of(&self.columns, &judgement.key),
-            ) {
-                row.clone_from(was);
-            }
-        }
+        let row = |(row, judgement): (&Vec<String>, &&Judgement)| match judgement.verdict.was_observed() {
+            true => Some(row.clone()),
+            false => old
+                .and_then(|old| old.row_of(&self.columns, &judgement.key))
+                .cloned(),
+        };
+        let mut merged = Self {
+            rows: self.rows.iter().zip(judgements).filter_map(row).collect(),
+            ..self.clone()
+        };
+        let Some(old) = old else { return merged };
         if merged.release == old.release {
             merged.kernels.extend(old.kernels.iter().cloned());
             merged.kernels.sort();
             merged.kernels.dedup();
         }
         merged
+    }
+
+    /// Whether the table has a row of this case.
+    pub fn has_row_of(&self, key: &CaseKey) -> bool {
+        self.row_of(&self.columns, key).is_some()
     }
 
     /// The row of a case; `None` if there is none, or if the table has other columns than these.

@@ -73,7 +73,7 @@ pub(crate) fn run<'s>(
                 });
             }
             Event::Note(note) => eprintln!("note: {note}"),
-            Event::RunStarted { .. } | Event::CaseFinished { .. } | Event::RunFinished(_) => {}
+            Event::RunStarted { .. } | Event::CaseFinished(_) | Event::RunFinished(_) => {}
         },
     );
     (system.expect("an agent has started"), runs)

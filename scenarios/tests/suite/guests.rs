@@ -47,7 +47,7 @@ fn observe(platform: &str, filters: &[&str]) -> (Summary, Vec<Observation>, Vec<
         Event::Note(note) => eprintln!("note: {note}"),
         Event::RunStarted { .. }
         | Event::PlatformReady { .. }
-        | Event::CaseFinished { .. }
+        | Event::CaseFinished(_)
         | Event::RunFinished(_) => {}
     });
     (summary, observations, trouble)

@@ -3,7 +3,8 @@
 //! A table that differs is written as `NAME@KERNEL.snap.new` and waits for review: `cargo insta review` shows it beside
 //! the snapshot. `--yes` writes the snapshot itself. If a kernel's rows equal the table of its system, the kernel is
 //! added to that table's head; otherwise it gets a table of its own. Cases that were broken or unsupported there change
-//! no row, and if the results lack cases of a scenario, the rows of those cases must come from an existing table.
+//! no row. If a case was broken, or the results lack it, its row must come from an existing table; an unsupported case that
+//! no table has a row of has none.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -70,7 +71,13 @@ pub(super) fn accept(library: &Library, options: &Accept) -> io::Result<i32> {
         let observed = judgements.iter().filter(|each| each.verdict.was_observed());
         counts.not_observed += judgements.len() - observed.count();
         match update(&library.root, &profiles, scenario, &judgements, &provenance) {
-            Update::None => counts.unchanged += 1,
+            Update::None => {
+                let key = SnapshotKey::of(scenario.family, &scenario.id, &provenance);
+                for key in [key.for_system(), key] {
+                    remove(&snapshot_path(&library.root, &key).with_extension("snap.new"))?;
+                }
+                counts.unchanged += 1;
+            }
             Update::Racy => counts.racy += 1,
             Update::Incomplete => {
                 counts.incomplete += 1;
@@ -81,9 +88,13 @@ pub(super) fn accept(library: &Library, options: &Accept) -> io::Result<i32> {
             }
             Update::Write { key, table } => {
                 let path = snapshot_path(&library.root, &key);
-                let path = match options.yes {
-                    true => path,
-                    false => path.with_extension("snap.new"),
+                let proposal = path.with_extension("snap.new");
+                let path = if options.yes {
+                    // A proposal of an earlier run is out of date.
+                    remove(&proposal)?;
+                    path
+                } else {
+                    proposal
                 };
                 write(&path, &table)?;
                 counts.written += 1;
@@ -119,16 +130,20 @@ fn update(
     if profile.is_some_and(|profile| profile.varies_in(&scenario.id)) {
         return Update::Racy;
     }
-    if judgements.iter().all(|each| each.verdict == Verdict::Broken) {
-        return Update::Incomplete;
-    }
     let all: Vec<_> = judgements.iter().collect();
     let run = Table::of_run(scenario, &all, provenance);
     let own_key = SnapshotKey::of(scenario.family, &scenario.id, provenance);
     let like = profile.and_then(|profile| profile.like.as_deref());
     let keys = own_key.look_up_order(like, default_implementation(scenario));
-    let is_missing = |each: &Judgement| each.reason.as_deref() == Some(MISSING);
-    let is_incomplete = judgements.iter().any(is_missing);
+    let is_incomplete = judgements.iter().any(|each| each.verdict == Verdict::Broken);
+    let first = run.merged(None, &all);
+    if first.rows.is_empty() {
+        return if is_incomplete {
+            Update::Incomplete
+        } else {
+            Update::None
+        };
+    }
     let is_same = |old: &Table| run.compare(Some(old), &all, Scope::AllCases) == Comparison::Same;
     let (key, table) = match find_snapshot(root, &keys) {
         Some((key, old)) if key.implementation == own_key.implementation => {
@@ -136,6 +151,11 @@ fn update(
             let is_of_this_kernel_alone = old.kernels == run.kernels;
             if is_same(&old) || is_of_another_release || is_of_this_kernel_alone {
                 let table = run.merged(Some(&old), &all);
+                let lacks =
+                    |each: &Judgement| each.verdict == Verdict::Broken && !table.has_row_of(&each.key);
+                if judgements.iter().any(lacks) {
+                    return Update::Incomplete;
+                }
                 if table == old {
                     return Update::None;
                 }
@@ -143,13 +163,13 @@ fn update(
             } else if is_incomplete {
                 return Update::Incomplete;
             } else {
-                (own_key, run)
+                (own_key, first)
             }
         }
         // An implementation with equal rows uses the other implementation's table.
         Some((_, old)) if is_same(&old) => return Update::None,
         Some(_) | None if is_incomplete => return Update::Incomplete,
-        Some(_) | None => (own_key.for_system(), run),
+        Some(_) | None => (own_key.for_system(), first),
     };
     Update::Write {
         key,
@@ -180,6 +200,14 @@ fn write(path: &Path, table: &Table) -> io::Result<()> {
         fs::create_dir_all(folder)?;
     }
     fs::write(path, format!("{METADATA}{table}"))
+}
+
+/// Removes a file, if it is there.
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 fn print_counts(counts: &Counts, yes: bool, out: &mut impl Write) -> io::Result<()> {

@@ -143,6 +143,17 @@ fn a_case_that_was_not_observed_keeps_its_row() {
 }
 
 #[test]
+fn a_case_that_was_never_observed_has_no_row_until_it_is() {
+    let (table, judgements) = run([Some("ok"), None]);
+    let first = table.merged(None, &judgements.iter().collect::<Vec<_>>());
+    assert_eq!(first.rows, [["plain", "ok"]]);
+    assert_eq!(compare(Some(&first), [Some("ok"), None]), Comparison::Same);
+    assert!(
+        matches!(compare(Some(&first), [Some("ok"), Some("EIO")]), Comparison::Changed(rows) if rows[0].was.is_none())
+    );
+}
+
+#[test]
 fn a_row_that_the_scenario_no_longer_has_is_a_change() {
     let (mut old, _) = run([Some("ok"), Some("ok")]);
     old.rows.push(vec!["reuse-port".to_owned(), "ok".to_owned()]);
