@@ -27,15 +27,29 @@ pub enum Event<'l> {
     },
     /// A message that belongs to no case.
     Note(String),
-    /// A case has an outcome.
-    CaseFinished {
-        /// The name of the case.
-        key: &'l CaseKey,
-    },
+    /// A case has been judged.
+    CaseFinished(&'l CaseResult<'l>),
     /// All chosen cases of a scenario have been judged.
     ScenarioFinished(Box<ScenarioResult<'l>>),
     /// The last event.
     RunFinished(&'l Summary),
+}
+
+/// The result of a case, on one platform and for one implementation.
+#[derive(Debug)]
+pub struct CaseResult<'l> {
+    /// The platform's name.
+    pub platform: &'l str,
+    /// The implementation's name.
+    pub implementation: &'l str,
+    /// The kernel, the implementation and its release. `None` if no agent started.
+    pub provenance: Option<&'l Provenance>,
+    /// The judgement.
+    pub judgement: &'l Judgement,
+    /// Wall time.
+    pub elapsed: Duration,
+    /// Whether the row differs from a snapshot that was reviewed for what ran.
+    pub changed: bool,
 }
 
 /// The results of a scenario's chosen cases, on one platform and for one implementation.

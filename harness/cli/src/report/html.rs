@@ -166,7 +166,7 @@ impl Reporter for HtmlReporter {
                 self.notes.push(note.clone());
                 Ok(())
             }
-            Event::RunStarted { .. } | Event::PlatformReady { .. } | Event::CaseFinished { .. } => Ok(()),
+            Event::RunStarted { .. } | Event::PlatformReady { .. } | Event::CaseFinished(_) => Ok(()),
         }
     }
 }

@@ -1,14 +1,17 @@
-//! The JSON reporter: one object on each line, one for each case and the summary last.
+//! The JSON reporter: one object on each line, one for each case as it finishes, and the summary last.
+//!
+//! The lines are not in the file's order, so that a stalled case does not hide the results after it. Whoever needs an order
+//! sorts.
 
 use std::io::{self, Write};
 use std::time::Duration;
 
 use indexmap::IndexMap;
 use reusespec_core::results::{CaseLine, Cell, ClaimLine, Line, SummaryCounts, SummaryLine};
-use reusespec_core::{CaseKey, Judgement, Verdict};
+use reusespec_core::{CaseKey, Verdict};
 
 use super::Reporter;
-use crate::event::{Event, ScenarioResult, Summary};
+use crate::event::{CaseResult, Event, Summary};
 
 /// Writes JSON lines.
 pub struct JsonReporter<W> {
@@ -32,23 +35,27 @@ pub fn point(key: &CaseKey) -> IndexMap<String, String> {
     key.values.iter().cloned().collect()
 }
 
-fn case(result: &ScenarioResult<'_>, judgement: &Judgement, elapsed: Duration) -> Line {
-    let provenance = result.provenance.as_ref();
+fn case(result: &CaseResult<'_>) -> Line {
+    let CaseResult {
+        provenance,
+        judgement,
+        ..
+    } = result;
     let observed = judgement.observed.iter();
     Line::Case(Box::new(CaseLine {
-        scenario: result.scenario.id.clone(),
+        scenario: judgement.key.scenario.clone(),
         case: point(&judgement.key),
         platform: result.platform.to_owned(),
         kernel: provenance.map(|provenance| provenance.kernel.clone()),
         implementation: result.implementation.to_owned(),
         release: provenance.and_then(|provenance| provenance.release.clone()),
         verdict: judgement.verdict,
-        changed: result.changed(&judgement.key),
+        changed: result.changed,
         claims: judgement.claims.iter().map(ClaimLine::from).collect(),
         observed: observed
             .map(|each| (each.label.clone(), Cell::from(&each.seen)))
             .collect(),
-        elapsed_ms: milliseconds(elapsed),
+        elapsed_ms: milliseconds(result.elapsed),
         reason: judgement.reason.clone(),
     }))
 }
@@ -77,18 +84,16 @@ fn milliseconds(time: Duration) -> f64 {
 impl<W: Write> Reporter for JsonReporter<W> {
     fn on_event(&mut self, event: &Event<'_>) -> io::Result<()> {
         match event {
-            Event::ScenarioFinished(result) => {
-                for (judgement, elapsed) in &result.cases {
-                    self.write(&case(result, judgement, *elapsed))?;
-                }
-                Ok(())
+            Event::CaseFinished(result) => {
+                self.write(&case(result))?;
+                self.out.flush()
             }
             Event::RunFinished(totals) => {
                 self.write(&summary(totals))?;
                 self.out.flush()
             }
             Event::Note(note) => writeln!(io::stderr(), "note: {note}"),
-            Event::RunStarted { .. } | Event::PlatformReady { .. } | Event::CaseFinished { .. } => Ok(()),
+            Event::RunStarted { .. } | Event::PlatformReady { .. } | Event::ScenarioFinished(_) => Ok(()),
         }
     }
 }

@@ -102,7 +102,7 @@ impl Reporter for JunitReporter {
             Event::RunStarted { .. }
             | Event::PlatformReady { .. }
             | Event::Note(_)
-            | Event::CaseFinished { .. } => {}
+            | Event::CaseFinished(_) => {}
         }
         Ok(())
     }

@@ -90,7 +90,8 @@ impl Reporter for TerminalReporter {
             Event::Note(note) => self
                 .bar
                 .suspend(|| writeln!(anstream::stderr(), "note: {note}"))?,
-            Event::CaseFinished { key } => {
+            Event::CaseFinished(result) => {
+                let key = &result.judgement.key;
                 self.bar.inc(1);
                 self.bar.set_message(key.scenario.clone());
             }

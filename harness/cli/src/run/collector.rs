@@ -1,6 +1,6 @@
-//! Collects outcomes until a scenario is complete, then judges its cases and compares its table with the snapshot.
+//! Judges each case as it finishes, and compares the table of a scenario with the snapshot when all its cases have.
 //!
-//! Scenarios are reported in the order of the plan, so that the reports of two runs can be compared line by line. The
+//! Cases are reported as they finish, so that a stall can be seen. Scenarios are reported in the order of the plan, so that the reports of two runs can be compared line by line. The
 //! price is that a complete scenario waits for those before it.
 
 use std::collections::HashMap;
@@ -12,12 +12,12 @@ use reusespec_core::judge::{judge, stale_deviations};
 use reusespec_core::protocol::{Finished, Hello};
 use reusespec_core::table::{Comparison, Scope, Table, break_if_late};
 use reusespec_core::{
-    CaseKey, Deviation, Judgement, KernelName, Outcome, Provenance, Scenario, SnapshotKey, System, Timing,
+    CaseKey, Deviation, Judgement, KernelName, Provenance, Scenario, SnapshotKey, System, Timing,
 };
 
 use super::{HOST, Platform, Settings};
 use crate::capture;
-use crate::event::{Event, ScenarioResult, Summary};
+use crate::event::{CaseResult, Event, ScenarioResult, Summary};
 use crate::implementations;
 use crate::library::{find_snapshot, snapshot_path};
 use crate::plan::{ScenarioCases, default_implementation};
@@ -33,7 +33,9 @@ pub(super) struct Collector<'c, 'l> {
     /// The known deviations of the platform and of the implementation.
     deviations: Vec<Deviation>,
     pub(super) hello: Option<Hello>,
-    outcomes: HashMap<CaseKey, (Outcome, Duration)>,
+    judged: HashMap<CaseKey, (Judgement, Duration)>,
+    /// The reviewed table of each scenario that has begun, and its file.
+    reviewed: HashMap<&'l str, Option<(Table, PathBuf)>>,
     /// The number of cases without an outcome, by scenario.
     missing: HashMap<&'l str, usize>,
     /// The number of scenarios that have been reported.
@@ -62,7 +64,8 @@ impl<'c, 'l> Collector<'c, 'l> {
             deviations: deviations.cloned().collect(),
             profiled,
             hello: None,
-            outcomes: HashMap::new(),
+            judged: HashMap::new(),
+            reviewed: HashMap::new(),
             missing,
             reported: 0,
         }
@@ -79,14 +82,14 @@ impl<'c, 'l> Collector<'c, 'l> {
         summary: &mut Summary,
         report: &mut dyn FnMut(Event<'_>),
     ) {
-        report(Event::CaseFinished { key: &finished.key });
         if let Err(error) = self.keep_capture(&finished) {
             report(Event::Note(format!(
                 "{}: cannot write the recording: {error}",
                 finished.key
             )));
         }
-        for result in self.add(finished) {
+        self.judge(finished, report);
+        for result in self.complete() {
             summary.add(&result);
             report(Event::ScenarioFinished(Box::new(result)));
         }
@@ -99,60 +102,105 @@ impl<'c, 'l> Collector<'c, 'l> {
         capture::write(folder, &finished.key, capture)
     }
 
-    /// Takes an outcome. Returns the scenarios that can be reported now, in the order of the plan.
-    fn add(&mut self, finished: Finished) -> Vec<ScenarioResult<'c>> {
-        if let Some(missing) = self.missing.get_mut(finished.key.scenario.as_str()) {
-            *missing -= 1;
-            let elapsed = Duration::from_micros(finished.elapsed_us);
-            self.outcomes.insert(finished.key, (finished.outcome, elapsed));
+    /// Judges an outcome and reports the case.
+    fn judge(&mut self, finished: Finished, report: &mut dyn FnMut(Event<'_>)) {
+        let Some(chosen) = self
+            .chosen
+            .iter()
+            .find(|each| each.scenario.id == finished.key.scenario)
+        else {
+            return;
+        };
+        let scenario = chosen.scenario;
+        let provenance = self.provenance();
+        if !self.reviewed.contains_key(scenario.id.as_str()) {
+            let reviewed = provenance
+                .as_ref()
+                .and_then(|provenance| self.snapshot(scenario, provenance));
+            self.reviewed.insert(&scenario.id, reviewed);
         }
-        let is_complete = |each: &&ScenarioCases<'_>| self.missing.get(each.scenario.id.as_str()) == Some(&0);
-        let ready = self.chosen[self.reported..].iter().take_while(is_complete);
-        let results: Vec<_> = ready.map(|each| self.conclude(each)).collect();
-        self.reported += results.len();
-        results
+        let reviewed = self.reviewed.get(scenario.id.as_str()).and_then(Option::as_ref);
+        let table = reviewed.map(|(table, _)| table);
+        let (system, timing) = (self.system(), self.timing());
+        let mut judgement = judge(
+            scenario,
+            &finished.key,
+            &finished.outcome,
+            &system,
+            timing,
+            &self.deviations,
+        );
+        break_if_late(scenario, table, &mut judgement);
+        let comparison = provenance
+            .as_ref()
+            .map(|provenance| self.compare(scenario, &[&judgement], provenance, table, Scope::ChosenCases));
+        let elapsed = Duration::from_micros(finished.elapsed_us);
+        report(Event::CaseFinished(&CaseResult {
+            platform: &self.platform.name,
+            implementation: self.implementation,
+            provenance: provenance.as_ref(),
+            judgement: &judgement,
+            elapsed,
+            changed: matches!(comparison, Some(Comparison::Changed(_))),
+        }));
+        if let Some(missing) = self.missing.get_mut(scenario.id.as_str()) {
+            *missing -= 1;
+            self.judged.insert(finished.key, (judgement, elapsed));
+        }
     }
 
-    fn conclude(&self, chosen: &'c ScenarioCases<'l>) -> ScenarioResult<'c> {
+    /// The scenarios that can be reported now, in the order of the plan.
+    fn complete(&mut self) -> Vec<ScenarioResult<'c>> {
+        let is_complete = |each: &&ScenarioCases<'_>| self.missing.get(each.scenario.id.as_str()) == Some(&0);
+        let ready: Vec<_> = self.chosen[self.reported..]
+            .iter()
+            .take_while(is_complete)
+            .collect();
+        self.reported += ready.len();
+        ready.into_iter().map(|each| self.conclude(each)).collect()
+    }
+
+    fn system(&self) -> System {
+        self.hello
+            .as_ref()
+            .map_or_else(unknown_system, |hello| hello.system.clone())
+    }
+
+    fn timing(&self) -> &Timing {
+        self.hello
+            .as_ref()
+            .map_or(&Timing::UNKNOWN, |hello| &hello.timing)
+    }
+
+    fn conclude(&mut self, chosen: &'c ScenarioCases<'l>) -> ScenarioResult<'c> {
         let scenario = chosen.scenario;
-        let system = self
-            .hello
-            .as_ref()
-            .map_or_else(unknown_system, |hello| hello.system.clone());
-        let deviations = &self.deviations;
-        let timing = self
-            .hello
-            .as_ref()
-            .map_or(&Timing::UNKNOWN, |hello| &hello.timing);
-        let provenance = self.provenance();
-        let reviewed = provenance
-            .as_ref()
-            .and_then(|provenance| self.snapshot(scenario, provenance));
-        let table = reviewed.as_ref().map(|(table, _)| table);
-        let cases: Vec<_> = chosen
+        let reviewed = self.reviewed.remove(scenario.id.as_str()).flatten();
+        let taken = chosen
             .cases
             .iter()
-            .filter_map(|case| {
-                let (outcome, elapsed) = self.outcomes.get(&case.key)?;
-                let mut judgement = judge(scenario, &case.key, outcome, &system, timing, deviations);
-                break_if_late(scenario, table, &mut judgement);
-                Some((judgement, *elapsed))
-            })
-            .collect();
+            .filter_map(|case| self.judged.remove(&case.key));
+        let cases: Vec<_> = taken.collect();
         let judgements: Vec<&Judgement> = cases.iter().map(|(judgement, _)| judgement).collect();
-        let stale = stale_deviations(scenario, &judgements, &system, deviations);
+        let stale = stale_deviations(scenario, &judgements, &self.system(), &self.deviations);
         let stale = stale.into_iter().cloned().collect();
-        let (comparison, snapshot) = match &provenance {
-            Some(provenance) => self.compare(chosen, &judgements, provenance, reviewed),
-            None => (Comparison::New(Vec::new()), None),
+        let scope = if chosen.cases.len() == scenario.cases.len() {
+            Scope::AllCases
+        } else {
+            Scope::ChosenCases
+        };
+        let provenance = self.provenance();
+        let (table, snapshot) = reviewed.unzip();
+        let comparison = match &provenance {
+            Some(provenance) => self.compare(scenario, &judgements, provenance, table.as_ref(), scope),
+            None => Comparison::New(Vec::new()),
         };
         ScenarioResult {
             scenario,
             platform: &self.platform.name,
             implementation: self.implementation,
+            snapshot: snapshot.filter(|_| !self.varies(scenario)),
             provenance,
             comparison,
-            snapshot,
             stale,
             again: self.again(scenario),
             cases,
@@ -179,27 +227,25 @@ impl<'c, 'l> Collector<'c, 'l> {
         find_snapshot(root, &keys).map(|(key, table)| (table, snapshot_path(root, &key)))
     }
 
-    /// Compares the table with the snapshot; also returns the snapshot's file.
+    /// Whether the profile lists the scenario under `varies`, so that no snapshot holds its rows.
+    fn varies(&self, scenario: &Scenario) -> bool {
+        let profile = self.profiled.as_ref().map(|(found, _)| &found.profile);
+        profile.is_some_and(|profile| profile.varies_in(&scenario.id))
+    }
+
+    /// Compares the rows of these judgements with the reviewed table.
     fn compare(
         &self,
-        chosen: &ScenarioCases<'_>,
+        scenario: &Scenario,
         judgements: &[&Judgement],
         provenance: &Provenance,
-        reviewed: Option<(Table, PathBuf)>,
-    ) -> (Comparison, Option<PathBuf>) {
-        let scenario = chosen.scenario;
-        let profile = self.profiled.as_ref().map(|(found, _)| &found.profile);
-        if profile.is_some_and(|profile| profile.varies_in(&scenario.id)) {
-            return (Comparison::Same, None);
+        reviewed: Option<&Table>,
+        scope: Scope,
+    ) -> Comparison {
+        if self.varies(scenario) {
+            return Comparison::Same;
         }
-        let table = Table::of_run(scenario, judgements, provenance);
-        let (old, path) = reviewed.unzip();
-        let scope = if chosen.cases.len() == scenario.cases.len() {
-            Scope::AllCases
-        } else {
-            Scope::ChosenCases
-        };
-        (table.compare(old.as_ref(), judgements, scope), path)
+        Table::of_run(scenario, judgements, provenance).compare(reviewed, judgements, scope)
     }
 
     fn again(&self, scenario: &Scenario) -> String {
