@@ -9,7 +9,6 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::time::Duration;
 
 use crate::agents;
 use crate::cache::{Cache, CacheError};
@@ -24,10 +23,6 @@ use crate::root_image;
 /// QEMU's random seed. It is the same for all guests, so a difference between two runs comes from the kernel or the
 /// clock.
 const SEED: u64 = 7;
-
-/// The number of outstanding requests on a serial port without flow control. A request is about a kilobyte long. The
-/// input queue of DragonFly's serial port holds one kilobyte, FreeBSD's holds twenty.
-pub(crate) const SERIAL_MAX_OUTSTANDING: usize = 2;
 
 /// Starts guests of one profile.
 #[derive(Debug)]
@@ -247,29 +242,8 @@ impl Starter for GuestStarter {
             },
             batch_input: self.profile.clock == Clock::Virtual,
             batch_files: matches!(self.profile.boot_method(), Ok(BootMethod::RootImage)),
-            boot_timeout: Duration::from_secs(self.profile.timing.boot_secs.into()),
-            max_outstanding: match self.profile.boot_method() {
-                Ok(BootMethod::Initramfs) => None,
-                _ => Some(SERIAL_MAX_OUTSTANDING),
-            },
             dedicated_machine: true,
             capabilities: self.profile.capabilities.clone(),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_guests_that_boot_from_their_own_disk_take_no_files() {
-        let takes_no_files =
-            |profile: &PlatformProfile| !GuestStarter::new(profile.clone()).traits().takes_files();
-        let names: Vec<_> = PlatformProfile::all()
-            .filter(takes_no_files)
-            .map(|profile| profile.name)
-            .collect();
-        assert_eq!(names, ["dragonfly-5.6", "dragonfly-6.4", "freebsd-14-ci"]);
     }
 }

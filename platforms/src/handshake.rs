@@ -7,10 +7,14 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use reusespec_core::handshake::{Go, READY, SERVING};
+use reusespec_channel::relay::{self, End};
+use reusespec_core::handshake::{Go, READY, window_in};
 
 use crate::link::Link;
 
@@ -38,6 +42,7 @@ pub(crate) fn with_handshake(link: Link) -> Link {
         line: Vec::new(),
         pending: Vec::new(),
         begun: false,
+        window: None,
     };
     Link {
         requests: Box::new(requests),
@@ -59,6 +64,59 @@ impl Write for Shared {
     }
 }
 
+impl Shared {
+    /// Relays the channel, whose frames begin with `begin`. From here on the requests go through the relay. Returns its
+    /// stream of replies, which takes the place of `replies`.
+    fn relay(
+        &self,
+        replies: &mut Box<dyn Read + Send>,
+        begin: Vec<u8>,
+        window: usize,
+    ) -> io::Result<Box<dyn Read + Send>> {
+        let (local, ours) = UnixStream::pair()?;
+        let (line, remote) = UnixStream::pair()?;
+        let requests = Box::new(HalfClosed(local.try_clone()?));
+        let mut requests = std::mem::replace(
+            &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner),
+            requests,
+        );
+        let mut replies = std::mem::replace(replies, Box::new(io::empty()));
+        let mut to_line = remote.try_clone()?;
+        let mut from_line = remote;
+        thread::spawn(move || {
+            let copied = to_line
+                .write_all(&begin)
+                .and_then(|()| io::copy(&mut replies, &mut to_line));
+            // An error means that one of them has ended, and so does the end of the copy.
+            drop(copied);
+            let _ = to_line.shutdown(Shutdown::Write);
+        });
+        thread::spawn(move || io::copy(&mut from_line, &mut requests));
+        thread::spawn(move || relay::run(line, &ours, End::Host, window, Vec::new()));
+        Ok(Box::new(local))
+    }
+}
+
+/// The requests into a relay. Their end is the end of the relay's input.
+struct HalfClosed(UnixStream);
+
+impl Write for HalfClosed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl Drop for HalfClosed {
+    fn drop(&mut self) {
+        // It fails only if the relay has ended.
+        let _ = self.0.shutdown(Shutdown::Write);
+    }
+}
+
 struct Replies {
     stream: Box<dyn Read + Send>,
     /// For the answer. Dropped when the protocol begins, because the agent's input must end when the session drops its
@@ -70,6 +128,8 @@ struct Replies {
     pending: Vec<u8>,
     /// Whether the protocol has begun.
     begun: bool,
+    /// The window of the frames that follow, if the handshake has just ended.
+    window: Option<usize>,
 }
 
 impl Read for Replies {
@@ -105,6 +165,9 @@ impl Replies {
             self.begun = true;
             self.pending.append(&mut self.line);
         }
+        if let (Some(window), Some(requests)) = (self.window.take(), &self.requests) {
+            self.stream = requests.relay(&mut self.stream, std::mem::take(&mut self.pending), window)?;
+        }
         if self.begun {
             self.requests = None;
         }
@@ -119,8 +182,9 @@ impl Replies {
             requests.write_all(go_line()?.as_bytes())?;
             return requests.flush();
         }
-        if text.trim_end().ends_with(SERVING) {
+        if let Some(window) = window_in(&text) {
             self.begun = true;
+            self.window = Some(window);
             return Ok(());
         }
         self.begun = text.starts_with('{');

@@ -40,11 +40,6 @@ pub struct PlatformTraits {
     pub batch_input: bool,
     /// Requests that carry a program's files must be given before the start ([`LaunchRequest::requests`]).
     pub batch_files: bool,
-    /// Limits the boot of a guest. With batch input or batch files the [`Link`] is returned before the guest has booted,
-    /// so the host applies this limit to the wait for the hello.
-    pub boot_timeout: Duration,
-    /// The number of requests that may be outstanding (sent, but not begun), if the channel has no flow control.
-    pub max_outstanding: Option<usize>,
     /// Each agent runs in a virtual machine of its own. Starting one is expensive, so the cases of the kernel and of the
     /// reference share an agent.
     pub dedicated_machine: bool,
@@ -58,8 +53,6 @@ impl Default for PlatformTraits {
             slower: 1,
             batch_input: false,
             batch_files: false,
-            boot_timeout: Duration::ZERO,
-            max_outstanding: None,
             dedicated_machine: false,
             capabilities: Vec::new(),
         }
@@ -67,11 +60,6 @@ impl Default for PlatformTraits {
 }
 
 impl PlatformTraits {
-    /// Whether files can be sent to the agents. A channel without flow control would lose parts of them.
-    pub fn takes_files(&self) -> bool {
-        self.batch_files || self.max_outstanding.is_none()
-    }
-
     /// How long the host waits for the next reply of an agent whose work may take `budget` on the agent's clock.
     pub fn reply_timeout(&self, budget: Duration) -> Duration {
         /// Added to the budget on a real clock.

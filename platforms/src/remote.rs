@@ -21,7 +21,6 @@ use serde::Deserialize;
 
 use crate::agents::{self, NoAgent};
 use crate::command::AgentCommand;
-use crate::guest::SERIAL_MAX_OUTSTANDING;
 use crate::handshake;
 use crate::link::{LaunchRequest, Link, PlatformTraits, StartError, Starter};
 use crate::process;
@@ -209,8 +208,6 @@ impl Starter for RemotePlatform {
     fn traits(&self) -> PlatformTraits {
         PlatformTraits {
             slower: self.slower,
-            max_outstanding: matches!(self.boot, RemoteBoot::Command { .. })
-                .then_some(SERIAL_MAX_OUTSTANDING),
             capabilities: self.capabilities.clone(),
             ..PlatformTraits::default()
         }

@@ -1,14 +1,15 @@
-//! Runs a user's program in a guest, for `reusespec exec`: receives its files, and sends its output as it appears.
+//! Runs a user's program in a guest, for `reusespec exec`: receives its files and standard input, and sends its output as
+//! it appears.
 //!
-//! This is allowed in guests only, because the request places files anywhere, `/lib64` included. The two pipes and the
+//! This is allowed in guests only, because the request places files anywhere, `/lib64` included. The three pipes and the
 //! exit status take a thread each. The agent must have one thread only where it forks cases, and here it runs none.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,7 +17,7 @@ use std::time::{Duration, Instant};
 use data_encoding::HEXLOWER;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use reusespec_core::protocol::{Content, Ended, Exec, Reply, Stream};
+use reusespec_core::protocol::{Content, Ended, Exec, Reply, Request, Stream};
 
 /// The time in which processes that the program has left running may still print after its end.
 const LATE_OUTPUT: Duration = Duration::from_millis(500);
@@ -24,16 +25,16 @@ const LATE_OUTPUT: Duration = Duration::from_millis(500);
 const CHUNK_BYTES: usize = 16 * 1024;
 
 /// Places the files, runs the program and sends its output and end. `content` has the bytes of the files, one after the
-/// other.
+/// other, then [`Request::Stdin`] lines.
 ///
 /// # Errors
 /// Fails only if `send` fails. Other errors are sent as [`Ended::NotStarted`].
 pub(crate) fn execute(
     exec: &Exec,
-    content: &mut impl Read,
+    mut content: impl BufRead + Send + 'static,
     send: &mut dyn FnMut(&Reply) -> io::Result<()>,
 ) -> io::Result<()> {
-    let ended = match write_files(exec, content).and_then(|()| run(exec, send)) {
+    let ended = match write_files(exec, &mut content).and_then(|()| run(exec, content, send)) {
         Ok(ended) => ended,
         Err(error) => Ended::NotStarted(error.to_string()),
     };
@@ -74,8 +75,14 @@ enum Event {
 }
 
 /// Runs the program until it ends or reaches its time limit, then kills its process group.
-fn run(exec: &Exec, send: &mut dyn FnMut(&Reply) -> io::Result<()>) -> io::Result<Ended> {
+fn run(
+    exec: &Exec,
+    input: impl BufRead + Send + 'static,
+    send: &mut dyn FnMut(&Reply) -> io::Result<()>,
+) -> io::Result<Ended> {
     let mut child = spawn(exec)?;
+    let stdin = child.stdin.take();
+    thread::spawn(move || feed(input, stdin));
     let group = Pid::from_raw(child.id().cast_signed());
     let (sender, events) = channel();
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
@@ -119,11 +126,35 @@ fn spawn(exec: &Exec) -> io::Result<Child> {
         .envs(exec.environment.iter().map(|(name, value)| (name, value)))
         .current_dir(&exec.folder)
         .process_group(0)
-        .stdin(Stdio::null())
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", exec.program)))
+}
+
+/// Writes the pieces of standard input to the program until their end. If the program has closed it, the pieces are still
+/// read, so that the channel does not fill.
+fn feed(mut input: impl BufRead, mut stdin: Option<ChildStdin>) {
+    let mut line = String::new();
+    while input.read_line(&mut line).is_ok_and(|count| count > 0) {
+        let Ok(Request::Stdin { hexadecimal }) = serde_json::from_str(&line) else {
+            eprintln!("reusespec-agent: not a piece of standard input: {line:.80}");
+            return;
+        };
+        line.clear();
+        match HEXLOWER.decode(hexadecimal.as_bytes()) {
+            Ok(bytes) if !bytes.is_empty() => {
+                if stdin
+                    .as_mut()
+                    .is_some_and(|stdin| stdin.write_all(&bytes).is_err())
+                {
+                    stdin = None;
+                }
+            }
+            Ok(_) | Err(_) => return,
+        }
+    }
 }
 
 fn end_of(status: ExitStatus) -> Ended {
@@ -157,7 +188,7 @@ mod tests {
 
     fn replies_to(exec: &Exec, content: &[u8]) -> Vec<Reply> {
         let mut replies = Vec::new();
-        execute(exec, &mut &content[..], &mut |reply| {
+        execute(exec, io::Cursor::new(content.to_vec()), &mut |reply| {
             replies.push(reply.clone());
             Ok(())
         })
@@ -190,6 +221,20 @@ mod tests {
         assert_eq!(output(&replies, Stream::Stdout), HEXLOWER.encode(b"out\n"));
         assert_eq!(output(&replies, Stream::Stderr), HEXLOWER.encode(b"1\n"));
         assert_eq!(replies.last(), Some(&Reply::Ended(Ended::Exited(3))));
+    }
+
+    #[test]
+    fn standard_input_arrives_with_its_end_and_a_program_may_ignore_it() {
+        let mut pieces = Vec::new();
+        for bytes in [&b"one "[..], b"two", b""] {
+            let hexadecimal = HEXLOWER.encode(bytes);
+            serde_json::to_writer(&mut pieces, &Request::Stdin { hexadecimal }).unwrap();
+            pieces.push(b'\n');
+        }
+        let replies = replies_to(&shell("cat; echo .", 10_000), &pieces);
+        assert_eq!(output(&replies, Stream::Stdout), HEXLOWER.encode(b"one two.\n"));
+        let replies = replies_to(&shell("exec <&-; sleep 0.1; exit 4", 10_000), &pieces);
+        assert_eq!(replies.last(), Some(&Reply::Ended(Ended::Exited(4))));
     }
 
     #[test]

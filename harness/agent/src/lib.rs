@@ -59,10 +59,10 @@ pub use serve::serve;
 /// Returns the exit status: 0, or 1 if a stream failed or the host broke the protocol.
 pub fn main() -> i32 {
     if init::is_init() {
-        init::run(|reader, writer| converse(&reader, &writer));
+        init::run(|reader, writer| converse(&reader, writer));
     }
     if init::has_channel() {
-        return init::on_channel(|reader, writer| converse(&reader, &writer));
+        return init::on_channel(|reader, writer| converse(&reader, writer));
     }
     converse(&std::io::stdin(), &std::io::stdout())
 }

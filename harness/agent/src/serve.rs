@@ -8,7 +8,8 @@ mod concurrency;
 mod lines;
 
 use std::collections::VecDeque;
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, BufReader, Read, Write};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
@@ -63,7 +64,7 @@ pub fn serve<R: AsFd, W: Write>(input: &R, mut output: W) -> io::Result<()> {
         Some(Request::Start(start)) => start,
         Some(Request::Finish) => return send(&mut output, &Reply::Done { count: 0 }),
         Some(Request::Exec(exec)) => return run_program(&exec, lines, input, output),
-        Some(Request::Run(_)) => return Err(not_a_start()),
+        Some(Request::Run(_) | Request::Stdin { .. }) => return Err(not_a_start()),
         None => return Ok(()),
     };
     if start.protocol != PROTOCOL {
@@ -114,15 +115,6 @@ fn not_a_start() -> io::Error {
     io::Error::other("the host's first line is not a `start` request")
 }
 
-/// Implements [`io::Read`] for any descriptor.
-struct Descriptor<'i, R>(&'i R);
-
-impl<R: AsFd> io::Read for Descriptor<'_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        Ok(nix::unistd::read(self.0, buffer)?)
-    }
-}
-
 fn run_program<R: AsFd, W: Write>(exec: &Exec, lines: Lines, input: &R, mut output: W) -> io::Result<()> {
     if !init::in_guest() {
         let reason = "programs run in guests only, because their files may overwrite any file of the machine"
@@ -130,8 +122,10 @@ fn run_program<R: AsFd, W: Write>(exec: &Exec, lines: Lines, input: &R, mut outp
         return send(&mut output, &Reply::Ended(Ended::NotStarted(reason)));
     }
     let rest = lines.into_rest();
-    let mut content = io::Read::chain(&rest[..], Descriptor(input));
-    exec::execute(exec, &mut content, &mut |reply| send(&mut output, reply))
+    // A thread reads standard input until the program has ended, and may then still wait for more.
+    let input = File::from(input.as_fd().try_clone_to_owned()?);
+    let content = BufReader::new(io::Cursor::new(rest).chain(input));
+    exec::execute(exec, content, &mut |reply| send(&mut output, reply))
 }
 
 fn send(output: &mut impl Write, reply: &Reply) -> io::Result<()> {
@@ -155,7 +149,7 @@ impl<W: Write> Loop<W> {
                         self.queue.push_back(case);
                     }
                     Ok(Request::Finish) => finishing = true,
-                    Ok(Request::Start(_) | Request::Exec(_)) | Err(_) => {
+                    Ok(Request::Start(_) | Request::Exec(_) | Request::Stdin { .. }) | Err(_) => {
                         eprintln!("reusespec-agent: not a request: {line:.80}");
                     }
                 }

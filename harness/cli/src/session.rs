@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
+use reusespec_channel::relay;
 use reusespec_core::protocol::{
     Finished, Hello, Implementation, LONGEST_LINE_BYTES, PROTOCOL, Reply, Request, Start, VIRTUAL_TIME,
 };
@@ -177,7 +178,7 @@ impl Session<'_> {
             true => Vec::new(),
             false => self.requests(remaining, hello.processors, traits)?,
         };
-        let feeder = Feeder::start(&mut link, lines, traits.max_outstanding);
+        let _feeder = Feeder::start(&mut link, lines);
         let longest = remaining
             .iter()
             .map(|case| Duration::from_millis(case.budget_ms))
@@ -196,7 +197,6 @@ impl Session<'_> {
             };
             match reply {
                 Reply::Started(key) => {
-                    feeder.begun();
                     started.insert(key);
                 }
                 Reply::Finished(finished) => {
@@ -303,6 +303,9 @@ fn receive_hello(
 }
 
 fn foreign(line: &str) -> Progress<'static> {
+    if line.starts_with(relay::NOTE) {
+        return Progress::Note(line.to_owned());
+    }
     Progress::Note(format!("this line is not from the agent: {line:.120}"))
 }
 

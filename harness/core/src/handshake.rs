@@ -1,9 +1,10 @@
 //! The lines that the agent of a guest and the host exchange before the [`protocol`](crate::protocol) begins.
 //!
 //! ```text
-//! guest → host   reusespec-init 1             the guest is prepared; its state may be saved here
+//! guest → host   reusespec-init 2             the guest is prepared; its state may be saved here
 //! host → guest   go 1893456000000000000 5f…   the time of day in ns since 1970, and a random seed in hexadecimal
-//! guest → host   reusespec-init go            the protocol follows
+//! guest → host   reusespec-init go 300        the protocol follows, in frames of `reusespec_channel`; the host may have
+//!                                             300 bytes on the line
 //! ```
 //! A restored guest continues after the first line. The second line sets its clock. The seed keeps two guests restored
 //! from one state from choosing the same ports and sequence numbers.
@@ -16,10 +17,20 @@ use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 pub const PORT_NAME: &str = "reusespec";
 
 /// The guest's first line, without the line feed. The number is the version of this handshake.
-pub const READY: &str = "reusespec-init 1";
+pub const READY: &str = "reusespec-init 2";
 
-/// The guest's second line: it has understood the host, and the protocol follows.
-pub const SERVING: &str = "reusespec-init go";
+/// The beginning of the guest's second line: it has understood the host, and the protocol follows. The window is behind it.
+const SERVING: &str = "reusespec-init go ";
+
+/// The guest's second line, without the line feed. `window` is the number of bytes that the host may have on the line.
+pub fn serving(window: usize) -> String {
+    format!("{SERVING}{window}")
+}
+
+/// The window in a line that ends with the guest's second line. A serial port may deliver noise before it.
+pub fn window_in(line: &str) -> Option<usize> {
+    line.trim_end().rsplit_once(SERVING)?.1.parse().ok()
+}
 
 /// The host's line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +70,14 @@ mod tests {
         };
         assert_eq!(go.to_string(), "go 12 ff00");
         assert_eq!(Go::parse(&go.to_string()), Some(go));
+    }
+
+    #[test]
+    fn the_window_is_read_behind_noise() {
+        assert_eq!(window_in(&format!("\0noise{}\r\n", serving(300))), Some(300));
+        for line in ["reusespec-init 2", "reusespec-init go", "reusespec-init go x"] {
+            assert_eq!(window_in(line), None, "{line}");
+        }
     }
 
     #[test]

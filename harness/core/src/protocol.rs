@@ -1,7 +1,7 @@
 //! The protocol between host and agent: each line is one JSON value, and the host begins.
 //!
 //! ```text
-//! host  > {"start":{"protocol":2,"jobs":2}}          agent < {"hello":{"protocol":2,"system":{…},…}}
+//! host  > {"start":{"protocol":3,"jobs":2}}          agent < {"hello":{"protocol":3,"system":{…},…}}
 //! host  > {"run":{"key":{…},"steps":…}}              agent < {"started":{…}}
 //! host  > "finish"                                   agent < {"finished":{"key":{…},"outcome":{…}}} …
 //! {"done":{"count":1500}}
@@ -19,7 +19,7 @@ use crate::system::System;
 use crate::timing::Timing;
 
 /// The version of the protocol. It changes whenever the meaning of a message changes.
-pub const PROTOCOL: u32 = 2;
+pub const PROTOCOL: u32 = 3;
 /// The length limit of a line. Both sides refuse longer lines, which cannot be messages.
 pub const LONGEST_LINE_BYTES: usize = 4 * 1024 * 1024;
 
@@ -35,6 +35,11 @@ pub enum Request {
     Finish,
     /// Instead of `Start`: a program to run. The bytes of its files follow the line, one file after the other.
     Exec(Exec),
+    /// A piece of the standard input of the program, after its files.
+    Stdin {
+        /// The bytes in lower-case hexadecimal. Without bytes, the end of the input.
+        hexadecimal: String,
+    },
 }
 
 /// A program to run in a guest.

@@ -16,6 +16,7 @@ mod linux;
 use reusespec_core::handshake::PORT_NAME;
 
 use crate::profile::{Accelerator, BootMethod, Clock, Entry, MachineType, PlatformProfile};
+use crate::root_image::INPUT;
 
 /// The channel: a connected socket, or with batch input a pipe.
 pub(super) const DATA_FD: i32 = 3;
@@ -95,8 +96,8 @@ pub(super) fn arguments(
         line.pair("-add-fd", &format!("fd={CONSOLE_FD},set=1"));
         line.pair("-chardev", "file,id=console,path=/dev/fdset/1");
     }
-    if choice.input {
-        // With batch input the guest only sends, through a pipe; `output_pipe` explains why. Without `append=on` QEMU
+    if choice.input && profile.clock == Clock::Virtual {
+        // With batch input in virtual time the guest only sends, through a pipe; `output_pipe` explains why. Without `append=on` QEMU
         // would truncate the file, which fails on a pipe.
         line.pair("-add-fd", &format!("fd={DATA_FD},set=2"));
         line.pair("-chardev", "file,id=data,path=/dev/fdset/2,append=on");
@@ -126,6 +127,15 @@ pub(super) fn arguments(
         }
     }
     line.0
+}
+
+/// The word that tells the agent of its input file: it goes on with the channel in real time only.
+fn input_word(profile: &PlatformProfile) -> String {
+    let name = match profile.clock {
+        Clock::Real => "REUSESPEC_PRELOAD",
+        Clock::Virtual => "REUSESPEC_INPUT",
+    };
+    format!("{name}={INPUT}")
 }
 
 /// Adds a kernel that QEMU starts directly, and its file systems.

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::cache::sha256;
 use crate::handshake;
-use crate::profile::{BootMethod, Entry};
+use crate::profile::{BootMethod, Clock, Entry};
 use crate::root_image::LOGIN_LINE;
 
 /// Limits the bytes before the guest's line. A UART may deliver noise at power-on, but more than this does not come
@@ -43,7 +43,8 @@ pub(super) struct Files {
     pub(super) folder: TempDir,
     /// Whether the agent is started by a login at the console.
     login: bool,
-    batch_input: bool,
+    /// Whether the channel only carries the guest's output: all input is in a file, and its clock is virtual.
+    pub(super) sends_only: bool,
 }
 
 impl Files {
@@ -108,7 +109,7 @@ impl Files {
                 .map_or_else(|| folder.path().join("console.log"), Path::to_owned),
             program,
             folder,
-            batch_input: launch.input.is_some(),
+            sends_only: launch.input.is_some() && launch.profile.clock == Clock::Virtual,
         })
     }
 
@@ -119,7 +120,7 @@ impl Files {
         };
         let program = self.program.to_string_lossy();
         let folder = self.folder.path();
-        let mut running = process::start(&program, arguments, console, folder, self.batch_input)
+        let mut running = process::start(&program, arguments, console, folder, self.sends_only)
             .map_err(host("start QEMU"))?;
         if let Some(stream) = running.console.take() {
             let login =
@@ -139,16 +140,16 @@ impl Files {
         }
     }
 
-    /// Reads up to and including `line`. Anything before it is skipped, up to `NOISE_LIMIT`.
-    pub(super) fn expect_line(
+    /// Reads up to and including a line from which `find` takes a value. Anything before it is skipped, up to
+    /// `NOISE_LIMIT`.
+    pub(super) fn expect_line<T>(
         &self,
         running: &mut Running,
-        line: &str,
+        find: impl Fn(&str) -> Option<T>,
         budget: Duration,
-    ) -> Result<(), GuestError> {
+    ) -> Result<T, GuestError> {
         let deadline = Instant::now() + budget;
         let mut seen = Vec::new();
-        let wanted = format!("{line}\n").into_bytes();
         let mut byte = [0];
         loop {
             if let Some(failure) = running.login.as_ref().and_then(ConsoleLogin::failure) {
@@ -181,10 +182,12 @@ impl Files {
                 }
                 Ok(_) | Err(_) => return Err(self.ended(running)),
             }
-            if seen.ends_with(&wanted) {
-                return running
-                    .data
-                    .set_read_timeout(None)
+            if seen.ends_with(b"\n")
+                && let Some(found) = find(String::from_utf8_lossy(last_line(&seen)).trim_end())
+            {
+                let unlimited = running.data.set_read_timeout(None);
+                return unlimited
+                    .map(|()| found)
                     .map_err(host("set a timeout on the channel"));
             }
             if seen.len() > NOISE_LIMIT {
@@ -216,6 +219,14 @@ impl Files {
             text => format!("its console ends with:\n{text}"),
         }
     }
+}
+
+/// The last of these lines, which have line feeds.
+fn last_line(lines: &[u8]) -> &[u8] {
+    lines
+        .split_inclusive(|byte| *byte == b'\n')
+        .next_back()
+        .unwrap_or_default()
 }
 
 /// The end of the console, and the end of QEMU's own messages.

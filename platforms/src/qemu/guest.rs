@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use reusespec_core::handshake::{READY, SERVING};
+use reusespec_core::handshake::{READY, window_in};
 use tempfile::TempDir;
 
 use super::{
@@ -47,7 +47,7 @@ pub struct Launch<'a> {
     pub root: Option<&'a Path>,
     /// KVM or TCG; see [`super::decide_accelerator`].
     pub accelerator: Accelerator,
-    /// The requests that the agent reads instead of the channel (batch input).
+    /// The requests that the agent reads before those of the channel, or in virtual time instead of them.
     pub input: Option<&'a [u8]>,
     /// The agent will receive more than about a hundred cases. A guest whose profile says `microvm` then gets a channel
     /// of several MB/s instead of 0.1 MB/s, and its cold start takes half a second longer.
@@ -85,8 +85,8 @@ pub struct Guest {
 }
 
 impl Guest {
-    /// Starts a guest and waits until its agent serves. With `input`, returns as soon as QEMU runs, because there is no
-    /// handshake.
+    /// Starts a guest and waits until its agent serves. With `input` in virtual time, returns as soon as QEMU runs, because
+    /// there is no handshake.
     ///
     /// # Errors
     /// When a file is missing, QEMU does not start, or the agent does not serve in time.
@@ -112,14 +112,19 @@ impl Guest {
     fn boot(launch: &Launch<'_>, files: Files, slot: Option<&Slot>) -> Result<Self, GuestError> {
         let started = Instant::now();
         let mut running = files.run(&files.arguments)?;
-        if launch.input.is_none() {
+        if files.sends_only {
+            running.receive_only().map_err(host("read the channel"))?;
+        } else {
             let budget = Duration::from_secs(launch.profile.timing.boot_secs.into());
-            files.expect_line(&mut running, READY, budget)?;
+            files.expect_line(&mut running, |line| line.ends_with(READY).then_some(()), budget)?;
             if let Some(slot) = slot {
                 save(&running.monitor, slot);
             }
             files.go(&mut running)?;
-            files.expect_line(&mut running, SERVING, budget)?;
+            let window = files.expect_line(&mut running, window_in, budget)?;
+            running
+                .relay(window)
+                .map_err(host("start a relay of the channel"))?;
         }
         Ok(Self::of(files, running, Start::Cold, started.elapsed()))
     }
@@ -135,7 +140,10 @@ impl Guest {
             .restore(&state.to_string_lossy(), RESTORE_BUDGET)
             .map_err(host("restore the saved state"))?;
         files.go(&mut running)?;
-        files.expect_line(&mut running, SERVING, RESTORE_BUDGET)?;
+        let window = files.expect_line(&mut running, window_in, RESTORE_BUDGET)?;
+        running
+            .relay(window)
+            .map_err(host("start a relay of the channel"))?;
         Ok((running, started.elapsed()))
     }
 

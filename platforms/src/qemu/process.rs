@@ -5,14 +5,17 @@
 
 use std::{
     fs::{self, File},
-    io::{self, Read, Seek, SeekFrom},
+    io::{self, Read, Seek, SeekFrom, Write},
     os::{
         fd::{AsRawFd, FromRawFd, OwnedFd, RawFd},
         unix::{net::UnixStream, process::CommandExt},
     },
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    thread,
 };
+
+use reusespec_channel::relay::{self, End};
 
 use super::command::{CONSOLE_FD, DATA_FD, MONITOR_FD};
 use super::console::ConsoleLogin;
@@ -35,6 +38,35 @@ pub(super) struct Running {
     pub(super) qemu_log: PathBuf,
 }
 
+impl Running {
+    /// Relays the channel from here on: [`Self::data`] becomes a stream without losses. `window` is the number of bytes that
+    /// the guest's port holds.
+    pub(super) fn relay(&mut self, window: usize) -> io::Result<()> {
+        self.replace_data(move |line, ours| relay::run(line, ours, End::Host, window, Vec::new()))
+    }
+
+    /// The same for a guest that only sends.
+    pub(super) fn receive_only(&mut self) -> io::Result<()> {
+        self.replace_data(relay::receive_only)
+    }
+
+    fn replace_data(
+        &mut self,
+        relay: impl FnOnce(UnixStream, &UnixStream) -> io::Result<()> + Send + 'static,
+    ) -> io::Result<()> {
+        let (data, ours) = UnixStream::pair()?;
+        let line = std::mem::replace(&mut self.data, data);
+        let relay = move || {
+            if let Err(error) = relay(line, &ours) {
+                // If the reader is gone, the error concerns nobody.
+                let _ = (&ours).write_all(format!("{}{error}\n", relay::NOTE).as_bytes());
+            }
+        };
+        thread::Builder::new().name("guest channel".into()).spawn(relay)?;
+        Ok(())
+    }
+}
+
 /// The destination of the console.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Console<'p> {
@@ -44,17 +76,17 @@ pub(super) enum Console<'p> {
     Interactive,
 }
 
-/// Starts `program` with `arguments`. Its standard error goes to `qemu.log` in `folder`. With `batch_input` the channel
+/// Starts `program` with `arguments`. Its standard error goes to `qemu.log` in `folder`. With `sends_only` the channel
 /// only carries the guest's output.
 pub(super) fn start(
     program: &str,
     arguments: &[String],
     console: Console<'_>,
     folder: &Path,
-    batch_input: bool,
+    sends_only: bool,
 ) -> io::Result<Running> {
     let qemu_log = folder.join("qemu.log");
-    let (data, guest_data): (_, OwnedFd) = if batch_input {
+    let (data, guest_data): (_, OwnedFd) = if sends_only {
         let (data, guest_data) = output_pipe::channel()?;
         (data, guest_data.into())
     } else {

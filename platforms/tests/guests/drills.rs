@@ -85,7 +85,7 @@ fn a_killed_agent_ends_the_guest_with_a_console_message() {
         session
             .guest
             .console_tail(5)
-            .contains("the agent was killed by SIGKILL")
+            .contains("the agent was killed: Signaled(")
     );
 }
 

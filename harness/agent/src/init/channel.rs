@@ -21,16 +21,40 @@ use super::{InitError, system};
 /// The time in which the port must appear. The device announces its ports by messages after its driver is loaded.
 const PORT_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Opens the channel. Both halves are the same open file, except where a BSD's serial port is drained by a process.
-pub(super) fn open() -> Result<(File, File), InitError> {
+/// The number of bytes that a virtio port takes. It has flow control, so the number only limits the memory in use.
+const VIRTIO_WINDOW: usize = 64 << 10;
+
+/// The number of bytes that the host may have on a serial port: what its smallest buffer holds, less 64 bytes for four of
+/// the host's acknowledgements.
+///
+/// Linux's terminal reads into 4096 bytes (`N_TTY_BUF_SIZE`, drivers/tty/n_tty.c). FreeBSD's uart(4) has a ring of 384
+/// (sys/dev/uart/uart_tty.c: twice the FIFO, at least that). DragonFly's sio(4) has 512 (sys/dev/serial/sio/sio.c,
+/// `RS_IBUFSIZE`), and its terminal a queue of 1024 (sys/sys/tty.h, `TTYHOG`).
+const SERIAL_WINDOW: usize = if cfg!(target_os = "freebsd") {
+    384 - 64
+} else if cfg!(target_os = "dragonfly") {
+    512 - 64
+} else {
+    2048
+};
+
+/// The guest's end of the line, and the number of bytes that the host may have on it.
+pub(super) struct Port {
+    pub(super) file: File,
+    pub(super) window: usize,
+}
+
+/// Opens the channel.
+pub(super) fn open() -> Result<Port, InitError> {
     let device = std::env::var("REUSESPEC_CHANNEL")
         .ok()
         .or_else(|| system::boot_parameter("REUSESPEC_CHANNEL"))
         .ok_or_else(|| InitError::Channel("the kernel's command line has no REUSESPEC_CHANNEL".into()))?;
-    let path = if device == "virtio" {
-        virtio_port()?
-    } else {
+    let is_serial = device != "virtio";
+    let path = if is_serial {
         PathBuf::from(&device)
+    } else {
+        virtio_port()?
     };
     let file = OpenOptions::new()
         .read(true)
@@ -38,19 +62,11 @@ pub(super) fn open() -> Result<(File, File), InitError> {
         .custom_flags(libc::O_NOCTTY | libc::O_CLOEXEC | system::OPEN_FLAGS)
         .open(&path)
         .map_err(InitError::system(format!("open {}", path.display())))?;
-    let is_serial = device != "virtio";
     if is_serial {
         make_raw(&file).map_err(|error| InitError::system(format!("make {device} raw"))(error.into()))?;
     }
-    let reader = file
-        .try_clone()
-        .map_err(InitError::system("duplicate the channel"))?;
-    #[cfg(any(target_os = "freebsd", target_os = "dragonfly"))]
-    if is_serial {
-        let reader = super::drain::start(reader).map_err(InitError::system(format!("drain {device}")))?;
-        return Ok((reader, file));
-    }
-    Ok((reader, file))
+    let window = if is_serial { SERIAL_WINDOW } else { VIRTIO_WINDOW };
+    Ok(Port { file, window })
 }
 
 fn make_raw(file: &File) -> nix::Result<()> {

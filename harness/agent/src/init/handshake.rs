@@ -3,34 +3,27 @@
 //! The host's line is read byte by byte. A buffered reader would also take the first case behind the line. The line has
 //! about forty bytes and is read once per boot, so the cost does not matter.
 
-use std::{
-    fs::File,
-    io::{self, Read, Write},
-};
+use std::io::{self, Read, Write};
 
 use nix::{
     sys::time::TimeSpec,
     time::{ClockId, clock_settime},
 };
 
-use reusespec_core::handshake::{Go, READY, SERVING};
+use reusespec_core::handshake::{self, Go, READY};
 
+use super::channel::Port;
 use super::{InitError, system};
 
 /// A longer line is not the host's.
 const MAX_LINE_BYTES: usize = 256;
 
-/// Exchanges the lines, sets the clock and seeds the random generator. With `REUSESPEC_INPUT` it opens that file as the
-/// input instead.
-pub(super) fn perform((mut reader, mut writer): (File, File)) -> Result<(File, File), InitError> {
-    if let Some(path) = system::boot_parameter("REUSESPEC_INPUT") {
-        let what = format!("open {path}");
-        return Ok((File::open(path).map_err(InitError::system(what))?, writer));
-    }
-    writer
-        .write_all(format!("{READY}\n").as_bytes())
+/// Exchanges the lines, sets the clock and seeds the random generator.
+pub(super) fn perform(port: &mut Port) -> Result<(), InitError> {
+    let file = &mut port.file;
+    file.write_all(format!("{READY}\n").as_bytes())
         .map_err(InitError::system("write to the channel"))?;
-    let line = read_line(&mut reader).map_err(InitError::system("read from the channel"))?;
+    let line = read_line(file).map_err(InitError::system("read from the channel"))?;
     let go = Go::parse(&line).ok_or(InitError::Handshake(line))?;
     let time = TimeSpec::new(
         (go.unix_ns / 1_000_000_000).cast_signed() as _,
@@ -38,10 +31,8 @@ pub(super) fn perform((mut reader, mut writer): (File, File)) -> Result<(File, F
     );
     clock_settime(ClockId::CLOCK_REALTIME, time).map_err(|e| InitError::system("set the clock")(e.into()))?;
     system::seed_random(&go.seed).map_err(InitError::system("seed the random generator"))?;
-    writer
-        .write_all(format!("{SERVING}\n").as_bytes())
-        .map_err(InitError::system("write to the channel"))?;
-    Ok((reader, writer))
+    file.write_all(format!("{}\n", handshake::serving(port.window)).as_bytes())
+        .map_err(InitError::system("write to the channel"))
 }
 
 fn read_line(reader: &mut impl Read) -> io::Result<String> {

@@ -7,32 +7,36 @@
 //! is killed, the guest ends at once with a line on the console; if PID 1 died, the kernel would panic and not name the
 //! cause. And PID 1 reaps orphans of the cases.
 //!
-//! The handshake on the channel before the protocol:
-//! ```text
-//! guest → host   reusespec-init 1           file systems are mounted and modules loaded; a warm state is saved here
-//! host → guest   go 1893456000000000000 5f… the time in ns since 1970, and a random seed in hexadecimal
-//! guest → host   reusespec-init go          `serve` uses the channel from here on
-//! ```
-//! A restored guest continues after the first line. The second line sets its clock, and makes two guests that were
-//! restored from one state choose different ports and sequence numbers. With `REUSESPEC_INPUT=/path` there is no
-//! handshake, and the input is read from that file. Virtual time needs this: if the guest waited for the host, its
-//! clock would advance by an unknown amount.
+//! The handshake is in `reusespec_core::handshake`, the frames behind it in `reusespec_channel`. The child relays between
+//! the line and a socket, and the agent is a child of its own: an agent that computes cannot empty a ring of a few hundred
+//! bytes in time. The relay ends when the host has acknowledged the agent's last byte, so nothing is lost when the guest
+//! powers off.
+//!
+//! A restored guest continues after the handshake's first line. The second line sets its clock, and makes two guests that
+//! were restored from one state choose different ports and sequence numbers. Two words of the kernel's command line change
+//! the input:
+//!
+//! - `REUSESPEC_INPUT=/path`: all input is in that file, and the guest only sends. There is no handshake. Virtual time needs
+//!   this: if the guest waited for the host, its clock would advance by an unknown amount.
+//! - `REUSESPEC_PRELOAD=/path`: the input begins with that file and goes on with the channel.
 
 use std::{
-    fs::File,
-    io,
+    fs::{self, File},
+    io::{self, Write},
+    os::fd::OwnedFd,
+    os::unix::net::UnixStream,
     panic::AssertUnwindSafe,
     sync::atomic::{AtomicBool, Ordering},
 };
 
 use nix::{
-    sys::wait::{WaitStatus, wait},
+    sys::wait::{WaitStatus, wait, waitpid},
     unistd::{ForkResult, Pid, fork},
 };
+use reusespec_channel::one_way;
+use reusespec_channel::relay::{self, End, TO_HOST_WINDOW};
 
 mod channel;
-#[cfg(any(target_os = "freebsd", target_os = "dragonfly", test))]
-mod drain;
 mod handshake;
 #[cfg(target_os = "linux")]
 mod root;
@@ -90,9 +94,9 @@ pub fn has_channel() -> bool {
     std::process::id() != 1 && std::env::var_os("REUSESPEC_CHANNEL").is_some()
 }
 
-/// Opens the channel, calls `serve` with its two halves, and returns its exit status. Configures loopback first: early
+/// Opens the channel, calls `serve` with its two streams, and returns its exit status. Configures loopback first: early
 /// in the boot of a system it may be down, and it always lacks the additional addresses that cases use.
-pub fn on_channel(serve: impl FnOnce(File, File) -> i32) -> i32 {
+pub fn on_channel(serve: impl FnOnce(File, Box<dyn Write>) -> i32) -> i32 {
     if let Err(error) = system::loopback() {
         report(&error);
         return 1;
@@ -101,11 +105,11 @@ pub fn on_channel(serve: impl FnOnce(File, File) -> i32) -> i32 {
     converse(serve)
 }
 
-/// Prepares the system, calls `serve` with the two halves of the channel, and powers off. Never returns.
+/// Prepares the system, calls `serve` with the two streams of the channel, and powers off. Never returns.
 ///
 /// `serve` runs in a child of PID 1, which may start threads and processes. Its result is an exit status, which is
 /// printed on the console if it is not 0. The host relies on the protocol alone.
-pub fn run(serve: impl FnOnce(File, File) -> i32) -> ! {
+pub fn run(serve: impl FnOnce(File, Box<dyn Write>) -> i32) -> ! {
     if let Err(error) = system::prepare() {
         report(&error);
         system::power_off();
@@ -129,13 +133,57 @@ pub fn run(serve: impl FnOnce(File, File) -> i32) -> ! {
     }
 }
 
-fn converse(serve: impl FnOnce(File, File) -> i32) -> i32 {
-    match channel::open().and_then(handshake::perform) {
-        Ok((reader, writer)) => serve(reader, writer),
-        Err(error) => {
-            report(&error);
-            1
+fn converse(serve: impl FnOnce(File, Box<dyn Write>) -> i32) -> i32 {
+    let result = channel::open().and_then(|port| match system::boot_parameter("REUSESPEC_INPUT") {
+        Some(path) => {
+            let input = File::open(&path).map_err(InitError::system(format!("open {path}")))?;
+            Ok(serve(input, Box::new(one_way::Sender::new(port.file))))
         }
+        None => relay(port, serve),
+    });
+    result.unwrap_or_else(|error| {
+        report(&error);
+        1
+    })
+}
+
+/// Calls `serve` in a process of its own, and relays between its streams and the line. Returns its exit status.
+fn relay(mut port: channel::Port, serve: impl FnOnce(File, Box<dyn Write>) -> i32) -> Result<i32, InitError> {
+    let preload = match system::boot_parameter("REUSESPEC_PRELOAD") {
+        Some(path) => fs::read(&path).map_err(InitError::system(format!("read {path}")))?,
+        None => Vec::new(),
+    };
+    handshake::perform(&mut port)?;
+    let (ours, theirs) = UnixStream::pair().map_err(InitError::system("make a socket pair"))?;
+    // SAFETY: this process has one thread.
+    match unsafe { fork() } {
+        Ok(ForkResult::Child) => {
+            drop((ours, port));
+            let reader = theirs.try_clone().map(OwnedFd::from).map(File::from);
+            let status = reader.map(|reader| serve(reader, Box::new(theirs)));
+            std::process::exit(status.unwrap_or(1))
+        }
+        Ok(ForkResult::Parent { child }) => {
+            drop(theirs);
+            // The port's ring must be emptied in time.
+            // SAFETY: setpriority(2) takes integers only. Without the privilege the priority stays as it is.
+            unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, -20) };
+            let relayed = relay::run(&port.file, &ours, End::Guest, TO_HOST_WINDOW, preload);
+            // The agent ends when its input does.
+            drop(ours);
+            relayed.map_err(InitError::system("relay the channel"))?;
+            let ended = waitpid(child, None)
+                .map_err(|error| InitError::system("wait for the agent")(error.into()))?;
+            match ended {
+                WaitStatus::Exited(_, status) => Ok(status),
+                // Without options waitpid(2) reports ends only.
+                ended => {
+                    eprintln!("reusespec-init: the agent was killed: {ended:?}");
+                    Ok(1)
+                }
+            }
+        }
+        Err(error) => Err(InitError::system("fork")(error.into())),
     }
 }
 

@@ -7,7 +7,7 @@
 
 mod files;
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -27,7 +27,9 @@ use crate::session::{Feeder, INTERRUPTED, Line, hello_timeout, next, replies};
 const FOLDER: &str = "/tmp/exec";
 /// Variables whose names begin with this are passed on by default.
 const RUST_PREFIX: &str = "RUST_";
-/// Added to the guest's boot timeout, and to the program's time limit, before the guest counts as broken.
+/// The bytes of standard input in one request.
+const STDIN_PIECE: usize = 16 * 1024;
+/// Added to the program's time limit before the guest counts as broken.
 const GRACE: Duration = Duration::from_secs(30);
 
 #[derive(Debug, thiserror::Error)]
@@ -36,11 +38,6 @@ enum ExecError {
     Platform(#[from] PlatformError),
     #[error("{0} is not a guest: programs run only in guests, because their files may be copied to any path")]
     NoGuest(String),
-    #[error(
-        "{0} cannot run programs: its serial port loses bytes that are not read at once, and its disk is not ours to \
-         write to; freebsd-14 can run them"
-    )]
-    TakesNoFiles(String),
     #[error(transparent)]
     File(#[from] FileError),
 }
@@ -74,9 +71,6 @@ fn prepare(options: &arguments::Exec) -> Result<(Platform, Exec, Vec<u8>), ExecE
     let traits = platform.starter.traits();
     if !traits.dedicated_machine {
         return Err(ExecError::NoGuest(platform.name));
-    }
-    if !traits.takes_files() {
-        return Err(ExecError::TakesNoFiles(platform.name));
     }
     let mut files = Files::default();
     if let Some(sysroot) = &options.sysroot {
@@ -130,8 +124,33 @@ fn converse(platform: &Platform, exec: &Exec, content: Vec<u8>) -> Result<Ended,
     } else {
         requests
     };
-    let _feeder = Feeder::start(&mut link, vec![unsent], None);
+    let _feeder = if traits.batch_input {
+        if !io::stdin().is_terminal() {
+            notify("the program's standard input is empty in virtual time".to_owned());
+        }
+        Feeder::start(&mut link, [unsent])
+    } else {
+        Feeder::start(&mut link, std::iter::once(unsent).chain(stdin_pieces()))
+    };
     listen(&replies, &traits, exec).map_err(|failure| with_diagnostics(failure, &mut link))
+}
+
+/// The standard input of this process as requests, read when they are needed.
+fn stdin_pieces() -> impl Iterator<Item = Vec<u8>> {
+    let mut ended = false;
+    std::iter::from_fn(move || {
+        let mut piece = vec![0; STDIN_PIECE];
+        let count = match ended {
+            true => return None,
+            // An error ends the input, as the end of the file does.
+            false => io::stdin().read(&mut piece).unwrap_or(0),
+        };
+        ended = count == 0;
+        let hexadecimal = HEXLOWER.encode(&piece[..count]);
+        let mut line = serde_json::to_vec(&Request::Stdin { hexadecimal }).expect("plain data");
+        line.push(b'\n');
+        Some(line)
+    })
 }
 
 fn listen(
@@ -139,11 +158,7 @@ fn listen(
     traits: &PlatformTraits,
     exec: &Exec,
 ) -> Result<Ended, Failure> {
-    // A guest that has the program on its disk starts with this link, so its boot time counts as well.
-    let mut timeout = match traits.batch_files && !traits.batch_input {
-        true => traits.boot_timeout + GRACE,
-        false => hello_timeout(traits),
-    };
+    let mut timeout = hello_timeout(traits);
     loop {
         match next(replies, timeout).map_err(Failure::Broken)? {
             Line::Reply(Reply::Hello(hello)) if hello.protocol != PROTOCOL => {
@@ -205,29 +220,6 @@ fn report(platform: &str, ended: &Ended) -> io::Result<i32> {
                 "{platform}: cannot start the program: {reason}; a dynamically linked program needs its libraries (--sysroot)"
             )?;
             Ok(exit::NOT_STARTED)
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::Parser;
-
-    use super::*;
-
-    #[test]
-    fn a_guest_that_boots_from_its_own_disk_is_refused() {
-        for name in ["freebsd-14-ci", "dragonfly-6.4"] {
-            let arguments = ["reusespec", "exec", name, "--", "/bin/true"];
-            let arguments = arguments::Arguments::try_parse_from(arguments).unwrap();
-            let arguments::Command::Exec(options) = arguments.command else {
-                panic!("another command");
-            };
-            let refused = prepare(&options).err().unwrap().to_string();
-            assert!(
-                refused.contains(name) && refused.ends_with("freebsd-14 can run them"),
-                "{refused}"
-            );
         }
     }
 }

@@ -7,7 +7,6 @@
 //! reads with kenv(2).
 
 use crate::profile::{Clock, PlatformProfile};
-use crate::root_image::INPUT;
 
 /// The machine without the devices whose drivers call `DELAY()` early, and without unused disk controllers and buses.
 pub(super) const MACHINE: &str = "q35,i8042=off,sata=off,smbus=off";
@@ -57,7 +56,7 @@ pub(super) fn command_line(profile: &PlatformProfile, input: bool) -> String {
     words.extend(profile.qemu().command_line.iter().cloned());
     words.push(format!("REUSESPEC_CHANNEL={CHANNEL}"));
     if input {
-        words.push(format!("REUSESPEC_INPUT={INPUT}"));
+        words.push(super::input_word(profile));
     }
     words.join(" ")
 }

@@ -2,7 +2,6 @@
 
 use super::{Channel, Choice};
 use crate::profile::{MachineType, PlatformProfile};
-use crate::root_image::INPUT;
 
 /// The virtual clock: one instruction takes a nanosecond, about as on a fast machine.
 ///
@@ -65,7 +64,7 @@ pub(super) fn command_line(
         words.push("REUSESPEC_ROOT=/dev/vda".into());
     }
     if choice.input {
-        words.push(format!("REUSESPEC_INPUT={INPUT}"));
+        words.push(super::input_word(profile));
     }
     words.join(" ")
 }
