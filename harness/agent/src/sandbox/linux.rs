@@ -119,3 +119,16 @@ pub(crate) fn map_users(case: Pid) -> io::Result<()> {
     std::fs::write(format!("/proc/{case}/uid_map"), &map)?;
     std::fs::write(format!("/proc/{case}/gid_map"), &map)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_value_beside_differs_in_its_last_number() {
+        assert_eq!(value_beside("40000 40015").as_deref(), Some("40000 40014"));
+        assert_eq!(value_beside("0").as_deref(), Some("1"));
+        assert_eq!(value_beside("1").as_deref(), Some("0"));
+        assert_eq!(value_beside("cubic"), None);
+    }
+}
