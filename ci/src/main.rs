@@ -8,6 +8,7 @@ mod merge;
 mod nightly;
 mod packages;
 mod propose;
+mod reports;
 mod schema;
 mod suite;
 
@@ -67,6 +68,9 @@ enum Task {
         #[arg(required = true)]
         results: Vec<PathBuf>,
     },
+    /// Compile the program of each report in platforms/reports, run it on the platform that the report names, and check
+    /// what it prints.
+    Reports(reports::Options),
     /// Measure, and print ratios. Needs `cargo build --release` first.
     Bench {
         /// What to measure. Without any: everything.
@@ -113,6 +117,7 @@ fn main() -> ExitCode {
             let (text, good) = merge::table(&merge::rows(&results), &[]);
             print(&text).map(|()| good)
         }
+        Task::Reports(options) => reports::check(&options),
         Task::Bench { figures } => bench::measure(&figures).map(|()| true),
         Task::Serve { what } => bench::serve::serve(what).map(|()| true),
         Task::Flakes {

@@ -3,6 +3,7 @@
 //! A shard is a filter of scenarios, so a job can be repeated by hand with the same words. Guests run only the families
 //! whose cases need no program of the host.
 
+use reusespec_platforms::RemotePlatform;
 use reusespec_platforms::profile::PlatformProfile;
 use reusespec_platforms::qemu::debian_package;
 use serde_json::{Value, json};
@@ -19,7 +20,7 @@ pub(crate) struct Job {
     pub(crate) shard: &'static str,
     /// The Rust target of the agent; none on the host.
     pub(crate) target: Option<String>,
-    /// The Debian package that has the emulator; empty on the host.
+    /// The Debian package that has the emulator; empty on the host and for gVisor, which is fetched into the cache.
     pub(crate) packages: &'static str,
 }
 
@@ -42,7 +43,19 @@ pub(crate) fn jobs() -> Vec<Job> {
             packages: debian_package(&profile.qemu().emulator),
         })
     });
-    host.chain(guests).collect()
+    let sandboxes = RemotePlatform::all().filter_map(|platform| {
+        let target = platform.runsc()?.target.clone();
+        Some((platform.name, target))
+    });
+    let in_sandboxes = sandboxes.flat_map(|(platform, target)| {
+        GUEST_SHARDS.map(|shard| Job {
+            platform: platform.clone(),
+            shard,
+            target: Some(target.clone()),
+            packages: "",
+        })
+    });
+    host.chain(guests).chain(in_sandboxes).collect()
 }
 
 /// The matrix as GitHub reads it with `fromJSON`.

@@ -8,11 +8,11 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use reusespec_platforms::agents;
 use reusespec_platforms::cache::Cache;
 use reusespec_platforms::kernel;
 use reusespec_platforms::profile::PlatformProfile;
-use reusespec_platforms::qemu::find_program;
+use reusespec_platforms::qemu::{debian_package, find_program};
+use reusespec_platforms::{RemotePlatform, agents, runsc};
 
 use crate::matrix::{self, HOST, Job};
 use crate::merge::{self, Row};
@@ -55,15 +55,28 @@ pub(crate) fn local() -> io::Result<bool> {
 
 /// Why this machine cannot run a job. Nothing is fetched or built to find out.
 fn lacks(job: &Job) -> Option<String> {
-    if job.platform == HOST {
+    platform_lacks(&job.platform)
+}
+
+/// Why this machine cannot start a platform. Nothing is fetched or built to find out.
+pub(crate) fn platform_lacks(name: &str) -> Option<String> {
+    if name == HOST {
         return None;
     }
-    let profile = PlatformProfile::find(&job.platform).ok()?;
+    if let Some(Ok(platform)) = RemotePlatform::find(name) {
+        let runsc = platform.runsc()?;
+        let missing = runsc::check_available(name, runsc).err();
+        return missing.map(|error| error.to_string());
+    }
+    let profile = match PlatformProfile::find(name) {
+        Ok(profile) => profile,
+        Err(error) => return Some(error.to_string()),
+    };
     let emulator = &profile.qemu().emulator;
     if find_program(emulator).is_none() {
         return Some(format!(
             "qemu-system-{emulator} is not installed: apt install {}",
-            job.packages
+            debian_package(emulator)
         ));
     }
     if let Err(error) = agents::find(&profile.target) {
@@ -72,10 +85,7 @@ fn lacks(job: &Job) -> Option<String> {
     let cache = Cache::from_environment().ok()?;
     match kernel::cached(&profile, &cache) {
         Some(_) => None,
-        None => Some(format!(
-            "its kernel is not here: reusespec fetch {}",
-            job.platform
-        )),
+        None => Some(format!("its kernel is not here: reusespec fetch {name}")),
     }
 }
 

@@ -11,6 +11,8 @@ use crate::{
     kernel, process,
     profile::{KernelSource, PlatformProfile},
     qemu::{debian_package, find_program},
+    remote::RemotePlatform,
+    runsc::{DebianPackage, Runsc},
 };
 
 /// One requirement of guests.
@@ -42,7 +44,7 @@ impl Fact {
     }
 }
 
-/// All requirements of the built-in guests: emulators, KVM, cache, kernels, agents.
+/// All requirements of the built-in guests and of gVisor: emulators, KVM, cache, kernels, agents.
 pub fn facts(cache: &Cache) -> Vec<Fact> {
     let profiles: Vec<_> = PlatformProfile::all().collect();
     let mut facts = Vec::new();
@@ -52,8 +54,16 @@ pub fn facts(cache: &Cache) -> Vec<Fact> {
     facts.push(kvm());
     facts.push(Fact::found("cache", cache.root().display().to_string()));
     facts.extend(profiles.iter().map(|profile| kernel_of(profile, cache)));
-    for profile in &profiles {
-        push_unique(&mut facts, agent(&profile.target));
+    let sandboxes: Vec<_> = RemotePlatform::all().collect();
+    let runscs = || {
+        sandboxes
+            .iter()
+            .filter_map(|platform| Some((platform, platform.runsc()?)))
+    };
+    facts.extend(runscs().map(|(platform, runsc)| program_of(&platform.name, runsc, cache)));
+    let targets = profiles.iter().map(|profile| &profile.target);
+    for target in targets.chain(runscs().map(|(_, runsc)| &runsc.target)) {
+        push_unique(&mut facts, agent(target));
     }
     facts
 }
@@ -124,6 +134,25 @@ fn kernel_of(profile: &PlatformProfile, cache: &Cache) -> Fact {
     }
 }
 
+fn program_of(name: &str, runsc: &Runsc, cache: &Cache) -> Fact {
+    let subject = format!("kernel of {name}");
+    match runsc.cached(cache) {
+        Ok(Some(program)) => Fact::found(subject, program.origin),
+        Ok(None) => {
+            let DebianPackage { suite, package, .. } = &runsc.debian;
+            let advice = format!(
+                "run `reusespec fetch {name}` to download package {package} of Debian {suite}, with apt; nothing is \
+                 installed"
+            );
+            Fact::missing(subject, advice)
+        }
+        Err(error) => Fact::missing(
+            subject,
+            format!("{error}: remove it from the cache and fetch it again"),
+        ),
+    }
+}
+
 fn agent(target: &str) -> Fact {
     let subject = format!("agent for {target}");
     match agents::find(target) {
@@ -150,6 +179,14 @@ mod tests {
             let kernel = about(format!("kernel of {}", profile.name)).next().unwrap();
             assert_eq!(kernel.found, None, "the cache is empty");
         }
+        let gvisor = facts
+            .iter()
+            .find(|fact| fact.subject == "kernel of gvisor")
+            .unwrap();
+        assert!(
+            gvisor.advice.starts_with("run `reusespec fetch gvisor`"),
+            "{gvisor:?}"
+        );
         assert!(
             facts
                 .iter()

@@ -18,7 +18,9 @@ use crate::profile::{
     Accelerator, Boot, BootMethod, Clock, KernelSource, PlatformProfile, PlatformProfileError,
 };
 use crate::qemu::{Guest, GuestError, Launch, decide_accelerator, require_program};
+use crate::remote::RemotePlatform;
 use crate::root_image;
+use crate::runsc;
 
 /// QEMU's random seed. It is the same for all guests, so a difference between two runs comes from the kernel or the
 /// clock.
@@ -196,11 +198,16 @@ impl GuestStarter {
     }
 }
 
-/// Checks that the guest `name` can be started without downloading or building anything.
+/// Checks that the guest or sandbox `name` can be started without downloading or building anything.
 ///
 /// # Errors
 /// The first thing that is missing, and how to get it.
 pub fn check_available(name: &str) -> Result<(), StartError> {
+    if let Some(platform) = RemotePlatform::find(name)
+        && let Some(runsc) = platform?.runsc()
+    {
+        return runsc::check_available(name, runsc).map(drop);
+    }
     let profile = PlatformProfile::find(name)?;
     require_program(&profile.qemu().emulator)?;
     agents::find(&profile.target)?;

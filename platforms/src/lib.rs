@@ -5,6 +5,7 @@
 //! | [`link`] | a running agent as two streams, and the trait of everything that can start one |
 //! | [`command`] | an agent started as a command; this machine is the simplest case |
 //! | [`remote`] | platforms started by a command: a user's command, ssh, an emulated CPU |
+//! | [`runsc`] | gVisor, from its package to a sandbox with an agent |
 //! | [`guest`] | a virtual machine, from its profile to an agent that serves |
 //! | [`profile`] | guests as data: `platforms/*.toml` |
 //! | [`system`] | the guests' operating systems, and how each boots to its agent |
@@ -34,6 +35,7 @@ pub mod profile;
 pub mod qemu;
 pub mod remote;
 pub mod root_image;
+pub mod runsc;
 pub mod system;
 
 pub use command::AgentCommand;

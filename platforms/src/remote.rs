@@ -1,15 +1,17 @@
-//! Platforms that are started by a command: a user's command, a machine reached by ssh, an emulated CPU.
+//! Platforms that are started by a command: a user's command, a machine reached by ssh, an emulated CPU, gVisor.
 //!
 //! ```toml
-//! [boot.command]                      [boot.ssh]            [boot.user]
-//! program = ["ssh", "box", "agent"]   host = "me@box"       emulator = "aarch64"
+//! [boot.command]                      [boot.ssh]            [boot.user]              [boot.runsc]
+//! program = ["ssh", "box", "agent"]   host = "me@box"       emulator = "aarch64"     target = "x86_64-…"
 //! ```
-//! In all three cases the standard input and output of the command are those of an agent, so `command` starts it.
+//! In all cases the standard input and output of the command are those of an agent, so `command` starts it.
 //!
 //! With ssh, the agent's executable is sent before the requests on the same stream. So one connection is enough,
 //! nothing is installed, and the user's own ssh client with its keys and jump hosts is used. The remote shell reads
 //! exactly the length of the executable. A shell that reads ahead loses nothing, because the host sends no request
 //! before the agent's hello.
+
+mod console;
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -25,6 +27,8 @@ use crate::handshake;
 use crate::link::{LaunchRequest, Link, PlatformTraits, StartError, Starter};
 use crate::process;
 use crate::profile::{COMMANDS, PlatformProfile, PlatformProfileError};
+use crate::runsc::{self, Runsc};
+use console::Console;
 use reusespec_core::Deviation;
 
 /// `--platform ssh:me@box` needs no profile.
@@ -60,7 +64,8 @@ fn default_slower() -> u32 {
 pub enum RemoteBoot {
     /// A command that speaks the agent's protocol on its standard streams.
     Command {
-        /// The program and its arguments.
+        /// The program and its arguments. `{console}` in them is replaced by the path of a file for the console of the
+        /// machine that the command starts.
         program: Vec<String>,
     },
     /// A machine reached by ssh.
@@ -78,6 +83,8 @@ pub enum RemoteBoot {
         /// The Rust target of the agent.
         target: String,
     },
+    /// gVisor.
+    Runsc(Runsc),
 }
 
 /// Why the agent cannot be started.
@@ -170,44 +177,92 @@ impl RemotePlatform {
         Ok(platform)
     }
 
-    /// The command that starts the agent.
-    fn command(&self) -> Result<AgentCommand, RemoteError> {
+    /// gVisor, if the platform is one.
+    pub fn runsc(&self) -> Option<&Runsc> {
+        match &self.boot {
+            RemoteBoot::Runsc(runsc) => Some(runsc),
+            RemoteBoot::Command { .. } | RemoteBoot::Ssh { .. } | RemoteBoot::User { .. } => None,
+        }
+    }
+
+    /// The same with a local file as the kernel. Returns `None` if the platform's kernel is not a file.
+    #[must_use]
+    pub fn with_kernel(mut self, file: &Path) -> Option<Self> {
+        match &mut self.boot {
+            RemoteBoot::Runsc(runsc) => {
+                runsc.program = Some(file.to_owned());
+                Some(self)
+            }
+            RemoteBoot::Command { .. } | RemoteBoot::Ssh { .. } | RemoteBoot::User { .. } => None,
+        }
+    }
+
+    /// The kernel and the machine, for lists of platforms.
+    pub fn description(&self) -> String {
+        match &self.boot {
+            RemoteBoot::Command { program } => format!("started by {}", program.join(" ")),
+            RemoteBoot::Ssh { host, .. } => format!("the machine {host}, reached by ssh"),
+            RemoteBoot::User { .. } => "this kernel under an emulated CPU".to_owned(),
+            RemoteBoot::Runsc(runsc) => match runsc::check_available(&self.name, runsc) {
+                Ok(program) => format!("gVisor {}: ready with {}", program.release, program.origin),
+                Err(error) => format!("gVisor: {error}"),
+            },
+        }
+    }
+
+    /// All built-in platforms of this kind, sorted by name.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let find = |name: String| Self::find(&name).and_then(Result::ok);
+        names().map(move |name| find(name).expect("a test reads all built-in profiles"))
+    }
+
+    /// Starts the agent.
+    fn launch(&self, notify: &mut dyn FnMut(String)) -> Result<Link, StartError> {
         match &self.boot {
             RemoteBoot::Command { program } => {
-                let mut words: VecDeque<OsString> = program.iter().map(OsString::from).collect();
-                let program = words
-                    .pop_front()
-                    .ok_or_else(|| RemoteError::NoProgram(self.name.clone()))?;
-                Ok(AgentCommand::new(program, words))
+                let (console, words) = Console::of(program)?;
+                // The command may boot a machine from an image of ours, whose agent then begins with the handshake.
+                let link = handshake::with_handshake(self.by_command(&words)?.start()?);
+                Ok(match console {
+                    Some(console) => console.attach(link),
+                    None => link,
+                })
             }
-            RemoteBoot::Ssh { host, options } => by_ssh(host, options),
-            RemoteBoot::User { emulator, target } => {
-                let agent = agents::find(target)?;
-                let program = ["-static", ""]
-                    .iter()
-                    .find_map(|ending| which::which(format!("qemu-{emulator}{ending}")).ok());
-                let program = program.ok_or_else(|| RemoteError::NoEmulator {
-                    emulator: emulator.clone(),
-                })?;
-                Ok(AgentCommand::new(program, [agent.into_os_string()]))
-            }
+            RemoteBoot::Ssh { host, options } => Ok(by_ssh(host, options)?.start()?),
+            RemoteBoot::User { emulator, target } => Ok(by_emulator(emulator, target)?.start()?),
+            RemoteBoot::Runsc(runsc) => runsc.start(notify),
         }
+    }
+
+    fn by_command(&self, program: &[String]) -> Result<AgentCommand, RemoteError> {
+        let mut words: VecDeque<OsString> = program.iter().map(OsString::from).collect();
+        let program = words
+            .pop_front()
+            .ok_or_else(|| RemoteError::NoProgram(self.name.clone()))?;
+        Ok(AgentCommand::new(program, words))
     }
 }
 
+fn by_emulator(emulator: &str, target: &str) -> Result<AgentCommand, RemoteError> {
+    let agent = agents::find(target)?;
+    let program = ["-static", ""]
+        .iter()
+        .find_map(|ending| which::which(format!("qemu-{emulator}{ending}")).ok());
+    let program = program.ok_or_else(|| RemoteError::NoEmulator {
+        emulator: emulator.to_owned(),
+    })?;
+    Ok(AgentCommand::new(program, [agent.into_os_string()]))
+}
+
 impl Starter for RemotePlatform {
-    fn start(&self, _: &LaunchRequest<'_>, _: &mut dyn FnMut(String)) -> Result<Link, StartError> {
-        let link = self.command()?.start()?;
-        Ok(match &self.boot {
-            // The command may boot a machine from an image of ours, whose agent then begins with the handshake.
-            RemoteBoot::Command { .. } => handshake::with_handshake(link),
-            RemoteBoot::Ssh { .. } | RemoteBoot::User { .. } => link,
-        })
+    fn start(&self, _: &LaunchRequest<'_>, notify: &mut dyn FnMut(String)) -> Result<Link, StartError> {
+        self.launch(notify)
     }
 
     fn traits(&self) -> PlatformTraits {
         PlatformTraits {
             slower: self.slower,
+            dedicated_machine: self.runsc().is_some(),
             capabilities: self.capabilities.clone(),
             ..PlatformTraits::default()
         }
@@ -263,6 +318,8 @@ fn target_of(what: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+
     use super::*;
 
     fn find(name: &str) -> RemotePlatform {
@@ -278,7 +335,10 @@ mod tests {
         let file = folder.path().join("mine.toml");
         fs::write(&file, "[boot.command]\nprogram = [\"agent\", \"--quiet\"]\n").unwrap();
         let mine = find(&file.to_string_lossy());
-        let command = mine.command().unwrap();
+        let RemoteBoot::Command { program } = &mine.boot else {
+            panic!("{:?}", mine.boot);
+        };
+        let command = mine.by_command(program).unwrap();
         assert_eq!(
             (mine.name.as_str(), command.program.to_str()),
             ("mine", Some("agent"))
@@ -291,13 +351,27 @@ mod tests {
     fn errors_say_what_to_do() {
         let error = |text: &str| {
             let platform = RemotePlatform::parse("mine.toml", "mine", text).unwrap();
-            platform.command().unwrap_err().to_string()
+            platform.launch(&mut drop).err().unwrap().to_string()
         };
         assert_eq!(
             error("[boot.command]\nprogram = []\n"),
             "the command of mine is empty: name a program whose standard input and output are an agent"
         );
         assert!(error("[boot.user]\nemulator = \"vax\"\ntarget = \"vax\"\n").contains("no agent for vax"));
+    }
+
+    #[test]
+    fn a_machine_that_hangs_after_a_panic_is_reported_with_its_console() {
+        let script = r#"printf 'panic: no more bits\ndb> ' >"$0"; echo started; sleep 60"#;
+        let text = format!("[boot.command]\nprogram = [\"sh\", \"-c\", '''{script}''', \"{{console}}\"]\n");
+        let platform = RemotePlatform::parse("mine.toml", "mine", &text).unwrap();
+        let mut link = platform.start(&LaunchRequest::default(), &mut drop).unwrap();
+        let mut line = [0; 8];
+        link.replies.read_exact(&mut line).unwrap();
+        assert_eq!(
+            link.handle.diagnostics(),
+            "the agent still runs\nthe console ends with:\npanic: no more bits\ndb>"
+        );
     }
 
     #[test]

@@ -58,6 +58,10 @@ pub use serve::serve;
 ///
 /// Returns the exit status: 0, or 1 if a stream failed or the host broke the protocol.
 pub fn main() -> i32 {
+    if init::has_standard_channel() {
+        init::enter_sandbox();
+        return converse(&std::io::stdin(), &std::io::stdout());
+    }
     if init::is_init() {
         init::run(|reader, writer| converse(&reader, writer));
     }

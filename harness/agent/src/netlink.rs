@@ -1,6 +1,6 @@
 //! Requests to configure the network interfaces of a Linux namespace: rtnetlink(7) messages, and the `ifreq` of ioctl(2).
 //!
-//! The messages are written by hand because there are only three of them, each of a fixed shape. A netlink crate would
+//! The messages are written by hand because there are only four of them, each of a fixed shape. A netlink crate would
 //! add about twenty other crates to a binary that travels through serial lines. The price: the layouts of `ifinfomsg`
 //! and `ifaddrmsg` are spelled out in bytes below.
 
@@ -65,11 +65,7 @@ impl Netlink {
 
     /// Adds an address to interface `index`. The kernel does not check it for duplicates, so a socket can bind it at once.
     pub(crate) fn add_address(&self, index: u32, address: IpAddr, prefix: u8) -> io::Result<()> {
-        let (family, octets) = match address {
-            IpAddr::V4(address) => (libc::AF_INET, address.octets().to_vec()),
-            IpAddr::V6(address) => (libc::AF_INET6, address.octets().to_vec()),
-        };
-        let family = u8::try_from(family).expect("address families are small numbers");
+        let (family, octets) = family_and_octets(address);
         let flags = u8::try_from(libc::IFA_F_NODAD).expect("the flag is one of the lowest eight");
         // struct ifaddrmsg: family, prefix length, flags, scope (universe), interface.
         let mut body = vec![family, prefix, flags, libc::RT_SCOPE_UNIVERSE];
@@ -77,6 +73,26 @@ impl Netlink {
         body.extend(attribute(libc::IFA_LOCAL, &octets));
         body.extend(attribute(libc::IFA_ADDRESS, &octets));
         self.create(libc::RTM_NEWADDR, &body)
+    }
+
+    /// Adds a route to `to`/`prefix` over interface `index`.
+    pub(crate) fn add_route(&self, index: u32, to: IpAddr, prefix: u8) -> io::Result<()> {
+        let (family, octets) = family_and_octets(to);
+        // struct rtmsg: family, lengths of destination and source, type of service, table, protocol, scope, type, flags.
+        let mut body = vec![
+            family,
+            prefix,
+            0,
+            0,
+            libc::RT_TABLE_MAIN,
+            libc::RTPROT_BOOT,
+            libc::RT_SCOPE_LINK,
+            libc::RTN_UNICAST,
+        ];
+        body.extend([0; 4]);
+        body.extend(attribute(libc::RTA_DST, &octets));
+        body.extend(attribute(libc::RTA_OIF, &index.to_ne_bytes()));
+        self.create(libc::RTM_NEWROUTE, &body)
     }
 
     /// Adds an address to interface `index`, and returns when the kernel accepts packets for it.
@@ -130,6 +146,16 @@ impl Netlink {
             negated => Err(Errno::from_raw(-negated).into()),
         }
     }
+}
+
+/// The address family as messages have it, and the address.
+fn family_and_octets(address: IpAddr) -> (u8, Vec<u8>) {
+    let (family, octets) = match address {
+        IpAddr::V4(address) => (libc::AF_INET, address.octets().to_vec()),
+        IpAddr::V6(address) => (libc::AF_INET6, address.octets().to_vec()),
+    };
+    let family = u8::try_from(family).expect("address families are small numbers");
+    (family, octets)
 }
 
 fn open() -> io::Result<OwnedFd> {

@@ -66,9 +66,30 @@ impl From<ProgramError> for Stop {
     }
 }
 
+/// A kernel that answers a request for the wire with one of these errors does not have that part of the wire at all.
+const NO_WIRE: [i32; 7] = [
+    libc::EAFNOSUPPORT,
+    libc::ENOPROTOOPT,
+    libc::ENOSYS,
+    libc::ENOTTY,
+    libc::EOPNOTSUPP,
+    libc::EPROTONOSUPPORT,
+    libc::ESOCKTNOSUPPORT,
+];
+
 impl From<PeerError> for Stop {
     fn from(error: PeerError) -> Self {
-        Self::broken(&error)
+        match &error {
+            PeerError::Wire { step, source }
+                if source
+                    .raw_os_error()
+                    .is_some_and(|number| NO_WIRE.contains(&number)) =>
+            {
+                let name = errno::name(source);
+                Self::Unsupported(format!("this kernel has no wire: it cannot {step} ({name})"))
+            }
+            PeerError::Wire { .. } | PeerError::Broken(_) | PeerError::Late { .. } => Self::broken(&error),
+        }
     }
 }
 

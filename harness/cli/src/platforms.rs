@@ -14,7 +14,7 @@ use crate::run::{HOST, Platform};
 /// A kernel to boot instead of the one in the platform's profile.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct OwnKernel {
-    /// Boot this kernel (bzImage, Image or ELF) in the guest instead of the platform's own.
+    /// Boot this kernel (bzImage, Image or ELF; for gvisor a runsc) instead of the platform's own.
     #[arg(id = "kernel", long = "kernel", value_name = "FILE")]
     pub image: Option<PathBuf>,
     /// The lib/modules/VERSION that belongs to --kernel.
@@ -59,9 +59,12 @@ pub fn find(name: &str, own: &OwnKernel) -> Result<Platform, PlatformError> {
         };
     }
     if let Some(remote) = RemotePlatform::find(name) {
-        let remote = remote?;
-        if own.image.is_some() {
-            return Err(PlatformError::NoGuest(remote.name));
+        let mut remote = remote?;
+        if let Some(image) = &own.image {
+            readable(image)?;
+            let name = remote.name.clone();
+            let with_kernel = remote.with_kernel(image);
+            remote = with_kernel.ok_or(PlatformError::NoGuest(name))?;
         }
         return Ok(Platform {
             name: remote.name.clone(),

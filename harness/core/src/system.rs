@@ -3,6 +3,10 @@
 //! Versions compare number by number and stop at the first character that is neither digit nor dot, so
 //! that `6.18.44-fc` is 6.18.44. A range without a comparison means every version. `linux = 6.12` covers
 //! 6.12 and 6.12.94: kernels differ in behaviour by series, and a patch level is rarely known in advance.
+//!
+//! gVisor is a system of its own with releases of its own, so that it has tables of its own. But it promises to behave
+//! as the Linux kernel that its uname(2) reports, so the claims about that version of Linux are judged on it, and each
+//! one that fails is a deviation of gVisor.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -11,7 +15,11 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 /// The systems a claim can name.
-pub const KNOWN_SYSTEMS: [&str; 3] = ["linux", "freebsd", "dragonfly"];
+pub const KNOWN_SYSTEMS: [&str; 4] = ["linux", "freebsd", "dragonfly", "gvisor"];
+
+/// Systems that promise the behaviour of another one, with the system and the version that they promise. The version of
+/// gVisor's promise is in its source (pkg/sentry/syscalls/linux/linux64.go, `LinuxRelease`).
+const PROMISES: [(&str, &str, [u32; 3]); 1] = [("gvisor", "linux", [4, 4, 0])];
 
 /// A kernel as the agent reports it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -124,13 +132,20 @@ pub struct SystemRange {
 }
 
 impl SystemRange {
-    /// Whether the range contains this system.
+    /// Whether the range contains this system, or the one whose behaviour it promises.
     pub fn contains(&self, system: &System) -> bool {
-        self.name == system.name
-            && self
-                .bound
+        let admits = |version: &Version| {
+            self.bound
                 .as_ref()
-                .is_none_or(|(how, bound)| how.admits(system.version().against(bound)))
+                .is_none_or(|(how, bound)| how.admits(version.against(bound)))
+        };
+        let promised = PROMISES
+            .iter()
+            .find(|(name, promised, _)| *name == system.name && *promised == self.name);
+        match promised {
+            Some((_, _, version)) => admits(&Version(version.to_vec())),
+            None => self.name == system.name && admits(&system.version()),
+        }
     }
 
     /// Whether some version lies in both ranges. Tries the versions at, just below and just above each bound.
@@ -148,14 +163,15 @@ impl SystemRange {
                 probes.push(near);
             }
         }
-        self.name == other.name
-            && probes.into_iter().any(|version| {
+        probes.into_iter().any(|version| {
+            [&self.name, &other.name].into_iter().any(|name| {
                 let system = System {
-                    name: self.name.clone(),
+                    name: name.clone(),
                     release: version.to_string(),
                 };
                 self.contains(&system) && other.contains(&system)
             })
+        })
     }
 }
 
@@ -266,6 +282,17 @@ mod tests {
         assert!(overlap("linux <= 6.8", "linux >= 6.8"));
         assert!(overlap("linux > 5.10", "linux < 6.1"));
         assert!(!overlap("linux", "freebsd"));
+        assert!(overlap("linux < 6.8", "gvisor"));
+        assert!(!overlap("linux >= 6.8", "gvisor"));
+    }
+
+    #[test]
+    fn gvisor_is_judged_by_the_claims_about_the_linux_that_it_reports() {
+        assert!(contains("linux", "gvisor", "20240729.0"));
+        assert!(contains("linux < 6.5", "gvisor", "20240729.0"));
+        assert!(!contains("linux >= 5.7", "gvisor", "20240729.0"));
+        assert!(contains("gvisor >= 20240101", "gvisor", "20240729.0"));
+        assert!(!contains("gvisor", "linux", "4.4.0"));
     }
 
     #[test]
@@ -273,7 +300,7 @@ mod tests {
         let error = "solaris >= 11".parse::<SystemRange>().unwrap_err();
         assert_eq!(
             error,
-            "unknown system `solaris`, expected one of `linux`, `freebsd`, `dragonfly`"
+            "unknown system `solaris`, expected one of `linux`, `freebsd`, `dragonfly`, `gvisor`"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! Takes kernels from Debian's packages, with this machine's apt. Nothing is installed or configured on the machine.
+//! Takes kernels, and gVisor, from Debian's packages, with this machine's apt. Nothing is installed or configured on the machine.
 //!
 //! apt gets a private root in the cache with one suite and one architecture. So neither `dpkg --add-architecture` nor a
 //! line in /etc is needed, and an unprivileged user can do it. The mirror, proxies and credentials come from the
@@ -61,21 +61,9 @@ pub(super) fn fetch(
     scratch: &Path,
     watch: Watch<'_>,
 ) -> Result<Found, AptError> {
-    let apt = Apt::prepare(suite, architecture, root)?;
-    watch(Progress::Listing(suite));
-    apt.run("apt-get", &["update", "-q"], "", &mut |_| ())?;
+    let apt = Apt::with_lists(suite, architecture, root, watch)?;
     let packages = apt.resolve(package)?;
-    for (name, _) in &packages {
-        apt.download(name, watch)?;
-        watch(Progress::Unpacking(name));
-    }
-    for file in list(root)?
-        .into_iter()
-        .filter(|file| file.extension().is_some_and(|ending| ending == "deb"))
-    {
-        let (file, scratch) = (file.to_string_lossy(), scratch.to_string_lossy());
-        apt.run("dpkg-deb", &["-x", &file, &scratch], "", &mut |_| ())?;
-    }
+    apt.unpack(&packages, scratch, watch)?;
     let path = kernel_in(scratch)?.ok_or_else(|| AptError::NoKernel(package.to_owned()))?;
     let image = fs::read(&path).map_err(|source| AptError::File {
         path: path.clone(),
@@ -95,6 +83,23 @@ pub(super) fn fetch(
     })
 }
 
+/// Downloads `package` of `suite` without its dependencies, unpacks it under `scratch`, and returns its version. apt's
+/// private root at `root` is removed on success only, as in [`fetch`].
+pub(crate) fn unpack(
+    suite: &str,
+    package: &str,
+    architecture: &str,
+    root: &Path,
+    scratch: &Path,
+    watch: Watch<'_>,
+) -> Result<String, AptError> {
+    let apt = Apt::with_lists(suite, architecture, root, watch)?;
+    let (_, version) = apt.show(package)?;
+    apt.unpack(&[(package.to_owned(), version.clone())], scratch, watch)?;
+    let _ = fs::remove_dir_all(root);
+    Ok(version)
+}
+
 /// apt with a private root.
 struct Apt {
     root: PathBuf,
@@ -102,6 +107,35 @@ struct Apt {
 }
 
 impl Apt {
+    /// apt with the current package lists of `suite`.
+    fn with_lists(suite: &str, architecture: &str, root: &Path, watch: Watch<'_>) -> Result<Self, AptError> {
+        let apt = Self::prepare(suite, architecture, root)?;
+        watch(Progress::Listing(suite));
+        apt.run("apt-get", &["update", "-q"], "", &mut |_| ())?;
+        Ok(apt)
+    }
+
+    /// Downloads packages, given by name and version, and unpacks them under `scratch`.
+    fn unpack(
+        &self,
+        packages: &[(String, String)],
+        scratch: &Path,
+        watch: Watch<'_>,
+    ) -> Result<(), AptError> {
+        for (name, _) in packages {
+            self.download(name, watch)?;
+            watch(Progress::Unpacking(name));
+        }
+        for file in list(&self.root)?
+            .into_iter()
+            .filter(|file| file.extension().is_some_and(|ending| ending == "deb"))
+        {
+            let (file, scratch) = (file.to_string_lossy(), scratch.to_string_lossy());
+            self.run("dpkg-deb", &["-x", &file, &scratch], "", &mut |_| ())?;
+        }
+        Ok(())
+    }
+
     fn prepare(suite: &str, architecture: &str, root: &Path) -> Result<Self, AptError> {
         let apt = Self {
             root: root.to_owned(),
@@ -153,22 +187,25 @@ impl Apt {
             if found.iter().any(|(known, _)| *known == name) {
                 continue;
             }
-            let text = self.run(
-                "apt-cache",
-                &["show", "--no-all-versions", &name],
-                "",
-                &mut |_| (),
-            )?;
-            let field = |key: &str| {
-                text.lines()
-                    .find_map(|line| line.strip_prefix(key)?.strip_prefix(": "))
-                    .unwrap_or_default()
-            };
-            open.extend(kernel_dependencies(field("Depends")));
-            found.push((name, field("Version").to_owned()));
+            let (depends, version) = self.show(&name)?;
+            open.extend(kernel_dependencies(&depends));
+            found.push((name, version));
         }
         found.remove(0);
         Ok(found)
+    }
+
+    /// The fields `Depends` and `Version` of a package.
+    fn show(&self, package: &str) -> Result<(String, String), AptError> {
+        let arguments = ["show", "--no-all-versions", package];
+        let text = self.run("apt-cache", &arguments, "", &mut |_| ())?;
+        let field = |key: &str| {
+            text.lines()
+                .find_map(|line| line.strip_prefix(key)?.strip_prefix(": "))
+                .unwrap_or_default()
+                .to_owned()
+        };
+        Ok((field("Depends"), field("Version")))
     }
 
     fn download(&self, package: &str, watch: Watch<'_>) -> Result<(), AptError> {

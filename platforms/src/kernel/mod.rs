@@ -26,6 +26,7 @@ mod pinned;
 mod sets;
 
 pub use debian::AptError;
+pub(crate) use debian::unpack as unpack_debian;
 pub use disk::DiskError;
 pub use image::ImageError;
 pub use modules::ModuleError;

@@ -23,6 +23,7 @@ pub use accelerator::{AcceleratorChoice, decide as decide_accelerator};
 pub use error::GuestError;
 pub use error::debian_package;
 pub use guest::{Guest, Launch, Start};
+pub(crate) use process::tail as log_tail;
 
 /// The full path of `qemu-system-EMULATOR`.
 ///

@@ -152,7 +152,7 @@ fn duplicate_high(file: &impl AsRawFd) -> io::Result<OwnedFd> {
 
 /// Returns `lines` lines of a log: from a kernel's panic on if there is one, otherwise the last ones. The log may be
 /// megabytes long and contain any bytes. Control characters are replaced, because the result is shown on a terminal.
-pub(super) fn tail(path: &Path, lines: usize) -> String {
+pub(crate) fn tail(path: &Path, lines: usize) -> String {
     const WINDOW: u64 = 16 * 1024;
     let read = || -> io::Result<Vec<u8>> {
         let mut file = File::open(path)?;

@@ -85,7 +85,20 @@ pub(crate) fn in_guest() -> bool {
 /// The first process of a container has PID 1 too. But only a guest has `REUSESPEC_CHANNEL` on its kernel's command
 /// line.
 pub fn is_init() -> bool {
-    std::process::id() == 1 && system::boot_parameter("REUSESPEC_CHANNEL").is_some()
+    std::process::id() == 1
+        && !has_standard_channel()
+        && system::boot_parameter("REUSESPEC_CHANNEL").is_some()
+}
+
+/// Whether the standard streams are the channel: the value `stdio`. A sandbox that was started for the agent has pipes
+/// with flow control, needs no preparation and is never restored, so there is no handshake either.
+pub fn has_standard_channel() -> bool {
+    std::env::var_os("REUSESPEC_CHANNEL").is_some_and(|value| value == "stdio")
+}
+
+/// Records that this machine, a sandbox, runs nothing but the agent.
+pub fn enter_sandbox() {
+    IN_GUEST.store(true, Ordering::Relaxed);
 }
 
 /// Whether the environment names a channel although this process is not PID 1. A script on a CD starts the agent that

@@ -63,6 +63,8 @@ impl Link {
         let [kernel_end, peer_end] = &ends;
         let index = if_nametoindex(kernel_end.as_str())
             .map_err(|errno| during("find the veth pair")(errno.into()))?;
+        // First what a kernel may lack: gVisor has no time stamps on packet sockets.
+        let link = packet_socket(peer_end).map_err(|errno| during("open a packet socket")(errno.into()))?;
         let v4 = addresses.host(false, 1);
         netlink
             .add_reachable_address(index, v4, 24)
@@ -73,7 +75,6 @@ impl Link {
                 .add_reachable_address(index, v6, 64)
                 .map_err(during("add the IPv6 address of the wire"))?;
         }
-        let link = packet_socket(peer_end).map_err(|errno| during("open a packet socket")(errno.into()))?;
         disable_checksum_offload(&link, kernel_end)
             .map_err(|errno| during("switch checksum offload off")(errno.into()))?;
         let dropped_before = losses::on_the_wire(&ends).map_err(during("read what the wire dropped"))?;

@@ -10,7 +10,7 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork, getegid, geteuid};
 
-use super::Users;
+use super::{Users, sysctl};
 use crate::report::Reporter;
 
 const MAPPED_USERS: u32 = 65_536;
@@ -34,6 +34,45 @@ pub(super) fn probe() -> Result<Users, String> {
             Err(error) => Err(format!("waitpid: {error}")),
         },
     }
+}
+
+/// Whether a control that was just set belongs to this network namespace. gVisor has one value of some controls for all
+/// namespaces, so a case that sets one would change what other cases see.
+///
+/// A child process sets the control to a value next to it in a namespace of its own. If the value changes here, it is
+/// set back.
+pub(super) fn is_of_namespace(control: &str) -> io::Result<bool> {
+    let value = sysctl::get(control)?;
+    let Some(other) = value_beside(&value) else {
+        return Ok(true);
+    };
+    // SAFETY: the child writes a file and ends. A case sets controls before it starts threads.
+    match unsafe { fork() }? {
+        ForkResult::Child => {
+            if unshare(CloneFlags::CLONE_NEWNET).is_ok() {
+                // A refusal changes nothing, which is what the parent checks.
+                let _ = sysctl::set(control, &other);
+            }
+            // SAFETY: `_exit` only ends the process.
+            unsafe { libc::_exit(0) }
+        }
+        ForkResult::Parent { child } => waitpid(child, None)?,
+    };
+    if sysctl::get(control)? == value {
+        return Ok(true);
+    }
+    sysctl::set(control, &value)?;
+    Ok(false)
+}
+
+/// The value with its last number changed by one. `None` if it does not end with a number.
+fn value_beside(value: &str) -> Option<String> {
+    let (before, last) = value
+        .rsplit_once(' ')
+        .map_or(("", value), |(before, last)| (before, last));
+    let last: i64 = last.parse().ok()?;
+    let beside = if last == 0 { 1 } else { last - 1 };
+    Some(format!("{before} {beside}").trim_start().to_owned())
 }
 
 /// Explains the kernel's error.
@@ -79,4 +118,17 @@ pub(crate) fn map_users(case: Pid) -> io::Result<()> {
     let map = format!("0 0 {MAPPED_USERS}");
     std::fs::write(format!("/proc/{case}/uid_map"), &map)?;
     std::fs::write(format!("/proc/{case}/gid_map"), &map)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_value_beside_differs_in_its_last_number() {
+        assert_eq!(value_beside("40000 40015").as_deref(), Some("40000 40014"));
+        assert_eq!(value_beside("0").as_deref(), Some("1"));
+        assert_eq!(value_beside("1").as_deref(), Some("0"));
+        assert_eq!(value_beside("cubic"), None);
+    }
 }

@@ -4,9 +4,13 @@
 //! Flags and routes are set by ioctl(2), which takes one system call each. The address is set by rtnetlink(7), because
 //! only that interface can skip the check for duplicates, during which bind(2) refuses the address for some
 //! milliseconds.
+//!
+//! gVisor has none of these requests of ioctl(2), but its interface is up from the start, and its rtnetlink(7) sets
+//! routes. So a refused request is no error if the state that it asks for exists. If a route to multicast groups cannot
+//! be had, only the cases that send to groups are affected.
 
 use std::io;
-use std::net::Ipv6Addr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsRawFd;
 
 use socket2::{Domain, Socket, Type};
@@ -16,8 +20,14 @@ use crate::netlink::{self, Netlink};
 
 /// With a prefix of 8: all IPv6 multicast groups.
 const MULTICAST_V6: Ipv6Addr = Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0);
+/// With a prefix of 4: all IPv4 multicast groups.
+const MULTICAST_V4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 0);
+/// A group of each family with the scope of a site, and the discard port.
+const GROUP_V4: (Ipv4Addr, u16) = (Ipv4Addr::new(239, 255, 0, 1), 9);
+const GROUP_V6: (Ipv6Addr, u16) = (Ipv6Addr::new(0xff05, 0, 0, 0, 0, 0, 0, 1), 9);
 
 nix::ioctl_write_ptr_bad!(set_flags, libc::SIOCSIFFLAGS, libc::ifreq);
+nix::ioctl_read_bad!(get_flags, libc::SIOCGIFFLAGS, libc::ifreq);
 nix::ioctl_read_bad!(get_index, libc::SIOCGIFINDEX, libc::ifreq);
 nix::ioctl_write_ptr_bad!(add_v4_route, libc::SIOCADDRT, libc::rtentry);
 nix::ioctl_write_ptr_bad!(add_v6_route, libc::SIOCADDRT, In6Rtmsg);
@@ -39,22 +49,74 @@ pub(super) struct In6Rtmsg {
 }
 
 /// Sets the interface up and adds the IPv4 multicast route. With `ipv6` also adds the second address and its routes.
-pub(super) fn bring_up(ipv6: bool) -> io::Result<()> {
+/// Returns why groups cannot be sent to, if they cannot.
+pub(super) fn bring_up(ipv6: bool) -> io::Result<Option<String>> {
     let v4 = Socket::new(Domain::IPV4, Type::DGRAM, None)?;
     let mut request = netlink::ifreq("lo");
     request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING | libc::IFF_MULTICAST) as libc::c_short;
     // SAFETY: the request is a whole `ifreq` with its flags set.
-    unsafe { set_flags(v4.as_raw_fd(), &raw const request) }?;
-    route_v4_multicast(&v4)?;
-    if ipv6 {
-        let v6 = Socket::new(Domain::IPV6, Type::DGRAM, None)?;
-        let index = index(&v4)?;
-        Netlink::open()?.add_address(index.cast_unsigned(), SECOND_V6.into(), 128)?;
-        // The kernel would add its own route to the new address some milliseconds later.
-        deliver_v6(&v6, index, SECOND_V6, 128)?;
-        deliver_v6(&v6, index, MULTICAST_V6, 8)?;
+    if let Err(refused) = unsafe { set_flags(v4.as_raw_fd(), &raw const request) }
+        && !is_up(&v4)?
+    {
+        return Err(refused.into());
     }
-    Ok(())
+    let index = index(&v4)?;
+    let route = Netlink::open()?;
+    let to_groups = |set: io::Result<()>, to: std::net::IpAddr, prefix, group: SocketAddr| {
+        let set = set.or_else(|refused| {
+            let by_message = route.add_route(index.cast_unsigned(), to, prefix);
+            by_message.map_err(|_| refused)
+        });
+        let refused = set.err()?;
+        let reason = || {
+            format!(
+                "no route to multicast groups can be set: {}",
+                crate::errno::name(&refused)
+            )
+        };
+        (!has_route(group)).then(reason)
+    };
+    let without_v4 = to_groups(route_v4_multicast(&v4), MULTICAST_V4.into(), 4, GROUP_V4.into());
+    if !ipv6 {
+        return Ok(without_v4);
+    }
+    let v6 = Socket::new(Domain::IPV6, Type::DGRAM, None)?;
+    route.add_address(index.cast_unsigned(), SECOND_V6.into(), 128)?;
+    // Linux would add its own route to the new address some milliseconds later.
+    if let Err(refused) = deliver_v6(&v6, index, SECOND_V6, 128)
+        && !has_route((SECOND_V6, GROUP_V6.1).into())
+    {
+        return Err(refused);
+    }
+    let without_v6 = to_groups(
+        deliver_v6(&v6, index, MULTICAST_V6, 8),
+        MULTICAST_V6.into(),
+        8,
+        GROUP_V6.into(),
+    );
+    Ok(without_v4.or(without_v6))
+}
+
+fn is_up(v4: &Socket) -> io::Result<bool> {
+    let mut request = netlink::ifreq("lo");
+    // SAFETY: the kernel writes the flags into a whole `ifreq`, and only that member of the union is read.
+    unsafe {
+        get_flags(v4.as_raw_fd(), &raw mut request)?;
+        Ok(libc::c_int::from(request.ifr_ifru.ifru_flags) & libc::IFF_UP != 0)
+    }
+}
+
+/// Whether a datagram can be sent to this address: connect(2) of a datagram socket looks up the route. For groups the
+/// interface is given, as cases give it.
+fn has_route(to: SocketAddr) -> bool {
+    let domain = if to.is_ipv6() { Domain::IPV6 } else { Domain::IPV4 };
+    let connected = Socket::new(domain, Type::DGRAM, None).and_then(|socket| {
+        if to.ip().is_multicast() && to.is_ipv4() {
+            socket.set_multicast_if_v4(&Ipv4Addr::LOCALHOST)?;
+        }
+        socket.connect(&to.into())
+    });
+    connected.is_ok()
 }
 
 fn index(v4: &Socket) -> io::Result<i32> {
@@ -84,7 +146,7 @@ fn route_v4_multicast(v4: &Socket) -> io::Result<()> {
     // SAFETY: all-zero is a valid `rtentry`; the device name outlives the call.
     unsafe {
         let mut route: libc::rtentry = std::mem::zeroed();
-        route.rt_dst = address([224, 0, 0, 0]);
+        route.rt_dst = address(MULTICAST_V4.octets());
         route.rt_genmask = address([240, 0, 0, 0]);
         route.rt_flags = libc::RTF_UP;
         route.rt_dev = name.as_mut_ptr().cast();

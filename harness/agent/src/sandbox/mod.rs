@@ -27,6 +27,8 @@ pub(crate) use controls::Kept;
 pub(crate) use users::{Users, act_as};
 
 #[cfg(target_os = "linux")]
+use linux::is_of_namespace;
+#[cfg(target_os = "linux")]
 pub(crate) use linux::map_users;
 
 use crate::report::Reporter;
@@ -78,6 +80,10 @@ pub(crate) struct Sandbox {
     pub(crate) users: Users,
     /// Why the case must not change the system, if it shares the system with others.
     pub(crate) shared: Option<String>,
+    /// Whether the case has a network namespace.
+    has_namespace: bool,
+    /// Why the case cannot send to multicast groups, if it cannot.
+    pub(crate) without_groups: Option<String>,
 }
 
 impl Sandbox {
@@ -90,14 +96,38 @@ impl Sandbox {
             .map_or(Ok(()), |reason| Err(unsupported(reason)))
     }
 
+    /// Fails if the case cannot use multicast groups.
+    pub(crate) fn must_have_groups(&self) -> Result<(), Stop> {
+        self.must_be_own("a multicast group")?;
+        let unsupported = |reason: &String| Err(Stop::Unsupported(reason.clone()));
+        self.without_groups.as_ref().map_or(Ok(()), unsupported)
+    }
+
     /// Executes the step `sysctl`: sets a system control of the case's own network namespace or guest.
     pub(crate) fn set_sysctl(&self, step: &Sysctl) -> Answer {
         self.must_be_own("a system control")?;
-        match sysctl::set(&step.name, &step.value) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Err(Stop::Unsupported(format!("this kernel has no {}", step.name)))
-            }
-            set => Ok(set.map(|()| Observed::ok())?),
+        if let Err(error) = sysctl::set(&step.name, &step.value) {
+            return Err(self.why_not_set(&step.name, error));
+        }
+        if !self.has_namespace || is_of_namespace(&step.name)? {
+            return Ok(Observed::ok());
+        }
+        let reason = format!("{} of this kernel is shared by all network namespaces", step.name);
+        Err(Stop::Unsupported(reason))
+    }
+
+    /// What it means that a control cannot be set. The case is root in its own namespace, so only a control that does not
+    /// exist, or that is read-only for everybody, is refused; gVisor answers EPERM or EIO for those.
+    fn why_not_set(&self, name: &str, error: io::Error) -> Stop {
+        let is_read_only =
+            error.kind() == io::ErrorKind::PermissionDenied || error.raw_os_error() == Some(libc::EIO);
+        if error.kind() == io::ErrorKind::NotFound {
+            Stop::Unsupported(format!("this kernel has no {name}"))
+        } else if self.has_namespace && is_read_only {
+            let error = crate::errno::name(&error);
+            Stop::Unsupported(format!("this kernel does not let {name} be set: {error}"))
+        } else {
+            error.into()
         }
     }
 
@@ -167,11 +197,15 @@ impl Isolation {
                 ports,
                 users: Users::of_this_process(),
                 shared: None,
+                has_namespace: false,
+                without_groups: None,
             }),
             Self::Shared { reason, ports } => Ok(Sandbox {
                 ports,
                 users: Users::of_this_process(),
                 shared: Some(reason),
+                has_namespace: false,
+                without_groups: None,
             }),
         }
     }
@@ -192,13 +226,21 @@ fn enter_namespaces(users: Users, reporter: &mut Reporter, requires: &[String]) 
     let broken = |error: std::io::Error| Outcome::Broken(format!("entering a namespace failed: {error}"));
     linux::enter(&users, reporter).map_err(broken)?;
     let ipv6 = requires.iter().any(|word| word == "ipv6");
-    loopback::bring_up(ipv6)
+    let without_groups = loopback::bring_up(ipv6)
         .map_err(|error| Outcome::Broken(format!("bringing the loopback interface up failed: {error}")))?;
     Ok(Sandbox {
         ports: OWN_PORTS,
         users,
         shared: None,
+        has_namespace: true,
+        without_groups,
     })
+}
+
+/// Only a case with a namespace calls this, and this system has none.
+#[cfg(not(target_os = "linux"))]
+fn is_of_namespace(_: &str) -> io::Result<bool> {
+    Ok(true)
 }
 
 #[cfg(not(target_os = "linux"))]

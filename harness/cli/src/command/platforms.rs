@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use reusespec_core::protocol::{Hello, Implementation};
 use reusespec_platforms::cache::Cache;
 use reusespec_platforms::profile::PlatformProfile;
-use reusespec_platforms::{agents, kernel, qemu, remote};
+use reusespec_platforms::{RemotePlatform, agents, kernel, qemu};
 
 use super::wrong_input;
 use crate::exit;
@@ -26,8 +26,8 @@ pub(super) fn all() -> io::Result<i32> {
         let (name, state) = (&profile.name, readiness(&profile, &cache));
         writeln!(stdout, "{name:14} {system} {version} on {machine}: {state}")?;
     }
-    for name in remote::names() {
-        writeln!(stdout, "{name:14} this kernel under an emulated CPU")?;
+    for platform in RemotePlatform::all() {
+        writeln!(stdout, "{:14} {}", platform.name, platform.description())?;
     }
     writeln!(
         stdout,

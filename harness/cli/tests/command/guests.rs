@@ -34,6 +34,22 @@ fn a_missing_emulator_breaks_the_cases_and_names_its_package() {
 }
 
 #[test]
+fn gvisor_runs_cases_without_a_virtual_machine() {
+    if !is_tested("gvisor") {
+        return;
+    }
+    let fixture = Fixture::with(&[("sharing", SHARING)]);
+    let output = fixture.run(&["run", "--platform", "gvisor", "--format", "json"]);
+    assert_eq!(output.summary()["broken"], 0, "{output:?}");
+    assert_eq!(output.summary()["pass"], 2, "{output:?}");
+    assert!(
+        output.stdout.contains(r#""kernel":"gvisor-20"#),
+        "{}",
+        output.stdout
+    );
+}
+
+#[test]
 fn an_unknown_platform_is_wrong_input() {
     let fixture = Fixture::with(&[("sharing", SHARING)]);
     let output = fixture.run(&["run", "--platform", "linux-9"]);

@@ -63,7 +63,7 @@ impl Sockets<'_, '_> {
     }
 
     pub(super) fn send_to_group(&mut self, step: &SendToGroup) -> Answer {
-        self.run.sandbox.must_be_own("a multicast group")?;
+        self.run.sandbox.must_have_groups()?;
         let to = step.to.resolve(&self.run.sandbox.ports);
         let receivers = step
             .receivers

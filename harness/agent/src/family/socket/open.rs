@@ -57,7 +57,7 @@ impl Sockets<'_, '_> {
     }
 
     pub(super) fn join(&mut self, step: &Join) -> Answer {
-        self.run.sandbox.must_be_own("a multicast group")?;
+        self.run.sandbox.must_have_groups()?;
         self.as_owner(&step.socket, |socket| match step.group {
             IpAddr::V4(group) => socket.join_multicast_v4(&group, &Ipv4Addr::LOCALHOST),
             IpAddr::V6(group) => socket.join_multicast_v6(&group, 0),
@@ -84,7 +84,7 @@ impl Sockets<'_, '_> {
     }
 
     pub(super) fn listen_multicast(&mut self, step: &MulticastListener) -> Answer {
-        self.run.sandbox.must_be_own("a multicast group")?;
+        self.run.sandbox.must_have_groups()?;
         let at = step.at.resolve(&self.run.sandbox.ports);
         let socket = self.implementation()?.listen_multicast_udp(at, step.group)?;
         let kind = if at.is_ipv6() { Kind::Udp6 } else { Kind::Udp4 };

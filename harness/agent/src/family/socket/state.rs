@@ -1,7 +1,7 @@
 //! The step `await-state`: waits until the kernel's table of TCP sockets shows the state that a scenario needs.
 
-use std::io;
-use std::net::SocketAddr;
+use std::io::{self, Read};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use reusespec_core::Observed;
@@ -12,15 +12,23 @@ use super::{Answer, Sockets, Stop};
 
 /// Timeout of a change of state. States change with the next segment, which on loopback arrives at once.
 const CHANGES_WITHIN: Duration = Duration::from_secs(2);
+/// The same for a trial connection. It is shorter, because the last segment of a trial has been sent when it begins.
+const TRIAL: Duration = Duration::from_millis(100);
 
 impl Sockets<'_, '_> {
     pub(super) fn await_state(&mut self, local: &Endpoint, state: TcpState) -> Answer {
         let local = local.resolve(&self.run.sandbox.ports);
         let deadline = Instant::now() + CHANGES_WITHIN.min(self.run.left());
+        let mut is_first = true;
         loop {
             let states = states(local).map_err(|error| Stop::Unsupported(format!("{error}")))?;
             if states.contains(&state) {
                 return Ok(Observed::ok());
+            }
+            if std::mem::take(&mut is_first) && state == TcpState::TimeWait && !shows_time_wait()? {
+                return Err(Stop::Unsupported(
+                    "this kernel's table of TCP sockets does not show TIME_WAIT".to_owned(),
+                ));
             }
             if Instant::now() >= deadline {
                 return Err(Stop::Broken(format!(
@@ -30,6 +38,30 @@ impl Sockets<'_, '_> {
             // The kernel has no event for a change of the table.
             std::thread::sleep(Duration::from_micros(200));
         }
+    }
+}
+
+/// Whether the kernel's table shows a connection in TIME_WAIT at all: gVisor's has only sockets that a process holds.
+/// Tries it with a connection of its own, whose both ends close in order (RFC 9293 §3.6).
+fn shows_time_wait() -> Result<bool, Stop> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let client = TcpStream::connect(listener.local_addr()?)?;
+    let local = client.local_addr()?;
+    let (mut server, _) = listener.accept()?;
+    drop(client);
+    // The FIN has arrived when this returns.
+    server.read_to_end(&mut Vec::new())?;
+    drop(server);
+    let deadline = Instant::now() + TRIAL;
+    loop {
+        let states = states(local).map_err(|error| Stop::Unsupported(format!("{error}")))?;
+        if states.contains(&TcpState::TimeWait) {
+            return Ok(true);
+        }
+        if Instant::now() >= deadline {
+            return Ok(false);
+        }
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 
