@@ -217,17 +217,16 @@ mod tests {
 
     #[test]
     fn a_guest_that_boots_from_its_own_disk_is_refused() {
-        for name in ["freebsd-14-ci", "dragonfly-6.4"] {
-            let arguments = ["reusespec", "exec", name, "--", "/bin/true"];
-            let arguments = arguments::Arguments::try_parse_from(arguments).unwrap();
-            let arguments::Command::Exec(options) = arguments.command else {
-                panic!("another command");
-            };
-            let refused = prepare(&options).err().unwrap().to_string();
-            assert!(
-                refused.contains(name) && refused.ends_with("freebsd-14 can run them"),
-                "{refused}"
-            );
-        }
+        let name = "freebsd-14-ci";
+        let arguments = ["reusespec", "exec", name, "--", "/bin/true"];
+        let arguments = arguments::Arguments::try_parse_from(arguments).unwrap();
+        let arguments::Command::Exec(options) = arguments.command else {
+            panic!("another command");
+        };
+        let refused = prepare(&options).err().unwrap().to_string();
+        assert!(
+            refused.contains(name) && refused.ends_with("freebsd-14 can run them"),
+            "{refused}"
+        );
     }
 }
