@@ -5,12 +5,14 @@
 //! | [`recipe`] | how each target is linked, and what is checked of the result |
 //! | [`tools`] | the tools that a build needs, and the commands that install them |
 //! | [`dragonfly`] | a start file and stub libraries to link DragonFly programs against |
+//! | [`loader`] | the program by which QEMU starts a DragonFly kernel |
 //!
 //! Cargo runs once per target: targets differ in toolchain and linker, and one that cannot be built here must not stop
 //! the others. A missing tool is reported with the command that installs it. The task fails only if a target that was
 //! named on the command line is missing; without names it builds what this machine can build.
 
 mod dragonfly;
+mod loader;
 mod recipe;
 mod tools;
 
@@ -20,6 +22,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use recipe::{Linker, Recipe};
+use reusespec_platforms::agents::LOADER;
 use reusespec_platforms::executable::Executable;
 
 /// The file name of the program.
@@ -74,6 +77,9 @@ fn build_one(recipe: &Recipe, root: &Path) -> io::Result<String> {
     let executable = Executable::read(&bytes).map_err(io::Error::other)?;
     recipe.check(&executable, bytes.len()).map_err(io::Error::other)?;
     install(&built, &folder.join(PROGRAM))?;
+    if recipe.linker == Linker::Stubs {
+        install(&loader::build(&folder.join("link"))?, &folder.join(LOADER))?;
+    }
     Ok(format!("{:>9} bytes  {executable}", bytes.len()))
 }
 

@@ -35,7 +35,9 @@ pub(crate) fn jobs() -> Vec<Job> {
         target: None,
         packages: "",
     });
-    let guests = PlatformProfile::all().flat_map(|profile| {
+    // A version that was never released cannot be downloaded.
+    let released = PlatformProfile::all().filter(|profile| !profile.is_local());
+    let guests = released.flat_map(|profile| {
         GUEST_SHARDS.iter().map(move |shard| Job {
             platform: profile.name.clone(),
             shard,

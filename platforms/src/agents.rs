@@ -1,4 +1,4 @@
-//! Finds the agent's executables for other machines. It never builds them.
+//! Finds the agent's executables for other machines, and the loader of DragonFly. It never builds them.
 //!
 //! An `agents` folder has one folder for each Rust target: `agents/x86_64-unknown-linux-musl/reusespec-agent`. It is
 //! searched for beside the program (an installation), beside the program's folder (`target/release/reusespec` and
@@ -11,21 +11,26 @@ use std::path::{Path, PathBuf};
 /// The executable's name in each target's folder.
 pub const PROGRAM: &str = "reusespec-agent";
 
-/// No folder has an agent for a target.
+/// The name of the Multiboot loader, beside the agents of targets whose kernels need it.
+pub const LOADER: &str = "reusespec-loader";
+
+/// No folder has an agent or a loader for a target.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no agent for {target}: {}", self.advice())]
+#[error("no {} for {target}: {}", self.program.trim_start_matches("reusespec-"), self.advice())]
 pub struct NoAgent {
     /// The Rust target.
     pub target: String,
+    /// The missing file: [`PROGRAM`] or [`LOADER`].
+    pub program: &'static str,
 }
 
 impl NoAgent {
     /// How to get the agent.
     pub(crate) fn advice(&self) -> String {
-        let target = &self.target;
+        let Self { target, program } = self;
         format!(
             "build it with `cargo run -p ci -- agents --install {target}`, or set REUSESPEC_AGENTS to a folder that \
-             contains {target}/{PROGRAM}"
+             contains {target}/{program}"
         )
     }
 }
@@ -35,6 +40,18 @@ impl NoAgent {
 /// # Errors
 /// When no folder has it.
 pub fn find(target: &str) -> Result<PathBuf, NoAgent> {
+    find_file(target, PROGRAM)
+}
+
+/// The path of the Multiboot loader for kernels of `target`. It is searched for as the agent is.
+///
+/// # Errors
+/// When no folder has it.
+pub fn find_loader(target: &str) -> Result<PathBuf, NoAgent> {
+    find_file(target, LOADER)
+}
+
+fn find_file(target: &str, program: &'static str) -> Result<PathBuf, NoAgent> {
     let folders = match env::var_os("REUSESPEC_AGENTS") {
         Some(folder) => vec![folder.into()],
         None => folders(
@@ -42,7 +59,7 @@ pub fn find(target: &str) -> Result<PathBuf, NoAgent> {
             env::current_dir().ok().as_deref(),
         ),
     };
-    find_in(&folders, target)
+    find_in(&folders, target, program)
 }
 
 fn folders(program: Option<&Path>, here: Option<&Path>) -> Vec<PathBuf> {
@@ -60,13 +77,14 @@ fn folders(program: Option<&Path>, here: Option<&Path>) -> Vec<PathBuf> {
         .collect()
 }
 
-fn find_in(folders: &[PathBuf], target: &str) -> Result<PathBuf, NoAgent> {
+fn find_in(folders: &[PathBuf], target: &str, program: &'static str) -> Result<PathBuf, NoAgent> {
     folders
         .iter()
-        .map(|folder| folder.join(target).join(PROGRAM))
+        .map(|folder| folder.join(target).join(program))
         .find(|path| path.is_file())
         .ok_or_else(|| NoAgent {
             target: target.to_owned(),
+            program,
         })
 }
 
@@ -87,7 +105,8 @@ mod tests {
             tree.path().join("target/debug/reusespec"),
             tree.path().join("a/b"),
         );
-        let look = |program: &Path, here: &Path| find_in(&folders(Some(program), Some(here)), "t").ok();
+        let look =
+            |program: &Path, here: &Path| find_in(&folders(Some(program), Some(here)), "t", PROGRAM).ok();
         assert_eq!(look(&program, &here), None);
         let built = put("target");
         assert_eq!(look(&program, Path::new("/nowhere")), Some(built.clone()));
@@ -96,7 +115,7 @@ mod tests {
 
     #[test]
     fn the_error_names_two_ways_to_get_an_agent() {
-        let error = find_in(&[], "s390x-unknown-linux-gnu").unwrap_err();
+        let error = find_in(&[], "s390x-unknown-linux-gnu", PROGRAM).unwrap_err();
         insta::assert_snapshot!(error, @"no agent for s390x-unknown-linux-gnu: build it with `cargo run -p ci -- agents --install s390x-unknown-linux-gnu`, or set REUSESPEC_AGENTS to a folder that contains s390x-unknown-linux-gnu/reusespec-agent");
     }
 }

@@ -124,7 +124,15 @@ fn kernel_of(profile: &PlatformProfile, cache: &Cache) -> Fact {
                 }
                 KernelSource::Path { image, .. } => image.display().to_string(),
                 KernelSource::Sets { folder, .. } => format!("kernel.txz and base.txz of {folder}"),
-                KernelSource::Pinned { url, .. } | KernelSource::Disk { url, .. } => url.clone(),
+                KernelSource::Pinned { url, .. }
+                | KernelSource::Disk { url, .. }
+                | KernelSource::Iso { url, .. } => url.clone(),
+                KernelSource::Local => {
+                    return Fact::missing(
+                        subject,
+                        "this version was never released: give --kernel and --tree",
+                    );
+                }
             };
             Fact::missing(
                 subject,

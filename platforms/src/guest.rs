@@ -189,11 +189,11 @@ impl GuestStarter {
         input: Option<&[u8]>,
     ) -> Result<Option<Vec<u8>>, StartError> {
         Ok(match (self.profile.boot_method()?, &kernel.tree) {
-            (BootMethod::Disk(entry), _) => Some(root_image::agent_medium(entry, agent)?),
-            (BootMethod::Initramfs | BootMethod::RootImage, Some(tree)) => {
+            (BootMethod::Disk, _) => Some(root_image::agent_medium(agent)?),
+            (BootMethod::Initramfs | BootMethod::RootImage | BootMethod::Loader, Some(tree)) => {
                 Some(root_image::build(agent, tree, input)?)
             }
-            (BootMethod::Initramfs | BootMethod::RootImage, None) => None,
+            (BootMethod::Initramfs | BootMethod::RootImage | BootMethod::Loader, None) => None,
         })
     }
 }
@@ -213,6 +213,10 @@ pub fn check_available(name: &str) -> Result<(), StartError> {
     agents::find(&profile.target)?;
     match kernel::cached(&profile, &Cache::from_environment()?) {
         Some(_) => Ok(()),
+        None if profile.is_local() => Err(kernel::KernelError::Local {
+            platform: profile.name,
+        }
+        .into()),
         None => Err("its kernel is not in the cache: the first run on this platform downloads it".into()),
     }
 }
@@ -248,7 +252,10 @@ impl Starter for GuestStarter {
                 Clock::Virtual => 1,
             },
             batch_input: self.profile.clock == Clock::Virtual,
-            batch_files: matches!(self.profile.boot_method(), Ok(BootMethod::RootImage)),
+            batch_files: matches!(
+                self.profile.boot_method(),
+                Ok(BootMethod::RootImage | BootMethod::Loader)
+            ),
             dedicated_machine: true,
             capabilities: self.profile.capabilities.clone(),
         }

@@ -17,7 +17,7 @@ use std::{
 use reusespec_core::Deviation;
 use serde::Deserialize;
 
-pub use crate::system::{BootMethod, Entry, OperatingSystem};
+pub use crate::system::{BootMethod, OperatingSystem};
 
 // `GUESTS` and `COMMANDS`: name and text of each profile in this crate's folder, sorted by name.
 include!(concat!(env!("OUT_DIR"), "/built_in.rs"));
@@ -197,9 +197,16 @@ pub enum KernelSource {
         /// The SHA-256 of the file at the URL, in hexadecimal. If its publisher gives none, the hash of the first
         /// download that can be decompressed is recorded, and every later download must have the same.
         sha256: Option<String>,
-        /// How the agent is started on it.
-        entry: Entry,
     },
+    /// The kernel and the libraries in the ISO image of a release.
+    Iso {
+        /// The URL. An image that ends with `.xz` or `.bz2` is decompressed.
+        url: String,
+        /// The SHA-256 of the file at the URL, as for `Disk`.
+        sha256: Option<String>,
+    },
+    /// No file: this version was never released, so `--kernel` and `--tree` must name a build of it.
+    Local,
 }
 
 impl KernelSource {
@@ -211,8 +218,8 @@ impl KernelSource {
                 (format!("{folder}/base.txz"), Some(base)),
             ],
             Self::Pinned { url, sha256 } => vec![(url.clone(), Some(sha256))],
-            Self::Disk { url, sha256, .. } => vec![(url.clone(), sha256.as_deref())],
-            Self::Debian { .. } | Self::Path { .. } => Vec::new(),
+            Self::Disk { url, sha256 } | Self::Iso { url, sha256 } => vec![(url.clone(), sha256.as_deref())],
+            Self::Debian { .. } | Self::Path { .. } | Self::Local => Vec::new(),
         }
     }
 }
@@ -309,6 +316,11 @@ impl PlatformProfile {
         qemu
     }
 
+    /// Whether its kernel must be given by the user, because there is nothing to download.
+    pub fn is_local(&self) -> bool {
+        matches!(self.qemu().kernel, KernelSource::Local)
+    }
+
     /// How the guest boots to its agent.
     ///
     /// # Errors
@@ -344,7 +356,7 @@ impl PlatformProfile {
             }
         }
         match self.system.boot_method(&qemu.kernel) {
-            Ok(BootMethod::Disk(_)) if self.clock == Clock::Virtual => {
+            Ok(BootMethod::Disk) if self.clock == Clock::Virtual => {
                 return contradiction(
                     "a system that boots from its own disk cannot have a virtual clock: its agent cannot receive its \
                      requests before the clock runs"

@@ -18,17 +18,6 @@ pub enum OperatingSystem {
     DragonFly,
 }
 
-/// How the agent is started on a complete system that boots by itself.
-#[derive(Clone, Copy, Debug, Deserialize, serde::Serialize, PartialEq, Eq)]
-#[serde(rename_all = "kebab-case")]
-pub enum Entry {
-    /// By a login as root at the serial console and a typed command line. For images on which root has no password:
-    /// FreeBSD's BASIC-CI images.
-    Login,
-    /// By a script on a second CD, which the start-up scripts of DragonFly's live CD look for (rc.d/pfi).
-    Pfi,
-}
-
 /// How a guest boots to its agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BootMethod {
@@ -36,8 +25,11 @@ pub enum BootMethod {
     Initramfs,
     /// QEMU starts the kernel, which mounts our ISO 9660 image as its root. The agent on it is the first process.
     RootImage,
-    /// A complete system boots from its own disk, and its start-up scripts or a login start the agent.
-    Disk(Entry),
+    /// QEMU starts our Multiboot loader, which starts the kernel with our ISO 9660 image as its root, in memory. The
+    /// agent on it is the first process.
+    Loader,
+    /// A complete system boots from its own disk. A login as root at the serial console starts the agent.
+    Disk,
 }
 
 impl OperatingSystem {
@@ -47,20 +39,32 @@ impl OperatingSystem {
     /// A message that says what to do, if it cannot be booted with such a kernel.
     pub fn boot_method(self, kernel: &KernelSource) -> Result<BootMethod, String> {
         match (self, kernel) {
-            (_, KernelSource::Disk { entry, .. }) => Ok(BootMethod::Disk(*entry)),
-            (Self::Linux, _) => Ok(BootMethod::Initramfs),
-            (Self::FreeBsd, KernelSource::Path { tree: None, .. }) => Err(
-                "a FreeBSD kernel needs a root file system: give the unpacked system with --tree".into(),
+            (Self::FreeBsd, KernelSource::Disk { .. }) => Ok(BootMethod::Disk),
+            (Self::Linux | Self::DragonFly, KernelSource::Disk { .. }) => Err(
+                "only a FreeBSD system can boot from its own disk: the login at its console is FreeBSD's"
+                    .into(),
             ),
+            (Self::Linux | Self::FreeBsd, KernelSource::Iso { .. }) => {
+                Err("only a DragonFly kernel can come out of a release ISO (`kernel.iso`)".into())
+            }
+            (Self::Linux, _) => Ok(BootMethod::Initramfs),
+            (Self::FreeBsd, KernelSource::Path { tree: None, .. }) => {
+                Err("a FreeBSD kernel needs a root file system: give the unpacked system with --tree".into())
+            }
             (Self::FreeBsd, KernelSource::Pinned { .. } | KernelSource::Debian { .. }) => {
                 Err("a FreeBSD kernel needs a root file system: name its release as `kernel.sets`".into())
             }
             (Self::FreeBsd, _) => Ok(BootMethod::RootImage),
-            (Self::DragonFly, _) => Err(
-                "QEMU cannot start a DragonFly kernel directly: boot it by other means with the root image that \
-                 `reusespec image` writes, and describe that command as a [boot.command] platform"
-                    .into(),
+            (Self::DragonFly, KernelSource::Path { tree: None, .. }) => Err(
+                "a DragonFly kernel needs a root file system: give the unpacked system with --tree".into(),
             ),
+            (Self::DragonFly, KernelSource::Path { .. } | KernelSource::Iso { .. } | KernelSource::Local) => {
+                Ok(BootMethod::Loader)
+            }
+            (
+                Self::DragonFly,
+                KernelSource::Debian { .. } | KernelSource::Sets { .. } | KernelSource::Pinned { .. },
+            ) => Err("a DragonFly kernel needs a root file system: name its release as `kernel.iso`".into()),
         }
     }
 }

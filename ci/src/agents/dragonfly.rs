@@ -100,13 +100,15 @@ fn assemble(source: &str, object: &Path) -> io::Result<()> {
     run(compiler.arg("-o").arg(object).arg(file))
 }
 
-fn linker() -> io::Result<PathBuf> {
+/// The linker that comes with the compiler.
+pub(super) fn linker() -> io::Result<PathBuf> {
     let root = super::sysroot(None).ok_or_else(|| io::Error::other("rustc printed no sysroot"))?;
     let bin = format!("lib/rustlib/{}/bin/rust-lld", super::tools::host());
     Ok(root.join(bin))
 }
 
-fn run(command: &mut Command) -> io::Result<()> {
+/// Runs a tool and returns what it printed if it fails.
+pub(super) fn run(command: &mut Command) -> io::Result<()> {
     let output = command.output()?;
     if output.status.success() {
         return Ok(());

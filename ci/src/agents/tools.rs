@@ -70,7 +70,8 @@ pub(super) fn host() -> String {
     )
 }
 
-fn has_target(target: &str) -> bool {
+/// Whether rustup has installed the standard library of a target.
+pub(super) fn has_target(target: &str) -> bool {
     sysroot(None).is_some_and(|root| root.join("lib/rustlib").join(target).join("lib").is_dir())
 }
 

@@ -9,6 +9,8 @@
 //! same way: when the datagram arrives, everything sent before it has arrived.
 
 mod addresses;
+#[cfg(target_os = "dragonfly")]
+mod kept;
 mod marker;
 mod shared;
 #[cfg(any(target_os = "freebsd", target_os = "dragonfly"))]
@@ -28,6 +30,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 pub use addresses::Addresses;
+#[cfg(target_os = "dragonfly")]
+pub(crate) use kept::Loan;
 use marker::Marker;
 use nix::time::{ClockId, clock_gettime};
 use reusespec_wire::segment::{Behaviour, Pair, Peer, Recorded, Recording};
@@ -144,6 +148,14 @@ impl WirePeer {
     pub fn behave(&self, behaviour: Behaviour) -> Result<(), PeerError> {
         self.settle()?;
         self.shared.act(|peer| peer.behave(behaviour))
+    }
+
+    /// Ends every connection, as the last act of a case: the kernel keeps nothing that could still send.
+    ///
+    /// # Errors
+    /// [`PeerError::Broken`].
+    pub fn reset_all(&self) -> Result<(), PeerError> {
+        self.shared.act(Peer::reset_all)
     }
 
     /// Sends data on every open connection, with any behaviour.

@@ -57,19 +57,38 @@ pub(super) fn cached(url: &str, expected: Option<&str>, cache: &Cache) -> Option
     let whole = fs::metadata(&image).is_ok_and(|meta| meta.len() == manifest.bytes);
     (right && whole).then(|| Kernel {
         release: String::new(),
-        origin: match expected {
-            Some(_) => url.to_owned(),
-            None => format!(
-                "{url} (sha256 {}, recorded at the first download)",
-                manifest.sha256
-            ),
-        },
+        origin: origin(url, expected, &manifest.sha256),
         image,
         modules: Vec::new(),
         virtio_console: false,
         tree: None,
         sha256: manifest.sha256,
     })
+}
+
+/// Where an image comes from, for messages.
+fn origin(url: &str, expected: Option<&str>, sha256: &str) -> String {
+    match expected {
+        Some(_) => url.to_owned(),
+        None => format!("{url} (sha256 {sha256}, recorded at the first download)"),
+    }
+}
+
+/// A verified download that has been decompressed.
+pub(super) struct Download {
+    /// The downloaded file.
+    pub(super) file: PathBuf,
+    /// Its SHA-256.
+    pub(super) sha256: String,
+    /// The length of the image that was made from it.
+    bytes: u64,
+}
+
+impl Download {
+    /// Where it comes from, for messages.
+    pub(super) fn origin(&self, url: &str, expected: Option<&str>) -> String {
+        origin(url, expected, &self.sha256)
+    }
 }
 
 /// Downloads and decompresses the image.
@@ -79,6 +98,25 @@ pub(super) fn fetch(
     cache: &Cache,
     watch: Watch<'_>,
 ) -> Result<Kernel, KernelError> {
+    let (image, manifest) = paths(url, cache);
+    cache.folder("images")?;
+    let Download { sha256, bytes, .. } = obtain(url, expected, &image, cache, watch)?;
+    let text = serde_json::to_vec(&Manifest { sha256, bytes }).expect("a manifest is plain data");
+    cache.write(manifest, &text)?;
+    cached(url, expected, cache).ok_or_else(|| KernelError::Read {
+        path: image,
+        source: io::Error::other("it was damaged between writing and reading"),
+    })
+}
+
+/// Downloads `url`, verifies it, and decompresses it into `image`.
+pub(super) fn obtain(
+    url: &str,
+    expected: Option<&str>,
+    image: &Path,
+    cache: &Cache,
+    watch: Watch<'_>,
+) -> Result<Download, KernelError> {
     let folder = cache.folder("downloads")?;
     let (file, found) =
         pinned::fetch(url, expected, &folder, pinned::IDLE_TIMEOUT, watch).map_err(|source| {
@@ -98,17 +136,14 @@ pub(super) fn fetch(
             source,
         }
     };
-    let (image, manifest) = paths(url, cache);
-    cache.folder("images")?;
-    let bytes = decompress(url, &file, &image, watch).map_err(unusable)?;
+    let bytes = decompress(url, &file, image, watch).map_err(unusable)?;
     if expected.is_none() {
         cache.write(pinned::record(&file), found.as_bytes())?;
     }
-    let text = serde_json::to_vec(&Manifest { sha256: found, bytes }).expect("a manifest is plain data");
-    cache.write(manifest, &text)?;
-    cached(url, expected, cache).ok_or_else(|| KernelError::Read {
-        path: image,
-        source: io::Error::other("it was damaged between writing and reading"),
+    Ok(Download {
+        file,
+        sha256: found,
+        bytes,
     })
 }
 

@@ -1,6 +1,6 @@
 //! Turns a [`KernelSource`] into files that QEMU can boot, and keeps them in the cache.
 //!
-//! `debian`, `pinned`, `sets` and `disk` obtain the files, `image` extracts from an x86 kernel the ELF file that PVH
+//! `debian`, `pinned`, `sets`, `iso` and `disk` obtain the files, `image` extracts from an x86 kernel the ELF file that PVH
 //! boots, and `modules` selects and orders modules. `qemu` uses the result.
 //!
 //! A kernel that was fetched is used until the user asks for a refresh, although Debian's meta package moves to another
@@ -21,6 +21,8 @@ use crate::{
 mod debian;
 mod disk;
 mod image;
+mod iso;
+mod iso9660;
 mod modules;
 mod pinned;
 mod sets;
@@ -85,7 +87,15 @@ pub enum KernelError {
         /// What failed, and what to do.
         source: DownloadError,
     },
-    /// A downloaded distribution set cannot be used.
+    /// The profile names no kernel.
+    #[error(
+        "{platform} was never released, so there is nothing to download: give a build of it with --kernel and --tree"
+    )]
+    Local {
+        /// The platform.
+        platform: String,
+    },
+    /// A downloaded distribution set or release cannot be used.
     #[error("cannot use {}", .path.display())]
     Set {
         /// The file.
@@ -325,6 +335,10 @@ fn find(
                 modules: None,
             })
         }
+        KernelSource::Iso { url, sha256 } => iso::fetch(url, sha256.as_deref(), cache, scratch, watch),
+        KernelSource::Local => Err(KernelError::Local {
+            platform: profile.name.clone(),
+        }),
         KernelSource::Disk { .. } => unreachable!("`refresh` handles disks itself"),
         KernelSource::Pinned { url, sha256 } => {
             let path = download(url.clone(), sha256)?;

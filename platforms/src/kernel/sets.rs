@@ -15,13 +15,13 @@ use crate::cache::{Cache, CacheError};
 /// The kernel's path in its set.
 const KERNEL: &str = "boot/kernel/kernel";
 
-/// Why a set cannot be used.
+/// Why a set or a release image cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SetError {
-    /// The archive is damaged, or the file is no archive.
+    /// The archive or image is damaged, or the file is neither.
     #[error("cannot unpack it")]
     Unpack(#[source] io::Error),
-    /// The archive lacks a file.
+    /// It lacks a file.
     #[error("it has no {0}")]
     Missing(&'static str),
     /// A file cannot be written.

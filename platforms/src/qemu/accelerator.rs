@@ -95,7 +95,11 @@ fn trial_scope<'l>(launch: &Launch<'l>) -> &'l str {
     match &launch.profile.qemu().kernel {
         KernelSource::Path { .. } => &launch.kernel.sha256,
         KernelSource::Disk { url, .. } => url,
-        KernelSource::Debian { .. } | KernelSource::Pinned { .. } | KernelSource::Sets { .. } => "",
+        KernelSource::Debian { .. }
+        | KernelSource::Pinned { .. }
+        | KernelSource::Sets { .. }
+        | KernelSource::Iso { .. }
+        | KernelSource::Local => "",
     }
 }
 
@@ -114,7 +118,7 @@ pub(crate) fn refusal(error: &io::Error) -> String {
 fn trial(launch: Launch<'_>) -> String {
     let mut profile = launch.profile.clone();
     profile.timing.boot_secs = match profile.boot_method() {
-        Ok(BootMethod::Disk(_)) => SYSTEM_TRIAL_SECS,
+        Ok(BootMethod::Disk) => SYSTEM_TRIAL_SECS,
         _ => TRIAL_SECS,
     };
     let attempt = Launch {

@@ -10,12 +10,13 @@
 use std::path::Path;
 
 mod disk;
+mod dragonfly;
 mod freebsd;
 mod linux;
 
 use reusespec_core::handshake::PORT_NAME;
 
-use crate::profile::{Accelerator, BootMethod, Clock, Entry, MachineType, PlatformProfile};
+use crate::profile::{Accelerator, BootMethod, Clock, MachineType, PlatformProfile};
 use crate::root_image::INPUT;
 
 /// The channel: a connected socket, or with batch input a pipe.
@@ -36,6 +37,8 @@ pub(super) struct Choice<'a> {
     pub(super) image: &'a Path,
     /// The initramfs, for kernels that take one.
     pub(super) initramfs: Option<&'a Path>,
+    /// Our Multiboot loader, for kernels that QEMU cannot start.
+    pub(super) loader: Option<&'a Path>,
     /// The root image, which the kernel or the initramfs mounts. For a complete system, the medium that carries the
     /// agent.
     pub(super) root: Option<&'a Path>,
@@ -61,7 +64,8 @@ pub(super) fn arguments(
         match boot_method {
             BootMethod::Initramfs => linux::machine(machine_type),
             BootMethod::RootImage => freebsd::machine(profile),
-            BootMethod::Disk(_) => disk::MACHINE,
+            BootMethod::Loader => dragonfly::machine(profile),
+            BootMethod::Disk => disk::MACHINE,
         },
     );
     line.pair(
@@ -85,12 +89,12 @@ pub(super) fn arguments(
             "-icount",
             match boot_method {
                 BootMethod::Initramfs => linux::ICOUNT,
-                BootMethod::RootImage | BootMethod::Disk(_) => freebsd::ICOUNT,
+                BootMethod::RootImage | BootMethod::Loader | BootMethod::Disk => freebsd::ICOUNT,
             },
         );
         line.pair("-rtc", "base=2026-01-01,clock=vm");
     }
-    if boot_method == BootMethod::Disk(Entry::Login) {
+    if boot_method == BootMethod::Disk {
         line.pair("-chardev", &format!("socket,id=console,fd={CONSOLE_FD}"));
     } else {
         line.pair("-add-fd", &format!("fd={CONSOLE_FD},set=1"));
@@ -106,9 +110,15 @@ pub(super) fn arguments(
     }
     line.pair("-chardev", &format!("socket,id=monitor,fd={MONITOR_FD}"));
     line.pair("-mon", "chardev=monitor,mode=control");
-    devices(&mut line, machine_type, channel(profile, boot_method, choice));
     match boot_method {
-        BootMethod::Disk(entry) => disk::media(&mut line, entry, choice),
+        BootMethod::Loader => dragonfly::serial_ports(&mut line),
+        BootMethod::Initramfs | BootMethod::RootImage | BootMethod::Disk => {
+            devices(&mut line, machine_type, channel(profile, boot_method, choice));
+        }
+    }
+    match boot_method {
+        BootMethod::Disk => disk::media(&mut line, choice),
+        BootMethod::Loader => dragonfly::boot(&mut line, profile, choice),
         BootMethod::Initramfs | BootMethod::RootImage => {
             direct(&mut line, choice);
             let words = match boot_method {
@@ -240,16 +250,17 @@ mod tests {
             let choice = Choice {
                 accelerator: Accelerator::Tcg,
                 virtio_console: true,
-                image: Path::new(if matches!(boot_method, BootMethod::Disk(_)) {
+                image: Path::new(if boot_method == BootMethod::Disk {
                     "SYSTEM"
                 } else {
                     "KERNEL"
                 }),
+                loader: (boot_method == BootMethod::Loader).then_some(Path::new("LOADER")),
                 initramfs: (boot_method == BootMethod::Initramfs).then_some(Path::new("INITRAMFS")),
                 root: match boot_method {
                     BootMethod::Initramfs => None,
-                    BootMethod::RootImage => Some(Path::new("ROOT.iso")),
-                    BootMethod::Disk(_) => Some(Path::new("AGENT")),
+                    BootMethod::RootImage | BootMethod::Loader => Some(Path::new("ROOT.iso")),
+                    BootMethod::Disk => Some(Path::new("AGENT")),
                 },
                 large_payload: false,
                 input,
@@ -274,6 +285,7 @@ mod tests {
                 virtio_console,
                 image: path,
                 initramfs: Some(path),
+                loader: None,
                 root: None,
                 large_payload,
                 input: false,
@@ -292,9 +304,9 @@ mod tests {
     }
 
     #[test]
-    fn each_word_for_freebsd_has_its_reason() {
-        let lines: Vec<_> = freebsd::WORDS
-            .iter()
+    fn each_word_for_a_bsd_has_its_reason() {
+        let lines: Vec<_> = (freebsd::WORDS.iter())
+            .chain(&dragonfly::WORDS)
             .map(|(word, reason)| format!("{word:40} {reason}"))
             .collect();
         insta::assert_snapshot!(lines.join("\n"));
@@ -308,6 +320,7 @@ mod tests {
             virtio_console: false,
             image: Path::new("KERNEL"),
             initramfs: Some(Path::new("INITRAMFS")),
+            loader: None,
             root: Some(Path::new("ROOT.iso")),
             large_payload: false,
             input: false,

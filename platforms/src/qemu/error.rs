@@ -2,6 +2,7 @@
 
 use std::{io, path::PathBuf, time::Duration};
 
+use crate::agents::NoAgent;
 use crate::cache::CacheError;
 use crate::profile::PlatformProfileError;
 
@@ -32,6 +33,12 @@ pub enum GuestError {
         /// The platform.
         platform: String,
     },
+    /// The Multiboot loader of this guest is not built.
+    #[error(transparent)]
+    NoLoader(#[from] NoAgent),
+    /// QEMU would take the end of this path as arguments of a module.
+    #[error("QEMU cannot load {}, because its path has a space: set REUSESPEC_CACHE to another folder", .0.display())]
+    SpaceInPath(PathBuf),
     /// A file, socket or process could not be created or used.
     #[error("cannot {what}")]
     Host {

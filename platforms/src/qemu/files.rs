@@ -22,9 +22,10 @@ use super::{
     require_program,
     warm::{Key, Slot},
 };
+use crate::agents;
 use crate::cache::sha256;
 use crate::handshake;
-use crate::profile::{BootMethod, Clock, Entry};
+use crate::profile::{BootMethod, Clock};
 use crate::root_image::LOGIN_LINE;
 
 /// Limits the bytes before the guest's line. A UART may deliver noise at power-on, but more than this does not come
@@ -51,7 +52,7 @@ impl Files {
     pub(super) fn prepare(launch: &Launch<'_>) -> Result<Self, GuestError> {
         let qemu = launch.profile.qemu();
         let boot_method = launch.profile.boot_method()?;
-        if let (BootMethod::Disk(_), None) = (boot_method, launch.root) {
+        if let (BootMethod::Disk, None) = (boot_method, launch.root) {
             return Err(GuestError::NoMedium {
                 platform: launch.profile.name.clone(),
             });
@@ -65,6 +66,10 @@ impl Files {
         } else {
             (Vec::new(), None)
         };
+        let loader = match boot_method {
+            BootMethod::Loader => Some(loader(launch)?),
+            BootMethod::Initramfs | BootMethod::RootImage | BootMethod::Disk => None,
+        };
         let root = match launch.root {
             Some(root) => fs::read(root).map_err(host("read the root image"))?,
             None => Vec::new(),
@@ -74,6 +79,7 @@ impl Files {
             virtio_console: launch.kernel.virtio_console,
             image: &launch.kernel.image,
             initramfs: initramfs.as_deref(),
+            loader: loader.as_ref().map(|(path, _)| path.as_path()),
             root: launch.root,
             large_payload: launch.large_payload,
             input: launch.input.is_some(),
@@ -86,11 +92,14 @@ impl Files {
             Choice {
                 image: nowhere,
                 initramfs: initramfs.is_some().then_some(nowhere),
+                loader: loader.is_some().then_some(nowhere),
                 root: launch.root.is_some().then_some(nowhere),
                 ..choice
             },
         );
-        let contents = [launch.kernel.sha256.as_str(), &sha256(&archive), &sha256(&root)];
+        // A guest has an initramfs or a loader, or neither.
+        let starter = loader.as_ref().map_or(&archive, |(_, content)| content);
+        let contents = [launch.kernel.sha256.as_str(), &sha256(starter), &sha256(&root)];
         let key = Key {
             program: &program,
             arguments: &without_paths,
@@ -99,10 +108,12 @@ impl Files {
         Ok(Self {
             // The state of a complete system is not saved, because its own scripts run in it beside the agent.
             slot: match boot_method {
-                BootMethod::Disk(_) => None,
-                BootMethod::Initramfs | BootMethod::RootImage => Slot::find(launch.cache, &key),
+                BootMethod::Disk => None,
+                BootMethod::Initramfs | BootMethod::RootImage | BootMethod::Loader => {
+                    Slot::find(launch.cache, &key)
+                }
             },
-            login: boot_method == BootMethod::Disk(Entry::Login),
+            login: boot_method == BootMethod::Disk,
             arguments: command::arguments(launch.profile, boot_method, choice),
             console: launch
                 .console
@@ -227,6 +238,21 @@ fn last_line(lines: &[u8]) -> &[u8] {
         .split_inclusive(|byte| *byte == b'\n')
         .next_back()
         .unwrap_or_default()
+}
+
+/// The path and content of the Multiboot loader. QEMU takes what follows a space in a module's path as its arguments.
+fn loader(launch: &Launch<'_>) -> Result<(PathBuf, Vec<u8>), GuestError> {
+    for module in [Some(launch.kernel.image.as_path()), launch.root]
+        .into_iter()
+        .flatten()
+    {
+        if module.to_string_lossy().contains(' ') {
+            return Err(GuestError::SpaceInPath(module.to_owned()));
+        }
+    }
+    let path = agents::find_loader(&launch.profile.target)?;
+    let content = fs::read(&path).map_err(host("read the loader"))?;
+    Ok((path, content))
 }
 
 /// The end of the console, and the end of QEMU's own messages.

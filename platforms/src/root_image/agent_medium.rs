@@ -1,47 +1,22 @@
-//! Builds the medium that carries the agent to a complete system: for a login, a disk that consists of a tar archive;
-//! for DragonFly's live CD, a CD with a script that its start-up scripts look for.
+//! Builds the medium that carries the agent to a complete system: a disk that consists of a tar archive.
 //!
-//! In both cases the agent runs with the second serial port in its environment, and the machine is shut down
-//! afterwards. The script may run before the network is configured, because the agent brings the loopback interface up
-//! itself.
+//! A line typed at the root shell unpacks it. The agent runs with the second serial port in its environment, and the
+//! machine is shut down afterwards.
 
 use std::path::Path;
 
-use super::iso9660::{self, Folder};
 use super::{RootImageError, read};
-use crate::profile::Entry;
 
 /// The command line typed at FreeBSD's root shell. The second disk is the archive. The line must be short, because a
 /// terminal that is still being set up drops characters that do not fit in its queue.
 pub(crate) const LOGIN_LINE: &str = "tar -xOf /dev/vtbd1 agent >/tmp/a; chmod 755 /tmp/a; env REUSESPEC_CHANNEL=/dev/cuau1 /tmp/a; shutdown -p now";
 
-/// The content of `pfi.conf`, which rc.d/pfi reads as shell assignments.
-const CONFIGURATION: &str = "pfi_script=run.sh\n";
-
-/// The script that rc.d/pfi runs from the mounted CD. It does not return.
-const SCRIPT: &str = "#!/bin/sh
-REUSESPEC_CHANNEL=/dev/cuaa1
-export REUSESPEC_CHANNEL
-${0%/*}/agent >/dev/console 2>&1
-/sbin/shutdown -p now
-";
-
 /// Builds the medium. The same agent gives the same bytes.
 ///
 /// # Errors
 /// When the agent cannot be read.
-pub fn agent_medium(entry: Entry, agent: &Path) -> Result<Vec<u8>, RootImageError> {
-    let content = read(agent)?;
-    Ok(match entry {
-        Entry::Login => archive(&content),
-        Entry::Pfi => {
-            let mut root = Folder::default();
-            root.file("pfi.conf", 0o444, CONFIGURATION.into());
-            root.file("run.sh", 0o755, SCRIPT.into());
-            root.file("agent", 0o755, content);
-            iso9660::image(&root)
-        }
-    })
+pub fn agent_medium(agent: &Path) -> Result<Vec<u8>, RootImageError> {
+    Ok(archive(&read(agent)?))
 }
 
 /// A tar archive of the agent, padded to whole sectors because it is used as a disk.
@@ -65,16 +40,16 @@ mod tests {
 
     use super::*;
 
-    fn medium(entry: Entry) -> Vec<u8> {
+    fn medium() -> Vec<u8> {
         let folder = tempfile::TempDir::new().unwrap();
         let agent = folder.path().join("agent");
         std::fs::write(&agent, b"an agent").unwrap();
-        agent_medium(entry, &agent).unwrap()
+        agent_medium(&agent).unwrap()
     }
 
     #[test]
     fn the_disk_is_an_archive_of_the_agent_alone() {
-        let bytes = medium(Entry::Login);
+        let bytes = medium();
         assert_eq!(bytes.len() % 512, 0);
         let mut archive = tar::Archive::new(&bytes[..]);
         let mut names = Vec::new();
@@ -92,7 +67,7 @@ mod tests {
     fn the_first_command_of_the_line_extracts_the_agent() {
         let folder = tempfile::TempDir::new().unwrap();
         let disk = folder.path().join("disk");
-        std::fs::write(&disk, medium(Entry::Login)).unwrap();
+        std::fs::write(&disk, medium()).unwrap();
         let (unpack, _) = LOGIN_LINE.split_once(" >").unwrap();
         let unpack = unpack.replace("/dev/vtbd1", &disk.display().to_string());
         let output = Command::new("sh").args(["-c", &unpack]).output().unwrap();
@@ -106,20 +81,5 @@ mod tests {
             LOGIN_LINE.len() < 250,
             "a terminal's line has at most 255 characters"
         );
-    }
-
-    #[test]
-    fn the_cd_has_the_files_that_pfi_needs() {
-        let bytes = medium(Entry::Pfi);
-        assert_eq!(&bytes[0x8001..0x8006], b"CD001");
-        for part in [
-            &b"pfi.conf"[..],
-            b"run.sh",
-            b"pfi_script=run.sh\n",
-            b"REUSESPEC_CHANNEL=/dev/cuaa1",
-            b"an agent",
-        ] {
-            assert!(bytes.windows(part.len()).any(|window| window == part));
-        }
     }
 }

@@ -6,6 +6,7 @@
 
 mod boots;
 mod drills;
+mod loader;
 mod root_disk;
 mod setup;
 mod virtual_time;

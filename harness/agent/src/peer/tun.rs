@@ -1,8 +1,9 @@
 //! The wire on FreeBSD and DragonFly: a tun(4) device.
 //!
-//! It is configured by ioctl(2), because a guest that contains only the agent has no ifconfig(8). It loses its
-//! addresses when it is closed, so no case sees those of an earlier one. FreeBSD creates `/dev/tunN` when that path is
-//! opened. DragonFly creates a device with a free number when `/dev/tun` is opened; the number is the device's minor.
+//! It is configured by ioctl(2), because a guest that contains only the agent has no ifconfig(8). FreeBSD creates
+//! `/dev/tunN` when that path is opened; the device loses its addresses when it is closed, so no case sees those of an
+//! earlier one. DragonFly creates a device with a free number when `/dev/tun` is opened; the number is the device's
+//! minor. There the agent loop keeps the devices open (`kept`), and a case has the addresses of its number again.
 //!
 //! Neither system puts time stamps on datagrams that it passes to a tun reader. So times are those of the reading
 //! thread, and include its latency.
@@ -35,7 +36,7 @@ pub(super) struct Link {
 impl Link {
     /// Opens a free device and adds the addresses of the kernel's end.
     pub(super) fn open(ipv6: bool) -> Result<(Self, Addresses), PeerError> {
-        let (unit, device) = open_free_unit().map_err(during("open a tun device"))?;
+        let (unit, device) = open_device().map_err(during("open a tun device"))?;
         // SAFETY: TUNSIFHEAD reads one int, which outlives the call.
         unsafe { set_family_header(device.as_raw_fd(), &1) }
             .map_err(|errno| during("enable address families on the tun device")(errno.into()))?;
@@ -50,7 +51,10 @@ impl Link {
             add_address(true, 128).map_err(during("add the IPv6 address of the wire"))?;
         }
         interface::up(&name).map_err(during("bring the wire up"))?;
-        Ok((Self { device }, addresses))
+        let link = Self { device };
+        // What the connections of an earlier case have sent last.
+        while link.receive().map_err(during("empty the wire"))?.is_some() {}
+        Ok((link, addresses))
     }
 
     /// The number of frames that were lost: zero, because the device does not count them.
@@ -102,6 +106,20 @@ impl AsFd for Link {
     }
 }
 
+#[cfg(target_os = "freebsd")]
+fn open_device() -> io::Result<(u8, File)> {
+    open_free_unit()
+}
+
+/// The device that the agent loop has lent to this process. A process that is no case opens one itself.
+#[cfg(target_os = "dragonfly")]
+fn open_device() -> io::Result<(u8, File)> {
+    match super::kept::borrowed()? {
+        Some(device) => Ok(device),
+        None => open_free_unit(),
+    }
+}
+
 fn options() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true).write(true).custom_flags(libc::O_NONBLOCK);
@@ -125,7 +143,7 @@ fn open_free_unit() -> io::Result<(u8, File)> {
 /// Lets the kernel choose the number. A closed device exists for a while and cannot be opened (sys/net/if_tun.c,
 /// `tundestroy`), and until it is gone the kernel refuses its number. So the errors of that state are retried.
 #[cfg(target_os = "dragonfly")]
-fn open_free_unit() -> io::Result<(u8, File)> {
+pub(super) fn open_free_unit() -> io::Result<(u8, File)> {
     const TRIES: u32 = 50;
     const PAUSE: Duration = Duration::from_millis(10);
     let transient = [libc::EBUSY, libc::EEXIST, libc::ENOENT, libc::ENXIO];

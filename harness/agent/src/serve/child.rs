@@ -35,6 +35,9 @@ pub(super) struct Child {
     pub(super) deadline: Instant,
     /// False while the case waits for a timer. A waiting case holds no slot.
     pub(super) busy: bool,
+    /// The wire that the case may use.
+    #[cfg(target_os = "dragonfly")]
+    loan: Option<crate::peer::Loan>,
 }
 
 impl Child {
@@ -51,6 +54,13 @@ impl Child {
             None,
             SockFlag::SOCK_CLOEXEC,
         )?;
+        #[cfg(target_os = "dragonfly")]
+        let loan = match &case.steps {
+            reusespec_core::Steps::Keepalive(_) => Some(crate::peer::Loan::to_next_process()?),
+            reusespec_core::Steps::PortReuse(_)
+            | reusespec_core::Steps::Fastcgi(_)
+            | reusespec_core::Steps::Http(_) => None,
+        };
         let parent = nix::unistd::getpid();
         let started = Instant::now();
         // SAFETY: this process has one thread, so the child may run code that is not async-signal-safe.
@@ -73,6 +83,8 @@ impl Child {
                     budget,
                     deadline: started + budget + GRACE,
                     busy: true,
+                    #[cfg(target_os = "dragonfly")]
+                    loan,
                 })
             }
         }
@@ -88,7 +100,11 @@ impl Child {
                     Some(Note::Busy) => self.busy = true,
                     Some(Note::Capture(hexadecimal)) => self.capture = Some(hexadecimal),
                     Some(Note::MapUsers) => self.map_users(),
-                    Some(Note::Outcome(outcome)) => return Some(outcome),
+                    Some(Note::Outcome(outcome)) => {
+                        #[cfg(target_os = "dragonfly")]
+                        self.loan.as_mut().map(crate::peer::Loan::reported);
+                        return Some(outcome);
+                    }
                     None => {
                         return Some(Outcome::Broken(format!(
                             "the case's process sent an unknown line: `{line:.80}`"

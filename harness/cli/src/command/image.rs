@@ -2,8 +2,8 @@
 //! here.
 //!
 //! The kernel must mount it as `cd9660`, start `/agent` as its first process, and have `REUSESPEC_CHANNEL`, the serial port
-//! of the data channel, in its environment. A program that connects to that port then serves as a `command` platform: see
-//! platforms/DRAGONFLY.md.
+//! of the data channel, in its environment. A command that boots it and connects that port to its own standard input and
+//! output is a platform with `[boot.command]`.
 
 use std::io::{self, Write};
 

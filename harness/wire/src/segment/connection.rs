@@ -152,6 +152,11 @@ impl Connection {
         segment
     }
 
+    /// Ends the connection at once.
+    pub(super) fn rst(&self) -> Segment {
+        self.segment(Flags::RST | Flags::ACK, 0)
+    }
+
     /// Repeats the last acknowledgement with an open or a closed window.
     pub(super) fn window(&self, open: bool) -> Segment {
         self.ack(if open { WINDOW } else { 0 })

@@ -88,6 +88,13 @@ impl Peer {
         self.each_open(|connection| connection.data(payload))
     }
 
+    /// Forgets all connections and returns an RST for each, so that the kernel forgets them too.
+    #[must_use]
+    pub fn reset_all(&mut self) -> Vec<Segment> {
+        let connections = self.connections.drain(..);
+        connections.map(|connection| connection.rst()).collect()
+    }
+
     /// Whether the handshake of the pair is complete and the peer has not closed the connection.
     #[must_use]
     pub fn is_open(&self, pair: Pair) -> bool {

@@ -442,3 +442,21 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_reset_ends_each_connection_in_sequence_and_forgets_it() {
+    let mut wire = Wire::connected();
+    let resets = wire.peer.reset_all();
+    let expected = Segment {
+        source: pair().peer,
+        destination: pair().kernel,
+        seq: ISS.wrapping_add(1),
+        ack: KERNEL_ISS + 1,
+        flags: Flags::RST | Flags::ACK,
+        window: 0,
+        mss: None,
+        payload: Vec::new(),
+    };
+    assert_eq!(resets, [expected]);
+    assert!(!wire.peer.is_open(pair()) && wire.peer.reset_all().is_empty());
+}
