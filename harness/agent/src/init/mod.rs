@@ -26,6 +26,7 @@ use std::{
 };
 
 use nix::{
+    sys::termios::tcdrain,
     sys::wait::{WaitStatus, wait},
     unistd::{ForkResult, Pid, fork},
 };
@@ -131,7 +132,18 @@ pub fn run(serve: impl FnOnce(File, File) -> i32) -> ! {
 
 fn converse(serve: impl FnOnce(File, File) -> i32) -> i32 {
     match channel::open().and_then(handshake::perform) {
-        Ok((reader, writer)) => serve(reader, writer),
+        Ok((reader, writer)) => {
+            let port = writer.try_clone();
+            let status = serve(reader, writer);
+            // The machine is powered off next, and a serial port sends slowly. Closing it does not wait for its output
+            // while the process of `drain` has it open. A virtio port is no terminal, and needs no wait.
+            if let Err(error) = port.and_then(|port| Ok(tcdrain(port)?))
+                && error.raw_os_error() != Some(libc::ENOTTY)
+            {
+                eprintln!("reusespec-init: cannot wait for the channel's output: {error}");
+            }
+            status
+        }
         Err(error) => {
             report(&error);
             1
