@@ -37,35 +37,16 @@ pub(crate) fn calibrate() -> (Timing, Duration) {
     let wake_up = processor_time().saturating_sub(before) / SLEEPS;
     let timing = Timing {
         tick_us: tick_us(),
-        timers: timers(),
+        timers: if cfg!(target_os = "linux") {
+            Timers::Wheel
+        } else if cfg!(target_os = "freebsd") {
+            Timers::Together
+        } else {
+            Timers::Ticks
+        },
         lateness_us: u64::try_from(max_lateness.as_micros()).unwrap_or(u64::MAX),
     };
     (timing, wake_up)
-}
-
-/// FreeBSD: the percentage of its length that a timer may be late (kern/kern_tc.c).
-#[cfg(target_os = "freebsd")]
-pub(crate) const ALLOWED_DEVIATION: &str = "kern.timecounter.alloweddeviation";
-
-/// How this kernel keeps coarse timers.
-#[cfg(target_os = "linux")]
-fn timers() -> Timers {
-    Timers::Wheel
-}
-
-/// How this kernel keeps coarse timers. A guest of ours sets the allowed deviation to 0.
-#[cfg(target_os = "freebsd")]
-fn timers() -> Timers {
-    match crate::sandbox::sysctl::get(ALLOWED_DEVIATION).as_deref() {
-        Ok("0") => Timers::Ticks,
-        Ok(_) | Err(_) => Timers::Together,
-    }
-}
-
-/// How this kernel keeps coarse timers.
-#[cfg(not(any(target_os = "linux", target_os = "freebsd")))]
-fn timers() -> Timers {
-    Timers::Ticks
 }
 
 /// The processor time that this process has used so far.

@@ -13,8 +13,6 @@ use std::{
 };
 
 use super::InitError;
-#[cfg(target_os = "freebsd")]
-use crate::clocks;
 use crate::{
     interface,
     sandbox::{SECOND_V6, SOURCES, sysctl},
@@ -42,7 +40,7 @@ const CONTROLS: &[(&str, &str)] = &[
     // (kern/kern_tc.c, adjprecision). Then five seconds last up to 5.27 s on an idle machine. The guest ends after the
     // run, so nothing restores the value.
     #[cfg(target_os = "freebsd")]
-    (clocks::ALLOWED_DEVIATION, "0"),
+    ("kern.timecounter.alloweddeviation", "0"),
     // Without a limit on RST segments. By default the kernel sends at most 200 a second, and more connections than that
     // are refused (netinet/ip_icmp.c, badport_bandlim).
     ("net.inet.icmp.icmplim", "0"),
