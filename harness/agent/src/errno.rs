@@ -9,8 +9,18 @@ use nix::errno::Errno;
 /// [`io::ErrorKind`].
 pub(crate) fn name(error: &io::Error) -> String {
     match error.raw_os_error() {
-        Some(number) => format!("{:?}", Errno::from_raw(number)),
+        Some(number) => canonical(format!("{:?}", Errno::from_raw(number))),
         None => format!("{:?}", error.kind()),
+    }
+}
+
+/// One name for a number with two. ENOTSUP and EOPNOTSUPP are the same number on all our systems, but `Errno` has the
+/// one name on Linux and the other on the BSDs.
+fn canonical(name: String) -> String {
+    if name == "ENOTSUP" {
+        "EOPNOTSUPP".to_owned()
+    } else {
+        name
     }
 }
 
@@ -25,5 +35,13 @@ mod tests {
             "EADDRINUSE"
         );
         assert_eq!(name(&io::Error::from_raw_os_error(libc::EAGAIN)), "EAGAIN");
+    }
+
+    #[test]
+    fn a_number_with_two_names_has_one() {
+        for number in [libc::EOPNOTSUPP, libc::ENOTSUP] {
+            assert_eq!(name(&io::Error::from_raw_os_error(number)), "EOPNOTSUPP");
+        }
+        assert_eq!(canonical("ENOTSUP".to_owned()), "EOPNOTSUPP");
     }
 }

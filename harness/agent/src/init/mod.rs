@@ -30,6 +30,7 @@ use std::{
 };
 
 use nix::{
+    sys::termios::tcdrain,
     sys::wait::{WaitStatus, wait, waitpid},
     unistd::{ForkResult, Pid, fork},
 };
@@ -150,7 +151,16 @@ fn converse(serve: impl FnOnce(File, Box<dyn Write>) -> i32) -> i32 {
     let result = channel::open().and_then(|port| match system::boot_parameter("REUSESPEC_INPUT") {
         Some(path) => {
             let input = File::open(&path).map_err(InitError::system(format!("open {path}")))?;
-            Ok(serve(input, Box::new(one_way::Sender::new(port.file))))
+            let sent = port.file.try_clone();
+            let status = serve(input, Box::new(one_way::Sender::new(port.file)));
+            // The machine is powered off next, and a serial port sends slowly. A virtio port is no terminal, and needs no
+            // wait.
+            if let Err(error) = sent.and_then(|port| Ok(tcdrain(port)?))
+                && error.raw_os_error() != Some(libc::ENOTTY)
+            {
+                eprintln!("reusespec-init: cannot wait for the channel's output: {error}");
+            }
+            Ok(status)
         }
         None => relay(port, serve),
     });
