@@ -253,10 +253,10 @@ mod tests {
     }
 
     #[test]
-    fn a_guest_that_asks_is_answered_and_its_lines_are_not_pending_on() {
+    fn a_guest_that_asks_is_answered_and_the_streams_are_relayed_from_then_on() {
         let (mut link, mut guest) = link();
         guest
-            .write_all(b"boot noise\r\n\0\0reusespec-init 1\r\n")
+            .write_all(b"boot noise\r\n\0\0reusespec-init 2\r\n")
             .unwrap();
         let reader = std::thread::spawn(move || {
             let lines = [line(&mut link.replies), line(&mut link.replies)];
@@ -267,16 +267,20 @@ mod tests {
             go.starts_with("go ") && go.split(' ').nth(2).unwrap().len() == 65,
             "{go}"
         );
-        guest
-            .write_all(b"reusespec-init go\n{\"hello\":1}\nreusespec-init 1\n")
-            .unwrap();
+        guest.write_all(b"reusespec-init go 300\n").unwrap();
+        let (mut agent, local) = UnixStream::pair().unwrap();
+        agent.set_read_timeout(Some(LONG)).unwrap();
+        let relayed = std::thread::spawn(move || relay::run(guest, &local, End::Guest, 300, Vec::new()));
+        agent.write_all(b"{\"hello\":1}\n").unwrap();
         let (lines, mut link) = reader.join().unwrap();
         assert_eq!(lines, ["boot noise\r\n", "{\"hello\":1}\n"]);
-        assert_eq!(
-            line(&mut link.replies),
-            "reusespec-init 1\n",
-            "the protocol has begun"
-        );
+        link.requests.write_all(b"start\n").unwrap();
+        assert_eq!(line(&mut agent), "start\n");
+        drop(link.requests);
+        assert_eq!(agent.read(&mut [0]).unwrap(), 0, "its input has ended");
+        drop(agent);
+        relayed.join().unwrap().unwrap();
+        assert_eq!(link.replies.read(&mut [0]).unwrap(), 0, "the agent has ended");
     }
 
     #[test]
