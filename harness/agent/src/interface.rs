@@ -72,7 +72,8 @@ struct Flags {
     rest: [u8; 12],
 }
 
-/// Adds an address to interface `name`. `other` is the address of the other end of a point-to-point interface.
+/// Adds an address to interface `name`. `other` is the address of the other end of a point-to-point interface. It is no
+/// error if the interface has the address: an interface that is kept across cases has it from an earlier one.
 pub(crate) fn add_address(name: &str, address: IpAddr, other: Option<IpAddr>, prefix: u32) -> io::Result<()> {
     let socket = any_socket(address.is_ipv6())?;
     match address {
@@ -113,7 +114,10 @@ pub(crate) fn add_address(name: &str, address: IpAddr, other: Option<IpAddr>, pr
                 carp_group: 0,
             };
             // SAFETY: as above.
-            unsafe { add_address_6(socket.as_raw_fd(), &raw const request) }?;
+            match unsafe { add_address_6(socket.as_raw_fd(), &raw const request) } {
+                Ok(_) | Err(nix::Error::EEXIST) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
     }
     Ok(())
