@@ -97,11 +97,11 @@ struct Found {
 
 impl Found {
     fn at(&self, address: u64, length: usize) -> &[u8] {
-        &self.memory[usize::try_from(address - LOADED).unwrap()..][..length]
+        &self.memory[usize::try_from(address - LOADED).expect("the address is in the dump")..][..length]
     }
 
     fn quad(&self, address: u64) -> u64 {
-        u64::from_le_bytes(self.at(address, 8).try_into().unwrap())
+        u64::from_le_bytes(self.at(address, 8).try_into().expect("eight bytes"))
     }
 
     /// The records, as type and data.
@@ -120,14 +120,14 @@ impl Found {
 }
 
 fn boot(loader: &Path, kernel: &[u8], environment: &str) -> Vec<u8> {
-    let folder = tempfile::TempDir::new().unwrap();
+    let folder = tempfile::TempDir::new().expect("a temporary folder can be made");
     let file = |name: &str, content: &[u8]| {
         let path = folder.path().join(name);
-        fs::write(&path, content).unwrap();
+        fs::write(&path, content).expect("the folder can be written");
         path.display().to_string()
     };
     let (kernel, image, console) = (file("kernel", kernel), file("image", IMAGE), file("console", b""));
-    let mut qemu = Command::new(find_program("x86_64").unwrap());
+    let mut qemu = Command::new(find_program("x86_64").expect("it was found before"));
     qemu.args([
         "-M",
         "q35",
@@ -150,9 +150,9 @@ fn boot(loader: &Path, kernel: &[u8], environment: &str) -> Vec<u8> {
     qemu.arg("-kernel")
         .arg(loader)
         .args(["-initrd", &format!("{kernel},{image}")]);
-    let status = qemu.stdin(Stdio::null()).status().unwrap();
+    let status = qemu.stdin(Stdio::null()).status().expect("QEMU can be started");
     assert!(status.success(), "{status}");
-    fs::read(console).unwrap()
+    fs::read(console).expect("QEMU wrote the console")
 }
 
 /// The loader, if it is built and QEMU is installed.
@@ -210,7 +210,7 @@ fn a_kernel_finds_its_parts_where_it_expects_them() {
 
     let map = records[8].1;
     assert!(
-        map.len() % 20 == 0 && map.len() >= 40 && map[..8] == [0; 8],
+        map.len().is_multiple_of(20) && map.len() >= 40 && map[..8] == [0; 8],
         "{map:?}"
     );
     assert_eq!(number(9), found.end);

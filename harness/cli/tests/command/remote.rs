@@ -1,10 +1,16 @@
 //! Platforms that this program does not boot: a command that acts as an agent, and a machine reached by ssh.
 
 use std::fs;
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command};
 use std::time::Duration;
+
+use reusespec_channel::relay::{self, End};
+use reusespec_core::handshake::{READY, serving};
 
 use crate::deaths::wait_for;
 use crate::fixture::{Fixture, SHARING, left_out};
@@ -172,16 +178,21 @@ fn an_agent_sent_by_ssh_leaves_no_files() {
     });
 }
 
+/// The test starts itself as the command, which then behaves as the first process of a guest.
 #[test]
-fn a_command_platform_gets_the_time_of_day() {
+fn a_command_platform_gets_the_time_of_day_and_its_channel_is_relayed() {
+    const GUEST: &str = "REUSESPEC_TEST_GUEST";
+    if let Some(answer) = std::env::var_os(GUEST) {
+        be_a_guest(Path::new(&answer));
+        return;
+    }
     let fixture = Fixture::with(&[("sharing", SHARING)]);
-    let program = env!("CARGO_BIN_EXE_reusespec");
     let own = tempfile::tempdir().unwrap();
-    // Prints what the first process of a guest prints, and records the host's answer.
     let answer = own.path().join("answer");
     let script = format!(
-        "echo booting; echo 'reusespec-init 1'; read -r go; echo \"$go\" >'{}'; echo 'reusespec-init go'; exec '{program}' agent",
-        answer.display()
+        "{GUEST}='{}' exec '{}' --nocapture --exact remote::a_command_platform_gets_the_time_of_day_and_its_channel_is_relayed",
+        answer.display(),
+        std::env::current_exe().unwrap().display()
     );
     let file = own.path().join("box.toml");
     fs::write(
@@ -198,4 +209,39 @@ fn a_command_platform_gets_the_time_of_day() {
         words.len() == 3 && words[0] == "go" && words[1].parse::<u64>().is_ok(),
         "{go}"
     );
+}
+
+/// Prints what the first process of a guest prints, records the host's answer, and relays between standard streams and an
+/// agent.
+fn be_a_guest(answer: &Path) {
+    let mut input = fs::File::from(std::io::stdin().as_fd().try_clone_to_owned().unwrap());
+    let mut output = fs::File::from(std::io::stdout().as_fd().try_clone_to_owned().unwrap());
+    output
+        .write_all(format!("booting\n{READY}\n").as_bytes())
+        .unwrap();
+    let (mut go, mut byte) = (Vec::new(), [0]);
+    while !go.ends_with(b"\n") {
+        input.read_exact(&mut byte).unwrap();
+        go.extend(byte);
+    }
+    fs::write(answer, go).unwrap();
+    output
+        .write_all(format!("{}\n", serving(300)).as_bytes())
+        .unwrap();
+    let (line, middle) = UnixStream::pair().unwrap();
+    let mut to_line = middle.try_clone().unwrap();
+    std::thread::spawn(move || std::io::copy(&mut input, &mut to_line));
+    let mut from_line = middle;
+    let sent = std::thread::spawn(move || std::io::copy(&mut from_line, &mut output));
+    let (local, ours) = UnixStream::pair().unwrap();
+    let mut agent = Command::new(env!("CARGO_BIN_EXE_reusespec"))
+        .arg("agent")
+        .stdin(OwnedFd::from(local.try_clone().unwrap()))
+        .stdout(OwnedFd::from(local))
+        .spawn()
+        .unwrap();
+    relay::run(line, &ours, End::Guest, relay::TO_HOST_WINDOW, Vec::new()).unwrap();
+    drop(ours);
+    agent.wait().unwrap();
+    sent.join().unwrap().unwrap();
 }

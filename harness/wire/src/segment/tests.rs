@@ -90,7 +90,6 @@ impl Wire {
         self.peer_sends(&segments);
     }
 
-    /// The timeline after the handshake.
     fn assert_timeline(&self, expected: &[&str]) {
         let timeline = self.recorder.recording().timeline();
         let lines: Vec<_> = timeline.lines().skip(3).map(str::trim_start).collect();
@@ -446,7 +445,6 @@ proptest! {
 #[test]
 fn a_reset_ends_each_connection_in_sequence_and_forgets_it() {
     let mut wire = Wire::connected();
-    let resets = wire.peer.reset_all();
     let expected = Segment {
         source: pair().peer,
         destination: pair().kernel,
@@ -457,6 +455,6 @@ fn a_reset_ends_each_connection_in_sequence_and_forgets_it() {
         mss: None,
         payload: Vec::new(),
     };
-    assert_eq!(resets, [expected]);
+    assert_eq!(wire.peer.reset_all(), [expected]);
     assert!(!wire.peer.is_open(pair()) && wire.peer.reset_all().is_empty());
 }
