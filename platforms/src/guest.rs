@@ -7,6 +7,7 @@
 use std::env;
 use std::fs;
 use std::io::{self, Write};
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -17,7 +18,7 @@ use crate::link::{LaunchRequest, Link, PlatformTraits, StartError, Starter};
 use crate::profile::{
     Accelerator, Boot, BootMethod, Clock, KernelSource, PlatformProfile, PlatformProfileError,
 };
-use crate::qemu::{Guest, GuestError, Launch, decide_accelerator, require_program};
+use crate::qemu::{DROP_EVERY, Guest, GuestError, Launch, decide_accelerator, require_program};
 use crate::remote::RemotePlatform;
 use crate::root_image;
 use crate::runsc;
@@ -145,6 +146,7 @@ impl GuestStarter {
             large_payload: launch.large_payload,
             warm: self.warm,
             seed: SEED,
+            drop_every: drop_every(),
             console: None,
             cache: &components.cache,
         }
@@ -196,6 +198,11 @@ impl GuestStarter {
             (BootMethod::Initramfs | BootMethod::RootImage | BootMethod::Loader, None) => None,
         })
     }
+}
+
+/// The drill that the environment asks for. A value that is no number asks for none.
+fn drop_every() -> Option<NonZeroU32> {
+    env::var(DROP_EVERY).ok()?.parse().ok()
 }
 
 /// Checks that the guest or sandbox `name` can be started without downloading or building anything.

@@ -53,6 +53,11 @@ impl Version {
         (!self.0.is_empty()).then(|| Self(self.0.iter().copied().take(2).collect()))
     }
 
+    /// The first number, `14` of `14.3`. `None` without numbers.
+    pub fn major(&self) -> Option<u32> {
+        self.0.first().copied()
+    }
+
     fn leading(text: &str) -> Self {
         let end = text
             .find(|c: char| !c.is_ascii_digit() && c != '.')

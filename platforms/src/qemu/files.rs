@@ -6,6 +6,7 @@
 use std::{
     fs,
     io::{self, Read, Write},
+    num::NonZeroU32,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -46,6 +47,8 @@ pub(super) struct Files {
     login: bool,
     /// Whether the channel only carries the guest's output: all input is in a file, and its clock is virtual.
     pub(super) sends_only: bool,
+    /// For drills: see [`Launch::drop_every`].
+    pub(super) drop_every: Option<NonZeroU32>,
 }
 
 impl Files {
@@ -120,6 +123,7 @@ impl Files {
                 .map_or_else(|| folder.path().join("console.log"), Path::to_owned),
             program,
             folder,
+            drop_every: launch.drop_every,
             sends_only: launch.input.is_some() && launch.profile.clock == Clock::Virtual,
         })
     }

@@ -3,6 +3,7 @@
 //! `files` prepares a guest and exchanges the handshake, `error` has the errors, and `warm` stores saved states.
 
 use std::{
+    num::NonZeroU32,
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
     process::ExitStatus,
@@ -56,6 +57,8 @@ pub struct Launch<'a> {
     pub warm: bool,
     /// QEMU's random seed.
     pub seed: u64,
+    /// For drills: the channel loses every n-th byte in both directions.
+    pub drop_every: Option<NonZeroU32>,
     /// The log of the console. By default it is in the guest's temporary folder.
     pub console: Option<&'a Path>,
     /// The cache for saved states and for the result of the KVM trial.
@@ -113,7 +116,9 @@ impl Guest {
         let started = Instant::now();
         let mut running = files.run(&files.arguments)?;
         if files.sends_only {
-            running.receive_only().map_err(host("read the channel"))?;
+            running
+                .receive_only(launch.drop_every)
+                .map_err(host("read the channel"))?;
         } else {
             let budget = Duration::from_secs(launch.profile.timing.boot_secs.into());
             files.expect_line(&mut running, |line| line.ends_with(READY).then_some(()), budget)?;
@@ -123,7 +128,7 @@ impl Guest {
             files.go(&mut running)?;
             let window = files.expect_line(&mut running, window_in, budget)?;
             running
-                .relay(window)
+                .relay(window, files.drop_every)
                 .map_err(host("start a relay of the channel"))?;
         }
         Ok(Self::of(files, running, Start::Cold, started.elapsed()))
@@ -142,7 +147,7 @@ impl Guest {
         files.go(&mut running)?;
         let window = files.expect_line(&mut running, window_in, RESTORE_BUDGET)?;
         running
-            .relay(window)
+            .relay(window, files.drop_every)
             .map_err(host("start a relay of the channel"))?;
         Ok((running, started.elapsed()))
     }

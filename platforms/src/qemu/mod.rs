@@ -2,7 +2,7 @@
 //!
 //! `command` builds the command line (a pure function), `process` starts it, `accelerator` decides between KVM and TCG,
 //! `warm` stores saved states, `files` and `pack` prepare a guest, `console` logs in to a system that needs it, and
-//! `guest` combines them. Nothing here knows the protocol on the channel.
+//! `guest` combines them. `lossy` damages the channel in drills. Nothing here knows the protocol on the channel.
 
 use std::path::PathBuf;
 
@@ -12,6 +12,7 @@ mod console;
 mod error;
 mod files;
 mod guest;
+mod lossy;
 mod monitor;
 mod output_pipe;
 mod pack;
@@ -23,6 +24,7 @@ pub use accelerator::{AcceleratorChoice, decide as decide_accelerator};
 pub use error::GuestError;
 pub use error::debian_package;
 pub use guest::{Guest, Launch, Start};
+pub(crate) use lossy::VARIABLE as DROP_EVERY;
 pub(crate) use process::tail as log_tail;
 
 /// The full path of `qemu-system-EMULATOR`.

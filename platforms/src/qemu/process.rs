@@ -6,6 +6,7 @@
 use std::{
     fs::{self, File},
     io::{self, Read, Seek, SeekFrom, Write},
+    num::NonZeroU32,
     os::{
         fd::{AsRawFd, FromRawFd, OwnedFd, RawFd},
         unix::{net::UnixStream, process::CommandExt},
@@ -19,7 +20,7 @@ use reusespec_channel::relay::{self, End};
 
 use super::command::{CONSOLE_FD, DATA_FD, MONITOR_FD};
 use super::console::ConsoleLogin;
-use super::output_pipe;
+use super::{lossy, output_pipe};
 use crate::process::ChildGuard;
 
 /// QEMU's nice value, halfway between the default and the highest priority.
@@ -41,21 +42,27 @@ pub(super) struct Running {
 impl Running {
     /// Relays the channel from here on: [`Self::data`] becomes a stream without losses. `window` is the number of bytes that
     /// the guest's port holds.
-    pub(super) fn relay(&mut self, window: usize) -> io::Result<()> {
-        self.replace_data(move |line, ours| relay::run(line, ours, End::Host, window, Vec::new()))
+    pub(super) fn relay(&mut self, window: usize, drop_every: Option<NonZeroU32>) -> io::Result<()> {
+        self.replace_data(drop_every, move |line, ours| {
+            relay::run(line, ours, End::Host, window, Vec::new())
+        })
     }
 
     /// The same for a guest that only sends.
-    pub(super) fn receive_only(&mut self) -> io::Result<()> {
-        self.replace_data(relay::receive_only)
+    pub(super) fn receive_only(&mut self, drop_every: Option<NonZeroU32>) -> io::Result<()> {
+        self.replace_data(drop_every, relay::receive_only)
     }
 
     fn replace_data(
         &mut self,
+        drop_every: Option<NonZeroU32>,
         relay: impl FnOnce(UnixStream, &UnixStream) -> io::Result<()> + Send + 'static,
     ) -> io::Result<()> {
         let (data, ours) = UnixStream::pair()?;
-        let line = std::mem::replace(&mut self.data, data);
+        let mut line = std::mem::replace(&mut self.data, data);
+        if let Some(every) = drop_every {
+            line = lossy::behind(line, every)?;
+        }
         let relay = move || {
             if let Err(error) = relay(line, &ours) {
                 // If the reader is gone, the error concerns nobody.

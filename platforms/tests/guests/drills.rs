@@ -3,6 +3,7 @@
 use std::{
     fs,
     io::Write,
+    num::NonZeroU32,
     path::PathBuf,
     time::{Duration, Instant},
 };
@@ -87,6 +88,35 @@ fn a_killed_agent_ends_the_guest_with_a_console_message() {
             .console_tail(5)
             .contains("the agent was killed: Signaled(")
     );
+}
+
+#[test]
+fn a_channel_that_loses_bytes_delivers_every_line() {
+    for name in ["linux-6.12", "linux-s390x"] {
+        let Some(setup) = Setup::of(name) else { continue };
+        let guest = Guest::start(Launch {
+            drop_every: NonZeroU32::new(700),
+            ..setup.launch()
+        });
+        let mut session = Session::with(guest.unwrap());
+        assert!(session.read_line().starts_with("hello "), "{name}");
+        let mut notes = 0;
+        let mut answer = |session: &mut Session, question: &str| {
+            let mut line = session.ask(question);
+            while line.starts_with("channel: ") {
+                notes += 1;
+                line = session.read_line();
+            }
+            line
+        };
+        for number in 0..50 {
+            let text = format!("{number} {}", "word ".repeat(20));
+            let question = format!("echo {text}");
+            assert_eq!(answer(&mut session, &question), text.trim_end(), "{name}");
+        }
+        assert_eq!(answer(&mut session, "burst 30000"), "x".repeat(30_000), "{name}");
+        assert!(notes > 0, "{name}: no loss was noted");
+    }
 }
 
 #[test]

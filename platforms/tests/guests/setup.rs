@@ -81,6 +81,7 @@ impl Setup {
             large_payload: false,
             warm: false,
             seed: 7,
+            drop_every: None,
             console: None,
             cache: &self.cache,
         }

@@ -1,8 +1,10 @@
 //! `reusespec diff A B`: the rows in which the reviewed tables of two kernels or implementations differ.
 //!
-//! No case is run. Rows that only one table has observed are counted. A claim that applies to only one of the two
-//! systems explains a difference: it names the versions and its source.
+//! No case is run. Rows that only one table has observed are counted. Rows of a scenario that differ in the same way and
+//! for the same reason are one group. A difference is explained by a claim that applies to only one of the two systems,
+//! which names the versions and its source, or by a known deviation of one side.
 
+mod group;
 mod side;
 
 use std::collections::BTreeMap;
@@ -10,8 +12,9 @@ use std::io::{self, Write};
 
 use reusespec_core::system::KNOWN_SYSTEMS;
 use reusespec_core::table::Table;
-use reusespec_core::{Case, Claim, Family, Provenance, Scenario, SnapshotKey};
+use reusespec_core::{Case, Claim, Deviation, Family, Provenance, Scenario, SnapshotKey};
 
+use self::group::Group;
 use self::side::Side;
 use super::wrong_input;
 use crate::arguments::Diff;
@@ -63,6 +66,7 @@ pub(super) fn diff(library: &Library, options: &Diff) -> io::Result<i32> {
             sides.map(|side| side.name),
         )));
     }
+    let mut noted = Vec::new();
     for scenario in compared {
         let tables = sides
             .each_ref()
@@ -70,6 +74,24 @@ pub(super) fn diff(library: &Library, options: &Diff) -> io::Result<i32> {
         let reviewed = tables.iter().all(Option::is_some);
         let family = count.scenarios.entry(scenario.family).or_default();
         family.push((scenario.id.clone(), reviewed));
+        for (side, table) in sides.iter().zip(&tables) {
+            let Some(table) = table else { continue };
+            let kernels: Vec<_> = table
+                .kernels
+                .iter()
+                .filter(|kernel| side.is_of_its_branch(kernel))
+                .collect();
+            if !kernels.contains(&&side.kernel) && !noted.contains(&side.name) {
+                let kernels: Vec<_> = kernels.iter().map(ToString::to_string).collect();
+                let (name, kernels) = (&side.name, kernels.join(", "));
+                writeln!(
+                    stdout,
+                    "{name}: the tables are of {kernels}, and the platform's kernel is {}",
+                    side.kernel
+                )?;
+                noted.push(side.name.clone());
+            }
+        }
         if let [Some(a), Some(b)] = tables {
             compare(scenario, &sides, [&a, &b], &mut count, &mut stdout)?;
         }
@@ -78,7 +100,7 @@ pub(super) fn diff(library: &Library, options: &Diff) -> io::Result<i32> {
     Ok(exit::AS_EXPECTED)
 }
 
-/// The table that was reviewed for the side's kernel.
+/// The table that was reviewed for the side's kernel, or for another kernel of its branch.
 fn table(
     library: &Library,
     profiles: &[ProfiledImplementation],
@@ -96,7 +118,8 @@ fn table(
     let profile = implementations::named(profiles, implementation);
     let like = profile.and_then(|profile| profile.like.as_deref());
     let (_, table) = find_snapshot(&library.root, &key.look_up_order(like, default))?;
-    table.kernels.contains(&side.kernel).then_some(table)
+    let is_its = |kernel| side.is_of_its_branch(kernel);
+    table.kernels.iter().any(is_its).then_some(table)
 }
 
 /// Whether a scenario tests the side's implementation, by the same rule as in a plan.
@@ -116,7 +139,7 @@ fn compare(
     count: &mut Count,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    let mut told = false;
+    let mut groups: Vec<Group<'_>> = Vec::new();
     for case in &scenario.cases {
         let (a, b) = match tables.map(|table| row(table, case)) {
             [Some(a), Some(b)] => (a, b),
@@ -131,22 +154,18 @@ fn compare(
             continue;
         }
         count.differing += 1;
-        if !told {
-            writeln!(out, "{}", scenario.id)?;
-            told = true;
-        }
-        if !case.key.values.is_empty() {
-            writeln!(out, "    {}", case.key.point())?;
-        }
-        for (column, (a, b)) in tables[0].columns[case.key.values.len()..]
-            .iter()
-            .zip(a.iter().zip(b))
-        {
-            if a != b {
-                cells(column, sides, [a, b], out)?;
-            }
-        }
-        why(scenario, case, sides, out)?;
+        let columns = &tables[0].columns[case.key.values.len()..];
+        let cells = columns.iter().zip(a.iter().zip(b)).filter(|(_, (a, b))| a != b);
+        let cells = cells.map(|(column, (a, b))| (column.as_str(), [a.as_str(), b.as_str()]));
+        Group::add(&mut groups, case, cells.collect(), why(scenario, case, sides));
+    }
+    if !groups.is_empty() {
+        let elsewhere = |source: &&String| !is_of_another_system(source, sides);
+        let sources: Vec<_> = scenario.source.iter().filter(elsewhere).cloned().collect();
+        writeln!(out, "{}: {}", scenario.id, sources.join("; "))?;
+    }
+    for group in groups {
+        group.write(scenario, sides, out)?;
     }
     Ok(())
 }
@@ -162,43 +181,36 @@ fn row<'t>(table: &'t Table, case: &Case) -> Option<&'t [String]> {
     table.rows.iter().find(is_its).map(|row| &row[values..])
 }
 
-fn cells(column: &str, sides: &[Side; 2], cells: [&String; 2], out: &mut impl Write) -> io::Result<()> {
-    for (side, cell) in sides.iter().zip(cells) {
-        let cell = cell.replace('\n', "\n            ");
-        writeln!(out, "        {column} on {} is {cell}", side.name)?;
-    }
-    Ok(())
-}
-
-/// Prints the claims about this case that apply to only one of the systems.
-fn why(scenario: &Scenario, case: &Case, sides: &[Side; 2], out: &mut impl Write) -> io::Result<()> {
+/// Why this case differs: the claims about it that apply to only one of the systems, and the known deviations of either.
+fn why(scenario: &Scenario, case: &Case, sides: &[Side; 2]) -> Vec<String> {
     let is_for = |claim: &Claim, side: &Side| {
         claim.on.is_empty() || claim.on.iter().any(|range| range.contains(&side.system))
     };
-    let tells_apart =
-        |claim: &&Claim| claim.when.admits(&case.key) && is_for(claim, &sides[0]) != is_for(claim, &sides[1]);
-    let mut found = false;
-    for claim in scenario.claims.iter().filter(tells_apart) {
-        found = true;
+    let about_it = || {
+        scenario
+            .claims
+            .iter()
+            .filter(|claim| claim.when.admits(&case.key))
+    };
+    let mut reasons = Vec::new();
+    for claim in about_it().filter(|claim| is_for(claim, &sides[0]) != is_for(claim, &sides[1])) {
         let on: Vec<_> = claim.on.iter().map(ToString::to_string).collect();
-        let source: Vec<_> = if claim.source.is_empty() {
-            let elsewhere = |source: &&String| !is_of_another_system(source, sides);
-            scenario.source.iter().filter(elsewhere).cloned().collect()
-        } else {
-            claim.source.clone()
+        let source = match claim.source.is_empty() {
+            true => String::new(),
+            false => format!(", {}", claim.source.join("; ")),
         };
-        writeln!(
-            out,
-            "        why: {} ({}), {}",
-            claim.id,
-            on.join(", "),
-            source.join("; ")
-        )?;
+        reasons.push(format!("{} ({}{source})", claim.id, on.join(", ")));
     }
-    if found {
-        return Ok(());
+    for side in sides {
+        let known = side.deviations.iter().filter(|known| {
+            let is_about = |claim: &Claim| claim.id == known.claim;
+            known.scenario == scenario.id && about_it().any(is_about)
+        });
+        let text = |known: &Deviation| format!("{} deviates: {}, {}", side.name, known.reason, known.link);
+        reasons.extend(known.map(text));
     }
-    writeln!(out, "        why: no source is known")
+    reasons.dedup();
+    reasons
 }
 
 /// Whether a source begins with the name of a system that is on neither side. A scenario's sources are for all systems.

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use reusespec_platforms::guest::is_tested;
 
@@ -75,6 +76,30 @@ fn a_dynamically_linked_program_needs_a_sysroot() {
     assert!(ended.stderr.lines().any(|line| line == "err"), "{}", ended.stderr);
     assert!(ended.stderr.contains("signal 15"), "{}", ended.stderr);
     assert_eq!(with("exit 7").status, 7);
+}
+
+#[test]
+fn a_megabyte_of_standard_input_arrives_and_comes_back() {
+    const CAT: &str = "/bin/cat";
+    if !is_tested(GUEST) {
+        return;
+    }
+    let fixture = Fixture::with(&[]);
+    let root = fixture.path().join("sysroot");
+    copy_libraries(CAT, &root);
+    let sent: Vec<u8> = (0..1 << 20).map(|number: u32| (number / 3) as u8).collect();
+    let mut command = fixture.command();
+    let mut child = command
+        .args(["exec", GUEST, "--sysroot", &root.to_string_lossy(), "--", CAT])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut stdin, input) = (child.stdin.take().unwrap(), sent.clone());
+    std::thread::spawn(move || stdin.write_all(&input).unwrap());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", output.status);
+    assert!(output.stdout == sent, "{} bytes came back", output.stdout.len());
 }
 
 /// Runs cargo in the example, with a guest of another architecture as the runner.

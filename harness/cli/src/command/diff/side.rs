@@ -1,14 +1,14 @@
 //! One side of a comparison, by its name on the command line: a platform, a kernel, an implementation on this machine,
 //! or a platform or kernel and an implementation joined by `+`.
 
-use reusespec_core::KernelName;
 use reusespec_core::protocol::Implementation;
-use reusespec_core::system::{KNOWN_SYSTEMS, System};
+use reusespec_core::system::{KNOWN_SYSTEMS, System, Version};
+use reusespec_core::{Deviation, KernelName};
 use reusespec_platforms::profile::{PlatformProfile, PlatformProfileError};
 
 use crate::implementations;
 use crate::plan::{KERNEL, REFERENCE};
-use crate::platforms::{self, PlatformError};
+use crate::platforms::{self, OwnKernel, PlatformError};
 use crate::run::HOST;
 use crate::session::{Session, SessionError};
 
@@ -23,6 +23,8 @@ pub(super) struct Side {
     pub(super) kernel: KernelName,
     /// The implementation; each scenario's default implementation if `None`.
     pub(super) implementation: Option<String>,
+    /// The known deviations of the platform and of the implementation.
+    pub(super) deviations: Vec<Deviation>,
 }
 
 /// A name cannot be resolved.
@@ -41,6 +43,17 @@ pub(super) enum SideError {
 }
 
 impl Side {
+    /// Whether a kernel is the side's, or of the same branch. FreeBSD has a branch for each major version, whose releases
+    /// keep the interfaces.
+    pub(super) fn is_of_its_branch(&self, kernel: &KernelName) -> bool {
+        let major = |name: &KernelName| name.parts().0.map(Version::major);
+        kernel == &self.kernel
+            || (kernel.system() == "freebsd"
+                && self.kernel.system() == "freebsd"
+                && kernel.parts().1 == self.kernel.parts().1
+                && major(kernel) == major(&self.kernel))
+    }
+
     pub(super) fn find(
         name: &str,
         profiles: &[implementations::ProfiledImplementation],
@@ -64,7 +77,14 @@ impl Side {
             None => return Err(SideError::Unknown(name.to_owned())),
         };
         let (system, machine) = kernel;
+        // A kernel that is no platform has no known deviations.
+        let platform = platforms::find(place, &OwnKernel::default());
+        let mut deviations = platform.map_or_else(|_| Vec::new(), |platform| platform.deviations);
+        if let Some(profile) = implementation.and_then(|name| implementations::named(profiles, name)) {
+            deviations.extend(profile.deviation.iter().cloned());
+        }
         Ok(Self {
+            deviations,
             name: name.to_owned(),
             kernel: KernelName::of(&system, &machine),
             system,
