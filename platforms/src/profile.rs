@@ -109,6 +109,9 @@ pub struct Qemu {
     pub cpu: String,
     /// Memory in MiB.
     pub memory_mib: u32,
+    /// The number of processors.
+    #[serde(default = "one_processor")]
+    pub processors: u32,
     /// The accelerators that may execute the guest, in order of preference. KVM is used only after a trial boot
     /// succeeded.
     pub accelerators: Vec<Accelerator>,
@@ -125,6 +128,10 @@ pub struct Qemu {
     /// Words added to the kernel's command line.
     #[serde(default)]
     pub command_line: Vec<String>,
+}
+
+fn one_processor() -> u32 {
+    1
 }
 
 /// QEMU's machine types to which `qemu::command` can attach a console and a channel.

@@ -78,6 +78,9 @@ pub(super) fn arguments(
     );
     line.pair("-cpu", &qemu.cpu);
     line.pair("-m", &qemu.memory_mib.to_string());
+    if qemu.processors != 1 {
+        line.pair("-smp", &qemu.processors.to_string());
+    }
     line.pair("-seed", &choice.seed.to_string());
     for flag in ["-nodefaults", "-no-user-config", "-no-reboot"] {
         line.0.push(flag.into());
@@ -238,7 +241,7 @@ fn devices(line: &mut Line, machine_type: MachineType, channel: Channel) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::profile::names;
+    use crate::profile::{Boot, names};
 
     #[test]
     fn every_platform_has_the_measured_command_line() {
@@ -301,6 +304,26 @@ mod tests {
                 "{line}"
             );
         }
+    }
+
+    #[test]
+    fn a_second_processor_is_an_option() {
+        let mut profile = PlatformProfile::find("freebsd-14").unwrap();
+        let Boot::Qemu(qemu) = &mut profile.boot;
+        qemu.processors = 2;
+        let choice = Choice {
+            accelerator: Accelerator::Tcg,
+            virtio_console: false,
+            image: Path::new("KERNEL"),
+            initramfs: None,
+            loader: None,
+            root: Some(Path::new("ROOT.iso")),
+            large_payload: false,
+            input: false,
+            seed: 0,
+        };
+        let line = arguments(&profile, BootMethod::RootImage, choice).join(" ");
+        assert!(line.contains("-m 256 -smp 2 "), "{line}");
     }
 
     #[test]
