@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use reusespec_channel::relay::{self, End};
+use reusespec_channel::relay::{self, Host};
 use reusespec_core::handshake::{Go, READY, window_in};
 
 use crate::link::Link;
@@ -92,7 +92,7 @@ impl Shared {
             let _ = to_line.shutdown(Shutdown::Write);
         });
         thread::spawn(move || io::copy(&mut from_line, &mut requests));
-        thread::spawn(move || relay::run(line, &ours, End::Host, window, Vec::new()));
+        thread::spawn(move || relay::run(line, &ours, Host::default(), window, Vec::new()));
         Ok(Box::new(local))
     }
 }
@@ -201,6 +201,7 @@ mod tests {
 
     use super::*;
     use crate::link::AgentHandle;
+    use reusespec_channel::relay::Guest;
 
     struct NoAgent;
 
@@ -270,7 +271,8 @@ mod tests {
         guest.write_all(b"reusespec-init go 300\n").unwrap();
         let (mut agent, local) = UnixStream::pair().unwrap();
         agent.set_read_timeout(Some(LONG)).unwrap();
-        let relayed = std::thread::spawn(move || relay::run(guest, &local, End::Guest, 300, Vec::new()));
+        let relayed =
+            std::thread::spawn(move || relay::run(guest, &local, Guest::default(), 300, Vec::new()));
         agent.write_all(b"{\"hello\":1}\n").unwrap();
         let (lines, mut link) = reader.join().unwrap();
         assert_eq!(lines, ["boot noise\r\n", "{\"hello\":1}\n"]);

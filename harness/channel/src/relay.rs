@@ -32,13 +32,91 @@ const LINGER: Duration = Duration::from_secs(10);
 /// Bytes read at once.
 const CHUNK: usize = 16 << 10;
 
-/// Which end of the channel a relay is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// It compresses what it sends, and writes notes into the stream that it delivers.
-    Host,
-    /// It decompresses what it receives.
-    Guest,
+/// One end of the channel: how it turns the local stream into what it sends, and back. A type for each, so that an agent has
+/// no code that compresses.
+pub trait End {
+    /// Whether notes about losses are written into the stream that is delivered.
+    const NOTES: bool;
+
+    /// Appends to `sent` what is sent for these bytes of the local stream.
+    ///
+    /// # Errors
+    /// When they cannot be compressed.
+    fn encode(&mut self, bytes: &[u8], sent: &mut Vec<u8>) -> io::Result<()>;
+
+    /// Appends to `delivered` what the local stream gets for these bytes.
+    ///
+    /// # Errors
+    /// When they cannot be decompressed.
+    fn decode(&mut self, bytes: &[u8], delivered: &mut Vec<u8>) -> io::Result<()>;
+}
+
+/// The host's end. It compresses what it sends.
+#[derive(Debug)]
+pub struct Host(Compress);
+
+impl Default for Host {
+    fn default() -> Self {
+        Self(Compress::new(Compression::fast(), true))
+    }
+}
+
+impl End for Host {
+    const NOTES: bool = true;
+
+    fn encode(&mut self, mut bytes: &[u8], sent: &mut Vec<u8>) -> io::Result<()> {
+        loop {
+            sent.reserve(CHUNK);
+            let before = self.0.total_in();
+            self.0
+                .compress_vec(bytes, sent, FlushCompress::Sync)
+                .map_err(io::Error::other)?;
+            bytes = &bytes[(self.0.total_in() - before) as usize..];
+            if bytes.is_empty() && sent.len() < sent.capacity() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn decode(&mut self, bytes: &[u8], delivered: &mut Vec<u8>) -> io::Result<()> {
+        delivered.extend(bytes);
+        Ok(())
+    }
+}
+
+/// The guest's end. It decompresses what it receives.
+#[derive(Debug)]
+pub struct Guest(Decompress);
+
+impl Default for Guest {
+    fn default() -> Self {
+        Self(Decompress::new(true))
+    }
+}
+
+impl End for Guest {
+    const NOTES: bool = false;
+
+    fn encode(&mut self, bytes: &[u8], sent: &mut Vec<u8>) -> io::Result<()> {
+        sent.extend(bytes);
+        Ok(())
+    }
+
+    fn decode(&mut self, mut bytes: &[u8], delivered: &mut Vec<u8>) -> io::Result<()> {
+        while !bytes.is_empty() {
+            delivered.reserve(CHUNK);
+            let before = self.0.total_in();
+            let status = self
+                .0
+                .decompress_vec(bytes, delivered, FlushDecompress::Sync)
+                .map_err(io::Error::other)?;
+            bytes = &bytes[(self.0.total_in() - before) as usize..];
+            if status == Status::StreamEnd {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Relays between `line` and `local`. `begin` are bytes that `local` reads before those of the line.
@@ -47,7 +125,13 @@ pub enum End {
 ///
 /// # Errors
 /// Fails when a descriptor fails, or when the received bytes cannot be decompressed.
-pub fn run(line: impl AsFd, local: &UnixStream, end: End, window: usize, begin: Vec<u8>) -> io::Result<()> {
+pub fn run(
+    line: impl AsFd,
+    local: &UnixStream,
+    end: impl End,
+    window: usize,
+    begin: Vec<u8>,
+) -> io::Result<()> {
     make_nonblocking(line.as_fd())?;
     local.set_nonblocking(true)?;
     let relay = Relay {
@@ -55,8 +139,6 @@ pub fn run(line: impl AsFd, local: &UnixStream, end: End, window: usize, begin: 
         local,
         end,
         endpoint: Endpoint::new(window),
-        compress: Compress::new(Compression::fast(), true),
-        decompress: Decompress::new(true),
         to_line: Vec::new(),
         to_local: begin,
         notes: Vec::new(),
@@ -88,13 +170,11 @@ pub fn receive_only(mut line: impl io::Read, mut local: &UnixStream) -> io::Resu
     }
 }
 
-struct Relay<'r> {
+struct Relay<'r, E> {
     line: BorrowedFd<'r>,
     local: &'r UnixStream,
-    end: End,
+    end: E,
     endpoint: Endpoint,
-    compress: Compress,
-    decompress: Decompress,
     /// Bytes of `local` that the window does not allow yet.
     to_line: Vec<u8>,
     /// Bytes that `local` has not taken yet.
@@ -112,7 +192,7 @@ struct Relay<'r> {
     deadline: Option<Instant>,
 }
 
-impl Relay<'_> {
+impl<E: End> Relay<'_, E> {
     fn run(mut self) -> io::Result<()> {
         loop {
             self.fill_window();
@@ -197,26 +277,11 @@ impl Relay<'_> {
         let mut chunk = [0; CHUNK];
         match nix::unistd::read(self.local, &mut chunk) {
             Ok(0) | Err(Errno::ECONNRESET) => self.local_ended = Some(Instant::now()),
-            Ok(count) if self.end == End::Host => self.compress(&chunk[..count])?,
-            Ok(count) => self.to_line.extend(&chunk[..count]),
+            Ok(count) => self.end.encode(&chunk[..count], &mut self.to_line)?,
             Err(Errno::EINTR | Errno::EAGAIN) => {}
             Err(error) => return Err(error.into()),
         }
         Ok(())
-    }
-
-    fn compress(&mut self, mut bytes: &[u8]) -> io::Result<()> {
-        loop {
-            self.to_line.reserve(CHUNK);
-            let before = self.compress.total_in();
-            self.compress
-                .compress_vec(bytes, &mut self.to_line, FlushCompress::Sync)
-                .map_err(io::Error::other)?;
-            bytes = &bytes[(self.compress.total_in() - before) as usize..];
-            if bytes.is_empty() && self.to_line.len() < self.to_line.capacity() {
-                return Ok(());
-            }
-        }
     }
 
     /// Reads from the line. Returns false at its end.
@@ -230,41 +295,19 @@ impl Relay<'_> {
             Err(error) => return Err(error.into()),
         }
         let received = self.endpoint.take_received();
-        match self.end {
-            End::Host => {
-                if let Some(last) = received.last() {
-                    self.at_line_start = *last == b'\n';
-                }
-                self.to_local.extend(received);
-                let notes = self.endpoint.take_events().into_iter().map(note);
-                self.notes.extend(notes);
-                if self.at_line_start {
-                    self.to_local
-                        .extend(self.notes.drain(..).flat_map(String::into_bytes));
-                }
-            }
-            End::Guest => {
-                self.endpoint.take_events();
-                self.decompress(&received)?;
+        let events = self.endpoint.take_events();
+        if let Some(last) = received.last() {
+            self.at_line_start = *last == b'\n';
+        }
+        self.end.decode(&received, &mut self.to_local)?;
+        if E::NOTES {
+            self.notes.extend(events.into_iter().map(note));
+            if self.at_line_start {
+                self.to_local
+                    .extend(self.notes.drain(..).flat_map(String::into_bytes));
             }
         }
         Ok(true)
-    }
-
-    fn decompress(&mut self, mut bytes: &[u8]) -> io::Result<()> {
-        while !bytes.is_empty() {
-            self.to_local.reserve(CHUNK);
-            let before = self.decompress.total_in();
-            let status = self
-                .decompress
-                .decompress_vec(bytes, &mut self.to_local, FlushDecompress::Sync)
-                .map_err(io::Error::other)?;
-            bytes = &bytes[(self.decompress.total_in() - before) as usize..];
-            if status == Status::StreamEnd {
-                return Ok(());
-            }
-        }
-        Ok(())
     }
 
     fn write_line(&mut self) -> io::Result<()> {

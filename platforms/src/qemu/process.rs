@@ -16,7 +16,7 @@ use std::{
     thread,
 };
 
-use reusespec_channel::relay::{self, End};
+use reusespec_channel::relay::{self, Host};
 
 use super::command::{CONSOLE_FD, DATA_FD, MONITOR_FD};
 use super::console::ConsoleLogin;
@@ -44,7 +44,7 @@ impl Running {
     /// the guest's port holds.
     pub(super) fn relay(&mut self, window: usize, drop_every: Option<NonZeroU32>) -> io::Result<()> {
         self.replace_data(drop_every, move |line, ours| {
-            relay::run(line, ours, End::Host, window, Vec::new())
+            relay::run(line, ours, Host::default(), window, Vec::new())
         })
     }
 

@@ -14,12 +14,12 @@ fn channel(between: impl FnOnce(UnixStream, UnixStream) + Send + 'static) -> (Un
     let (agent, agent_local) = UnixStream::pair().unwrap();
     let (host_line, middle) = UnixStream::pair().unwrap();
     let (other, guest_line) = UnixStream::pair().unwrap();
-    thread::spawn(move || run(host_line, &host_local, End::Host, SMALL, Vec::new()).unwrap());
+    thread::spawn(move || run(host_line, &host_local, Host::default(), SMALL, Vec::new()).unwrap());
     thread::spawn(move || {
         run(
             guest_line,
             &agent_local,
-            End::Guest,
+            Guest::default(),
             TO_HOST_WINDOW,
             b"begin\n".into(),
         )

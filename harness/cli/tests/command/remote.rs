@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Child, Command};
 use std::time::Duration;
 
-use reusespec_channel::relay::{self, End};
+use reusespec_channel::relay::{self, Guest};
 use reusespec_core::handshake::{READY, serving};
 
 use crate::deaths::wait_for;
@@ -240,7 +240,7 @@ fn be_a_guest(answer: &Path) {
         .stdout(OwnedFd::from(local))
         .spawn()
         .unwrap();
-    relay::run(line, &ours, End::Guest, relay::TO_HOST_WINDOW, Vec::new()).unwrap();
+    relay::run(line, &ours, Guest::default(), relay::TO_HOST_WINDOW, Vec::new()).unwrap();
     drop(ours);
     agent.wait().unwrap();
     sent.join().unwrap().unwrap();
