@@ -107,7 +107,9 @@ mod tests {
         let refusal = |field: usize, value: u32| {
             let mut bytes = good.clone();
             bytes[at + field..at + field + 4].copy_from_slice(&value.to_le_bytes());
-            check(&bytes, &executable).unwrap_err()
+            let reason = check(&bytes, &executable).unwrap_err();
+            // The addresses behind the colon depend on the compiler.
+            reason.split(": ").next().unwrap_or_default().to_owned()
         };
         let lines = [
             refusal(0, 0),

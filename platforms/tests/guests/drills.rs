@@ -95,7 +95,7 @@ fn a_channel_that_loses_bytes_delivers_every_line() {
     for name in ["linux-6.12", "linux-s390x"] {
         let Some(setup) = Setup::of(name) else { continue };
         let guest = Guest::start(Launch {
-            drop_every: NonZeroU32::new(700),
+            drop_every: NonZeroU32::new(1500),
             ..setup.launch()
         });
         let mut session = Session::with(guest.unwrap());
