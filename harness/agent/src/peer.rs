@@ -15,6 +15,8 @@ mod marker;
 mod shared;
 #[cfg(any(target_os = "freebsd", target_os = "dragonfly"))]
 mod tun;
+#[cfg(any(target_os = "freebsd", target_os = "dragonfly"))]
+mod tun_device;
 #[cfg(target_os = "linux")]
 mod veth;
 
@@ -42,7 +44,7 @@ use shared::Shared;
 pub(crate) const MOST_WIRES: usize = 400;
 /// The limit of wires that exist at once: each needs a device.
 #[cfg(any(target_os = "freebsd", target_os = "dragonfly"))]
-pub(crate) const MOST_WIRES: usize = tun::UNITS as usize;
+pub(crate) const MOST_WIRES: usize = tun_device::UNITS as usize;
 
 /// The initial state of a wire and its peer.
 #[derive(Debug, Clone)]

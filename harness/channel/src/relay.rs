@@ -15,14 +15,13 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::endpoint::{Endpoint, Event};
-use crate::frame::LARGEST_FRAME;
 use crate::one_way;
 
 /// What begins a line of the host's stream that the relay has written, and not the guest.
 pub const NOTE: &str = "channel: ";
-/// The window of the guest's direction. QEMU waits until the host reads, so that nothing is lost; the limit keeps the
-/// host's acknowledgements few, because they need room in the guest's ring too: 64 bytes are enough for four.
-pub const TO_HOST_WINDOW: usize = 4 * LARGEST_FRAME;
+/// The window of the guest's direction on a serial port. QEMU waits until the host reads, so that nothing is lost; the limit
+/// keeps the host's acknowledgements few, because they need room in the guest's ring too: 64 bytes are enough for four.
+pub const TO_HOST_WINDOW: usize = 2048;
 
 /// After this time without an acknowledgement the oldest data is repeated. The time doubles with each repetition.
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -14,6 +14,7 @@ use std::{
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::termios::{ControlFlags, SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
 
+use reusespec_channel::relay::TO_HOST_WINDOW;
 use reusespec_core::handshake::PORT_NAME;
 
 use super::{InitError, system};
@@ -38,10 +39,13 @@ const SERIAL_WINDOW: usize = if cfg!(target_os = "freebsd") {
     2048
 };
 
-/// The guest's end of the line, and the number of bytes that the host may have on it.
+/// The guest's end of the line.
 pub(super) struct Port {
     pub(super) file: File,
+    /// The number of bytes that the host may have on it.
     pub(super) window: usize,
+    /// The number of bytes that the guest may have on it.
+    pub(super) to_host_window: usize,
 }
 
 /// Opens the channel.
@@ -65,8 +69,15 @@ pub(super) fn open() -> Result<Port, InitError> {
     if is_serial {
         make_raw(&file).map_err(|error| InitError::system(format!("make {device} raw"))(error.into()))?;
     }
-    let window = if is_serial { SERIAL_WINDOW } else { VIRTIO_WINDOW };
-    Ok(Port { file, window })
+    let (window, to_host_window) = match is_serial {
+        true => (SERIAL_WINDOW, TO_HOST_WINDOW),
+        false => (VIRTIO_WINDOW, VIRTIO_WINDOW),
+    };
+    Ok(Port {
+        file,
+        window,
+        to_host_window,
+    })
 }
 
 fn make_raw(file: &File) -> nix::Result<()> {

@@ -35,7 +35,7 @@ use nix::{
     unistd::{ForkResult, Pid, fork},
 };
 use reusespec_channel::one_way;
-use reusespec_channel::relay::{self, Guest, TO_HOST_WINDOW};
+use reusespec_channel::relay::{self, Guest};
 
 mod channel;
 mod handshake;
@@ -191,7 +191,7 @@ fn relay(mut port: channel::Port, serve: impl FnOnce(File, Box<dyn Write>) -> i3
             // The port's ring must be emptied in time.
             // SAFETY: setpriority(2) takes integers only. Without the privilege the priority stays as it is.
             unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, -20) };
-            let relayed = relay::run(&port.file, &ours, Guest::default(), TO_HOST_WINDOW, preload);
+            let relayed = relay::run(&port.file, &ours, Guest::default(), port.to_host_window, preload);
             // The agent ends when its input does.
             drop(ours);
             relayed.map_err(InitError::system("relay the channel"))?;

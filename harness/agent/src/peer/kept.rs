@@ -62,7 +62,7 @@ impl Loan {
         let index = match devices.open.iter().position(|device| device.state == State::Free) {
             Some(index) => index,
             None => {
-                let (unit, file) = super::tun::open_free_unit()?;
+                let (unit, file) = super::tun_device::open_free_unit()?;
                 devices.open.push(Device {
                     unit,
                     file,

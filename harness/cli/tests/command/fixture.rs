@@ -124,12 +124,21 @@ impl Output {
         }
     }
 
-    /// The lines of `--format json`.
+    /// The lines of `--format json`: cases by scenario and axis values, and the summary last. They are written as cases
+    /// finish.
     pub(crate) fn json(&self) -> Vec<Value> {
-        self.stdout
+        let lines = self
+            .stdout
             .lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect()
+            .map(|line| serde_json::from_str(line).unwrap());
+        let mut lines: Vec<Value> = lines.collect();
+        lines.sort_by_key(|line| {
+            (
+                line.get("summary").is_some(),
+                format!("{}{}", line["scenario"], line["case"]),
+            )
+        });
+        lines
     }
 
     /// The summary, the last line of `--format json`.
