@@ -106,6 +106,10 @@ pub(crate) fn review(run: &ScenarioRun<'_>, provenance: &Provenance, like: Optio
         (Some((key, old)), Comparison::Same | Comparison::Changed(_)) => (key, Some(old)),
     };
     let table = now.merged(old.as_ref(), &all);
+    if table.rows.is_empty() {
+        eprintln!("no table: {}: no case was observed", scenario.id);
+        return;
+    }
     let mut settings = insta::Settings::clone_current();
     settings.set_snapshot_path(root().join(key.folder()));
     settings.set_prepend_module_to_snapshot(false);
