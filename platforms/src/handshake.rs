@@ -128,7 +128,7 @@ struct Replies {
     pending: Vec<u8>,
     /// Whether the protocol has begun.
     begun: bool,
-    /// The window of the frames that follow, if the handshake has just ended.
+    /// The limit of unacknowledged bytes, from the line that ends the handshake, until the relay is started with it.
     window: Option<usize>,
 }
 

@@ -42,9 +42,9 @@ const SERIAL_WINDOW: usize = if cfg!(target_os = "freebsd") {
 /// The guest's end of the line.
 pub(super) struct Port {
     pub(super) file: File,
-    /// The number of bytes that the host may have on it.
+    /// The limit of bytes that the host has sent and the guest has not acknowledged.
     pub(super) window: usize,
-    /// The number of bytes that the guest may have on it.
+    /// The same limit for the guest.
     pub(super) to_host_window: usize,
 }
 
