@@ -269,8 +269,8 @@ mod tests {
     }
 
     /// Moves everything between two endpoints until nothing moves. `fates` has what happens to the n-th byte.
-    fn exchange(sent: &[u8], fates: &[(usize, Fate)]) -> (Vec<u8>, Vec<Event>) {
-        let (mut host, mut guest) = (Endpoint::new(SMALL), Endpoint::new(2048));
+    fn exchange(window: usize, sent: &[u8], fates: &[(usize, Fate)]) -> (Vec<u8>, Vec<Event>) {
+        let (mut host, mut guest) = (Endpoint::new(window), Endpoint::new(2048));
         let (mut left, mut received, mut events, mut position) = (sent, Vec::new(), Vec::new(), 0);
         let mut damaged = |bytes: Vec<u8>| -> Vec<u8> {
             let fate = |at| {
@@ -293,7 +293,7 @@ mod tests {
         for _ in 0..10_000 {
             left = &left[host.send(left)..];
             assert!(
-                host.in_flight <= SMALL,
+                host.in_flight <= window,
                 "more bytes on the line than the ring holds"
             );
             let to_guest = damaged(std::mem::take(host.wire()));
@@ -316,15 +316,24 @@ mod tests {
     #[test]
     fn without_losses_nothing_is_repeated() {
         let sent: Vec<u8> = (0..20_000_u32).map(|number| number as u8).collect();
-        assert_eq!(exchange(&sent, &[]), (sent, Vec::new()));
+        assert_eq!(exchange(SMALL, &sent, &[]), (sent, Vec::new()));
     }
 
     #[test]
     fn a_lost_byte_costs_one_repetition_and_is_named() {
         let sent = vec![b'x'; 1000];
-        let (received, events) = exchange(&sent, &[(200, Fate::Drop)]);
+        let (received, events) = exchange(SMALL, &sent, &[(200, Fate::Drop)]);
         assert_eq!(received, sent);
         assert_eq!(events.first(), Some(&Event::SentAgain(3)), "{events:?}");
+    }
+
+    #[test]
+    fn a_line_that_loses_every_thousandth_byte_delivers_the_stream_with_any_window() {
+        let sent = vec![b'x'; 30_000];
+        let fates: Vec<_> = (1..1000).map(|count| (count * 1000, Fate::Drop)).collect();
+        for window in [SMALL, 2048, 64 << 10] {
+            assert_eq!(exchange(window, &sent, &fates).0, sent, "{window}");
+        }
     }
 
     #[test]
@@ -365,7 +374,7 @@ mod tests {
             sent in prop::collection::vec(any::<u8>(), 0..3000),
             fates in prop::collection::vec((0_usize..6000, prop_oneof![Just(Fate::Drop), Just(Fate::Flip)]), 0..60),
         ) {
-            let (received, events) = exchange(&sent, &fates);
+            let (received, events) = exchange(SMALL, &sent, &fates);
             prop_assert_eq!(received, sent);
             // Only data that was damaged is repeated, or data whose acknowledgement was.
             prop_assert!(!fates.is_empty() || events.is_empty());
