@@ -96,6 +96,8 @@ pub struct Summary {
     pub new_rows: usize,
     /// Known deviations that no longer occur.
     pub stale: usize,
+    /// Repetitions of cases that could not be judged because the machine was late.
+    pub repeated: usize,
     /// Wall time of the whole run.
     pub elapsed: Duration,
 }

@@ -18,6 +18,10 @@ use crate::plan::{KERNEL, REFERENCE, ScenarioCases, TARGET};
 use crate::session::{Progress, Session, broken};
 use collector::Collector;
 
+/// How often a case is executed at most. A case for which the machine was late could not be judged, so it is executed
+/// again. The summary counts the repetitions; any other result stands at once.
+const SESSIONS: u32 = 3;
+
 /// A platform that cases run on.
 pub struct Platform {
     /// The name in reports.
@@ -88,26 +92,43 @@ fn run_platform(
         })
         .collect();
     let agents = assign_agents(&prepared, platform.starter.traits().dedicated_machine);
-    thread::scope(|scope| {
-        let (sender, events) = channel();
-        for agent in &agents {
-            let sender = sender.clone();
-            let cases = agent.iter().flat_map(|index| work[*index].1).collect();
-            // An agent that the kernel and the reference share has the reference, which comes last: cases of the kernel
-            // have no steps for an implementation.
-            let prepared = agent.iter().map(|index| &prepared[*index]).next_back();
-            scope.spawn(move || {
-                // The receiver exists until all threads have ended.
-                let notify = |event| drop(sender.send((agent, event)));
-                let prepared = prepared.expect("every agent has an implementation");
-                run_session(platform, prepared, cases, settings, &notify);
-            });
+    for session in 1..=SESSIONS {
+        let due: Vec<Vec<&Case>> = agents
+            .iter()
+            .map(|agent| {
+                let take = |index: &usize| collectors[*index].take_due(session == SESSIONS);
+                agent.iter().flat_map(take).collect()
+            })
+            .collect();
+        let count = due.iter().map(Vec::len).sum::<usize>();
+        if count == 0 {
+            return;
         }
-        drop(sender);
-        for (agent, event) in events {
-            on_event(event, agent, &mut collectors, summary, report);
+        if session > 1 {
+            summary.repeated += count;
+            let what = format!("repeating {count} cases, because the machine was late");
+            report(Event::Note(format!("{}: {what}", platform.name)));
         }
-    });
+        thread::scope(|scope| {
+            let (sender, events) = channel();
+            for (agent, cases) in agents.iter().zip(due).filter(|(_, cases)| !cases.is_empty()) {
+                let sender = sender.clone();
+                // An agent that the kernel and the reference share has the reference, which comes last: cases of the
+                // kernel have no steps for an implementation.
+                let prepared = agent.iter().map(|index| &prepared[*index]).next_back();
+                scope.spawn(move || {
+                    // The receiver exists until all threads have ended.
+                    let notify = |event| drop(sender.send((agent, event)));
+                    let prepared = prepared.expect("every agent has an implementation");
+                    run_session(platform, prepared, cases, settings, &notify);
+                });
+            }
+            drop(sender);
+            for (agent, event) in events {
+                on_event(event, agent, &mut collectors, summary, report);
+            }
+        });
+    }
 }
 
 /// The implementations of each agent, by index and in order. Each implementation gets an agent of its own; but where
@@ -173,11 +194,10 @@ enum SessionEvent {
 fn run_session(
     platform: &Platform,
     prepared: &Prepared,
-    cases: Vec<&ScenarioCases<'_>>,
+    mut cases: Vec<&Case>,
     settings: &Settings<'_>,
     notify: &dyn Fn(SessionEvent),
 ) {
-    let mut cases: Vec<&Case> = cases.iter().flat_map(|each| each.cases.iter().copied()).collect();
     // The longest waits first, so that the run ends soon after the longest wait.
     cases.sort_by_key(|case| Reverse(case.steps.waits()));
     let implementation = match prepared {

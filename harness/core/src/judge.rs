@@ -118,6 +118,8 @@ pub struct Judgement {
     pub observed: Vec<Observation>,
     /// Why it is `unsupported` or `broken`.
     pub reason: Option<String>,
+    /// Whether it is `broken` only because the machine was late, so that the case can be repeated.
+    pub was_late: bool,
 }
 
 impl Judgement {
@@ -128,13 +130,17 @@ impl Judgement {
             claims: Vec::new(),
             observed: Vec::new(),
             reason: Some(reason.to_owned()),
+            was_late: false,
         }
     }
 
     /// A case that a late machine made `broken`.
     pub(crate) fn too_late(key: &CaseKey, TooLate(late_us): TooLate) -> Self {
         let reason = format!("the machine was {} ms late", late_us.div_ceil(1000));
-        Self::without_claims(key, Verdict::Broken, &reason)
+        Self {
+            was_late: true,
+            ..Self::without_claims(key, Verdict::Broken, &reason)
+        }
     }
 }
 
@@ -193,6 +199,7 @@ pub fn judge(
         claims,
         observed,
         reason: None,
+        was_late: false,
     }
 }
 

@@ -141,6 +141,8 @@ pub struct SummaryCounts {
     pub new: usize,
     /// Known deviations that no longer occur.
     pub stale: usize,
+    /// Repetitions of cases that could not be judged because the machine was late.
+    pub repeated: usize,
     /// Wall time of the run in milliseconds.
     pub elapsed_ms: f64,
 }
@@ -190,6 +192,7 @@ impl CaseLine {
             claims: Vec::new(),
             observed: self.observed.iter().map(observation).collect(),
             reason: self.reason.clone(),
+            was_late: false,
         }
     }
 }

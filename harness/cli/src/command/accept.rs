@@ -190,6 +190,7 @@ fn of_all_cases(scenario: &Scenario, seen: Vec<Judgement>) -> Vec<Judgement> {
             claims: Vec::new(),
             observed: Vec::new(),
             reason: Some(MISSING.to_owned()),
+            was_late: false,
         })
     });
     cases.collect()
@@ -264,6 +265,7 @@ steps = [
             claims: Vec::new(),
             observed: vec![observed],
             reason: None,
+            was_late: false,
         };
         let provenance = Provenance {
             kernel: "linux-6.18".parse().unwrap(),

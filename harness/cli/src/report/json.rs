@@ -72,6 +72,7 @@ fn summary(summary: &Summary) -> Line {
             changed: summary.changed,
             new: summary.new_rows,
             stale: summary.stale,
+            repeated: summary.repeated,
             elapsed_ms: milliseconds(summary.elapsed),
         },
     })

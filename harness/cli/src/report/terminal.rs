@@ -321,9 +321,14 @@ fn summary_line(summary: &Summary) -> String {
     } else {
         String::new()
     };
+    let repeated = if summary.repeated > 0 {
+        format!("; {} repeated because the machine was late", summary.repeated)
+    } else {
+        String::new()
+    };
     let seconds = summary.elapsed.as_secs_f64();
     format!(
-        "{} cases in {seconds:.1} s: {}{snapshots}{stale}",
+        "{} cases in {seconds:.1} s: {}{snapshots}{stale}{repeated}",
         summary.cases(),
         counts.join(", ")
     )

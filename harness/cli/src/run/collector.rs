@@ -1,7 +1,7 @@
 //! Judges each case as it finishes, and compares the table of a scenario with the snapshot when all its cases have.
 //!
-//! Cases are reported as they finish, so that a stall can be seen. Scenarios are reported in the order of the plan, so that the reports of two runs can be compared line by line. The
-//! price is that a complete scenario waits for those before it.
+//! Cases are reported as they finish, so that a stall can be seen. Scenarios are reported in the order of the plan, so that
+//! the reports of two runs can be compared line by line. The price is that a complete scenario waits for those before it.
 
 use std::collections::HashMap;
 use std::io;
@@ -12,7 +12,7 @@ use reusespec_core::judge::{judge, stale_deviations};
 use reusespec_core::protocol::{Finished, Hello};
 use reusespec_core::table::{Comparison, Scope, Table, break_if_late};
 use reusespec_core::{
-    CaseKey, Deviation, Judgement, KernelName, Provenance, Scenario, SnapshotKey, System, Timing,
+    Case, CaseKey, Deviation, Judgement, KernelName, Provenance, Scenario, SnapshotKey, System, Timing,
 };
 
 use super::{HOST, Platform, Settings};
@@ -40,6 +40,10 @@ pub(super) struct Collector<'c, 'l> {
     missing: HashMap<&'l str, usize>,
     /// The number of scenarios that have been reported.
     reported: usize,
+    /// The cases to execute in the next session.
+    due: Vec<&'l Case>,
+    /// Whether cases for which the machine is late are executed again.
+    may_repeat: bool,
 }
 
 impl<'c, 'l> Collector<'c, 'l> {
@@ -68,7 +72,19 @@ impl<'c, 'l> Collector<'c, 'l> {
             reviewed: HashMap::new(),
             missing,
             reported: 0,
+            due: chosen
+                .iter()
+                .flat_map(|each| each.cases.iter().copied())
+                .collect(),
+            may_repeat: true,
         }
+    }
+
+    /// Takes the cases to execute in the next session: all at first, then those for which the machine was late.
+    /// `is_last` says that no session comes after that one.
+    pub(super) fn take_due(&mut self, is_last: bool) -> Vec<&'l Case> {
+        self.may_repeat = !is_last;
+        std::mem::take(&mut self.due)
     }
 
     pub(super) fn has(&self, key: &CaseKey) -> bool {
@@ -131,6 +147,11 @@ impl<'c, 'l> Collector<'c, 'l> {
             &self.deviations,
         );
         break_if_late(scenario, table, &mut judgement);
+        if judgement.was_late && self.may_repeat {
+            let late = chosen.cases.iter().find(|case| case.key == finished.key);
+            self.due.extend(late);
+            return;
+        }
         let comparison = provenance
             .as_ref()
             .map(|provenance| self.compare(scenario, &[&judgement], provenance, table, Scope::ChosenCases));

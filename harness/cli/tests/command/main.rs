@@ -16,6 +16,7 @@ mod image;
 mod implementations;
 mod input;
 mod isolation;
+mod late;
 mod own_kernel;
 mod programs;
 mod remote;
