@@ -264,6 +264,7 @@ impl Starter for GuestStarter {
                 Ok(BootMethod::RootImage | BootMethod::Loader)
             ),
             dedicated_machine: true,
+            target: Some(self.profile.target.clone()),
             capabilities: self.profile.capabilities.clone(),
         }
     }

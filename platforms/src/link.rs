@@ -38,11 +38,13 @@ pub struct PlatformTraits {
     /// The agent receives all requests before it starts. In virtual time the clock skips idle time, so it would advance
     /// by an unknown amount while the agent waits for the host.
     pub batch_input: bool,
-    /// Requests that carry a program's files must be given before the start ([`LaunchRequest::requests`]).
+    /// Requests that carry programs must be given before the start ([`LaunchRequest::requests`]).
     pub batch_files: bool,
     /// Each agent runs in a virtual machine of its own. Starting one is expensive, so the cases of the kernel and of the
     /// reference share an agent.
     pub dedicated_machine: bool,
+    /// The Rust target of the programs that run there, if the platform is a machine of its own.
+    pub target: Option<String>,
     /// The capabilities that the agent's hello must report.
     pub capabilities: Vec<String>,
 }
@@ -54,6 +56,7 @@ impl Default for PlatformTraits {
             batch_input: false,
             batch_files: false,
             dedicated_machine: false,
+            target: None,
             capabilities: Vec::new(),
         }
     }

@@ -6,7 +6,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, Read, Write};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
@@ -18,6 +18,8 @@ use data_encoding::HEXLOWER;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use reusespec_core::protocol::{Content, Ended, Exec, Reply, Request, Stream};
+
+use crate::init;
 
 /// The time in which processes that the program has left running may still print after its end.
 const LATE_OUTPUT: Duration = Duration::from_millis(500);
@@ -66,6 +68,31 @@ fn write_files(exec: &Exec, content: &mut impl Read) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Appends a piece of a program to its file, which it creates.
+///
+/// # Errors
+/// Outside a guest, and when the file cannot be written.
+pub(crate) fn append(path: &str, hexadecimal: &str) -> io::Result<()> {
+    if !init::in_guest() {
+        return Err(io::Error::other("programs are installed in guests only"));
+    }
+    let with_path = |error: io::Error| io::Error::new(error.kind(), format!("{path}: {error}"));
+    let bytes = HEXLOWER
+        .decode(hexadecimal.as_bytes())
+        .map_err(io::Error::other)?;
+    if let Some(folder) = Path::new(path).parent() {
+        fs::create_dir_all(folder).map_err(with_path)?;
+    }
+    let mut options = File::options();
+    let mut file = options
+        .append(true)
+        .create(true)
+        .mode(0o755)
+        .open(path)
+        .map_err(with_path)?;
+    file.write_all(&bytes).map_err(with_path)
 }
 
 /// What the threads report.

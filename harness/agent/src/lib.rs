@@ -51,6 +51,7 @@ mod socket_option;
 mod stop;
 mod system;
 
+pub use program::{Lines, NoReply, keepalive_options};
 pub use serve::serve;
 
 /// Serves the host on standard input and output until it sends `finish` or closes the stream. As PID 1 of a guest, prepares

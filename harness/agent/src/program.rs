@@ -9,7 +9,10 @@
 
 mod adapter;
 #[cfg(target_os = "linux")]
+mod descriptors;
+#[cfg(target_os = "linux")]
 mod processes;
+mod sockets;
 
 use std::fs;
 use std::io;
@@ -19,12 +22,15 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use reusespec_core::adapter::{AdapterReply, AdapterRequest};
+use reusespec_core::adapter::{ADAPTER_PROTOCOL, AdapterReply, AdapterRequest};
 use reusespec_core::profile::{Control, External, Kind, fill};
 
 use crate::listen_addr::ListenAddr;
-use adapter::{AdapterError, Lines};
 use tempfile::TempDir;
+
+pub use adapter::{Lines, NoReply};
+pub use sockets::keepalive_options;
+pub(crate) use sockets::{AdapterSockets, Owner, Received};
 
 /// The interval between two attempts to connect, and between two looks at a program's state.
 const POLL_INTERVAL: Duration = Duration::from_millis(2);
@@ -46,6 +52,9 @@ pub(crate) enum ProgramError {
     /// The program is not installed, or has no such function.
     #[error("{0}")]
     Unsupported(String),
+    /// A call on a socket failed, which is a result: the name of the kernel's error, or `refused`.
+    #[error("{0}")]
+    Refused(String),
     /// The program's process could not be started.
     #[error("cannot start {name}")]
     NotStarted { name: String, source: io::Error },
@@ -82,7 +91,7 @@ impl Program {
         };
         let mut program = Self::spawn(external, &external.start, stdin, address, more)?;
         match external.kind {
-            Kind::Adapter => program.ask(&AdapterRequest::Hello { protocol: 1 })?,
+            Kind::Adapter => program.greet()?,
             Kind::Server => program.wait_until_ready(address)?,
         }
         Ok(program)
@@ -134,7 +143,7 @@ impl Program {
         #[cfg(target_os = "linux")]
         processes::contain(&mut command, processes::Namespace::Own);
         let mut child = command.spawn().map_err(failed)?;
-        let lines = Lines::of(&mut child).map_err(failed)?;
+        let lines = Lines::of(&mut child);
         Ok(Self {
             child,
             lines,
@@ -144,32 +153,58 @@ impl Program {
         })
     }
 
+    /// Exchanges the versions of the protocol with an adapter.
+    fn greet(&mut self) -> Result<(), ProgramError> {
+        let hello = AdapterRequest::Hello {
+            protocol: ADAPTER_PROTOCOL,
+        };
+        match self.request(&hello, READY_TIMEOUT)? {
+            AdapterReply::Hello {
+                protocol: ADAPTER_PROTOCOL,
+                ..
+            } => Ok(()),
+            AdapterReply::Hello { protocol, .. } => Err(self.failed(format!(
+                "speaks version {protocol} of the adapter protocol, and the agent version {ADAPTER_PROTOCOL}"
+            ))),
+            other => Err(self.unexpected(&other)),
+        }
+    }
+
     /// Sends a request to an adapter and waits until it is done.
     pub(crate) fn ask(&mut self, request: &AdapterRequest) -> Result<(), ProgramError> {
-        self.request(request).map(|_| ())
+        match self.request(request, READY_TIMEOUT)? {
+            AdapterReply::Ok => Ok(()),
+            AdapterReply::Failed(what) => Err(self.failed(format!("failed: {what}"))),
+            other => Err(self.unexpected(&other)),
+        }
     }
 
     /// Reads a counter of an adapter.
     pub(crate) fn count(&mut self, key: &str) -> Result<u64, ProgramError> {
-        match self.request(&AdapterRequest::Count { key: key.to_owned() })? {
+        match self.request(&AdapterRequest::Count { key: key.to_owned() }, READY_TIMEOUT)? {
             AdapterReply::Count(value) => Ok(value),
-            other => Err(self.failed(format!("answered {other:?} instead of a count"))),
+            other => Err(self.unexpected(&other)),
         }
     }
 
-    fn request(&mut self, request: &AdapterRequest) -> Result<AdapterReply, ProgramError> {
+    /// Sends a request to an adapter and returns its reply, unless that is `unsupported`.
+    fn request(&mut self, request: &AdapterRequest, timeout: Duration) -> Result<AdapterReply, ProgramError> {
         let reply = match &mut self.lines {
-            Some(lines) => lines.request(request, Instant::now() + READY_TIMEOUT),
-            None => Err(AdapterError::Failed("is not an adapter".to_owned())),
+            Some(lines) => lines.request(request, Instant::now() + timeout),
+            None => Err(NoReply("is not an adapter".to_owned())),
         };
         match reply {
-            Ok(reply) => Ok(reply),
-            Err(AdapterError::Unsupported(what)) => Err(ProgramError::Unsupported(format!(
+            Ok(AdapterReply::Unsupported(what)) => Err(ProgramError::Unsupported(format!(
                 "{}: {what}",
                 self.external.name
             ))),
-            Err(AdapterError::Failed(what)) => Err(self.failed(what)),
+            Ok(reply) => Ok(reply),
+            Err(NoReply(what)) => Err(self.failed(what)),
         }
+    }
+
+    fn unexpected(&self, reply: &AdapterReply) -> ProgramError {
+        self.failed(format!("sent an answer to another request: {reply:?}"))
     }
 
     /// Runs control `name` of the profile, such as a reload, and waits until it has taken effect.

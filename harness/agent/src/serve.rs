@@ -64,7 +64,9 @@ pub fn serve<R: AsFd, W: Write>(input: &R, mut output: W) -> io::Result<()> {
         Some(Request::Start(start)) => start,
         Some(Request::Finish) => return send(&mut output, &Reply::Done { count: 0 }),
         Some(Request::Exec(exec)) => return run_program(&exec, lines, input, output),
-        Some(Request::Run(_) | Request::Stdin { .. }) => return Err(not_a_start()),
+        Some(Request::Run(_) | Request::Stdin { .. } | Request::Program { .. }) => {
+            return Err(not_a_start());
+        }
         None => return Ok(()),
     };
     if start.protocol != PROTOCOL {
@@ -155,6 +157,7 @@ impl<W: Write> Loop<W> {
                         }
                         self.queue.push_back(case);
                     }
+                    Ok(Request::Program { path, hexadecimal }) => exec::append(&path, &hexadecimal)?,
                     Ok(Request::Finish) => finishing = true,
                     Ok(Request::Start(_) | Request::Exec(_) | Request::Stdin { .. }) | Err(_) => {
                         eprintln!("reusespec-agent: not a request: {line:.80}");

@@ -61,6 +61,7 @@ impl From<ProgramError> for Stop {
     fn from(error: ProgramError) -> Self {
         match error {
             ProgramError::Unsupported(reason) => Self::Unsupported(reason),
+            ProgramError::Refused(word) => Self::Refused(word),
             ProgramError::NotStarted { .. } | ProgramError::Failed { .. } => Self::broken(&error),
         }
     }

@@ -98,6 +98,17 @@ pub enum Command {
         #[arg(long)]
         deviations: bool,
     },
+    /// Start an adapter and check its answers to the requests of `harness/implementations/ADAPTERS.md`.
+    AdapterCheck {
+        /// The command that starts the adapter.
+        #[arg(
+            required = true,
+            trailing_var_arg = true,
+            allow_hyphen_values = true,
+            value_name = "COMMAND"
+        )]
+        command: Vec<String>,
+    },
     /// Print completions for a shell, e.g. `reusespec completions bash > …/bash-completion/completions/reusespec`.
     Completions {
         /// The shell.
@@ -138,14 +149,19 @@ pub struct Accept {
 pub struct Run {
     /// Select the scenarios whose id contains one of these texts; all if omitted.
     pub filters: Vec<String>,
-    /// Run on this platform: `host`, a guest such as `linux-6.12`, or the path of a platform's .toml file.
-    #[arg(long = "platform", value_name = "P", default_value = "host")]
+    /// Run on these platforms: `host`, a guest such as `linux-6.12`, or the path of a platform's .toml file.
+    #[arg(
+        long = "platform",
+        value_name = "P,…",
+        default_value = "host",
+        value_delimiter = ','
+    )]
     pub platforms: Vec<String>,
     /// The kernel to boot instead of the platform's.
     #[command(flatten)]
     pub own: OwnKernel,
-    /// Test this implementation: `kernel`, `reference`, `go`, …; by default the one each scenario is written for.
-    #[arg(long = "implementation", value_name = "I")]
+    /// Test these implementations: `kernel`, `reference`, `go`, …; by default the one each scenario is written for.
+    #[arg(long = "implementation", value_name = "I,…", value_delimiter = ',')]
     pub implementations: Vec<String>,
     /// Select the cases with these axis values, e.g. `old=plain,new=reuse-addr`.
     #[arg(long = "case", value_name = "K=V,…", value_delimiter = ',', value_parser = axis_value)]

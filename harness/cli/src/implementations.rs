@@ -1,22 +1,20 @@
-//! The implementations under test: reads their profiles, finds their programs, and builds their adapters.
+//! The implementations under test: reads their profiles and finds their programs. `build` builds their adapters.
 //!
-//! A build is cached under a name that contains a hash of its sources, so only changed sources are built again. Builds
-//! run on the host before any case: they need compilers, and their time must not count against a case's budget.
+//! Builds run on the host before any case: they need compilers, and their time must not count against a case's budget.
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::OnceLock;
 
-use reusespec_core::profile::{Control, External, ImplementationProfile, ImplementationProfileError, fill};
-use reusespec_platforms::cache::{Cache, CacheError};
+use reusespec_core::profile::{Control, External, ImplementationProfile, ImplementationProfileError};
+use reusespec_platforms::cache::CacheError;
 
-/// Folders with server programs that the PATH of an ordinary user may lack.
-const MORE_FOLDERS: [&str; 3] = ["/usr/sbin", "/usr/local/sbin", "/sbin"];
+mod build;
+
+pub use build::GUEST_PROGRAM;
+use build::program;
 
 /// An implementation that has a profile.
 #[derive(Clone, Debug)]
@@ -27,6 +25,8 @@ pub struct ProfiledImplementation {
     pub folder: PathBuf,
     /// The content of `profile.toml`.
     pub profile: ImplementationProfile,
+    /// The name and folder of the implementation whose sources are built; its own unless it has `build-of`.
+    sources: (String, PathBuf),
 }
 
 /// Reasons why implementations cannot be used.
@@ -55,6 +55,14 @@ pub enum ImplementationError {
         path: PathBuf,
         /// What it names.
         like: String,
+    },
+    /// The profile that `build-of` names does not exist, or has a `build-of` itself.
+    #[error("{path}: `build-of = \"{build_of}\"` names no implementation with a build of its own")]
+    NoBuild {
+        /// Which.
+        path: PathBuf,
+        /// What it names.
+        build_of: String,
     },
     /// There is no cache folder for builds.
     #[error(transparent)]
@@ -126,12 +134,14 @@ pub fn load(scenarios: &Path) -> Result<Vec<ProfiledImplementation>, Implementat
             .to_string_lossy()
             .into_owned();
         implementations.push(ProfiledImplementation {
+            sources: (name.clone(), folder.clone()),
             name,
             folder,
             profile,
         });
     }
     inherit(&mut implementations)?;
+    share_builds(&mut implementations)?;
     Ok(implementations)
 }
 
@@ -150,6 +160,34 @@ fn inherit(implementations: &mut [ProfiledImplementation]) -> Result<(), Impleme
             return Err(ImplementationError::Unlike { path, like });
         };
         each.profile.inherit(&other.profile);
+    }
+    Ok(())
+}
+
+/// Completes each profile that has `build-of` with the build of the profile it names.
+fn share_builds(implementations: &mut [ProfiledImplementation]) -> Result<(), ImplementationError> {
+    let builders: Vec<_> = implementations
+        .iter()
+        .filter(|each| each.profile.build_of.is_none())
+        .cloned()
+        .collect();
+    for each in implementations {
+        let Some(build_of) = &each.profile.build_of else {
+            continue;
+        };
+        let Some(builder) = builders.iter().find(|builder| builder.name == *build_of) else {
+            let path = each.folder.join("profile.toml");
+            let build_of = build_of.clone();
+            return Err(ImplementationError::NoBuild { path, build_of });
+        };
+        each.sources = builder.sources.clone();
+        each.profile.build.clone_from(&builder.profile.build);
+        let arguments = each.profile.guest.take().map(|guest| guest.arguments);
+        each.profile.guest.clone_from(&builder.profile.guest);
+        if let (Some(guest), Some(arguments)) = (&mut each.profile.guest, arguments) {
+            guest.arguments = arguments;
+        }
+        each.profile.programs.clone_from(&builder.profile.programs);
     }
     Ok(())
 }
@@ -177,9 +215,9 @@ impl ProfiledImplementation {
     /// its cases are `unsupported`.
     pub fn external(&self) -> Result<External, ImplementationError> {
         let mut missing = self.missing();
-        let cache = self.cache()?;
+        let cache = self.cache(None)?;
         if missing.is_none() {
-            missing = self.build(&cache).err();
+            missing = self.build(&self.profile.build, &cache, &[]).err();
         }
         let fill = |text: &String| self.fill(text, &cache);
         let fill_all = |texts: &[String]| texts.iter().map(fill).collect::<Vec<_>>();
@@ -245,9 +283,9 @@ impl ProfiledImplementation {
         if let Some(missing) = self.missing() {
             return Err(missing);
         }
-        let cache = self.cache().map_err(|error| error.to_string())?;
+        let cache = self.cache(None).map_err(|error| error.to_string())?;
         let output = self
-            .run(&self.profile.version, &cache)
+            .run(&self.profile.version, &cache, &[])
             .map_err(|error| error.to_string())?;
         let text = [output.stdout, output.stderr].concat();
         let text = String::from_utf8_lossy(&text).into_owned();
@@ -271,106 +309,6 @@ impl ProfiledImplementation {
         let version = version.split(" (").next().unwrap_or_default().replace(',', "");
         Ok(version.split_whitespace().collect::<Vec<_>>().join(" "))
     }
-
-    fn fill(&self, text: &str, cache: &Path) -> String {
-        let all = self.folder.parent().unwrap_or(&self.folder);
-        let programs = self.profile.programs.iter();
-        let found: Vec<(&str, String)> = programs
-            .filter_map(|(name, candidates)| {
-                Some((name.as_str(), program(candidates)?.display().to_string()))
-            })
-            .chain([
-                ("folder", self.folder.display().to_string()),
-                ("implementations", all.display().to_string()),
-                ("cache", cache.display().to_string()),
-            ])
-            .collect();
-        let values: Vec<_> = found
-            .iter()
-            .map(|(name, value)| (*name, value.as_str()))
-            .collect();
-        fill(text, &values)
-    }
-
-    fn run(&self, words: &[String], cache: &Path) -> io::Result<std::process::Output> {
-        let words: Vec<String> = words.iter().map(|word| self.fill(word, cache)).collect();
-        let (program, arguments) = words
-            .split_first()
-            .ok_or_else(|| io::Error::other("an empty command"))?;
-        Command::new(program)
-            .args(arguments)
-            .current_dir(&self.folder)
-            .stdin(std::process::Stdio::null())
-            .output()
-    }
-
-    /// Runs the build's commands unless `cache` exists. Two runs at once build twice and keep one of the builds.
-    fn build(&self, cache: &Path) -> Result<(), String> {
-        if self.profile.build.is_empty() || cache.is_dir() {
-            return Ok(());
-        }
-        let failed = |error: io::Error| format!("building {} failed: {error}", self.name);
-        let root = cache.parent().unwrap_or(cache);
-        fs::create_dir_all(root).map_err(failed)?;
-        // A server may run as another user, who must be able to read the build.
-        let fresh = tempfile::Builder::new()
-            .permissions(fs::Permissions::from_mode(0o755))
-            .tempdir_in(root)
-            .map_err(failed)?;
-        for words in &self.profile.build {
-            let output = self.run(words, fresh.path()).map_err(failed)?;
-            if !output.status.success() {
-                let text = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-                let first: String = text.lines().take(3).collect::<Vec<_>>().join(" ");
-                return Err(format!(
-                    "building {} failed: {first}; {}",
-                    self.name,
-                    self.profile.installation()
-                ));
-            }
-        }
-        // The rename fails if another run has finished the same build first. Then that build is used.
-        if fs::rename(fresh.path(), cache).is_ok() {
-            let _ = fresh.keep();
-        }
-        Ok(())
-    }
-
-    /// The folder of its build. Its name contains a hash of the sources and of the programs found.
-    fn cache(&self) -> Result<PathBuf, ImplementationError> {
-        let unreadable = |path: &Path, source| ImplementationError::Unreadable {
-            path: path.to_owned(),
-            source,
-        };
-        let mut hasher = DefaultHasher::new();
-        let entries = fs::read_dir(&self.folder).map_err(|source| unreadable(&self.folder, source))?;
-        let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-        files.sort();
-        for file in files.iter().filter(|file| file.is_file()) {
-            file.file_name().hash(&mut hasher);
-            fs::read(file)
-                .map_err(|source| unreadable(file, source))?
-                .hash(&mut hasher);
-        }
-        for candidates in self.profile.programs.values() {
-            program(candidates).hash(&mut hasher);
-        }
-        let root = Cache::from_environment()?;
-        Ok(root
-            .root()
-            .join(format!("{}-{:016x}", self.name, hasher.finish())))
-    }
-}
-
-/// The first of the programs that is found.
-fn program(candidates: &[String]) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::env::split_paths(&path).chain(MORE_FOLDERS.map(PathBuf::from));
-    let folders = std::env::join_paths(folders).ok()?;
-    let mut found = candidates
-        .iter()
-        .map(|name| which::which_in(name, Some(&folders), "."));
-    found.find_map(Result::ok)
 }
 
 #[cfg(test)]

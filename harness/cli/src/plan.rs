@@ -108,7 +108,7 @@ pub fn plan<'l>(
         }
         let profile = profiles.iter().find(|profile| profile.name == implementation);
         let can_test = |scenario: &Scenario| match profile {
-            Some(profile) => profile.profile.is_for(&scenario.id),
+            Some(profile) => scenario.subject != Subject::Kernel && profile.profile.is_for(&scenario.id),
             // A target is an application, so it can take the place of the reference.
             None => {
                 implementation == TARGET

@@ -81,17 +81,25 @@ fn run_platform(
     summary: &mut Summary,
     report: &mut dyn FnMut(Event<'_>),
 ) {
-    let prepared: Vec<_> = work.iter().map(|(name, _)| prepare(name, settings)).collect();
+    let traits = platform.starter.traits();
+    let target = traits.target.as_deref();
+    let prepared: Vec<_> = work
+        .iter()
+        .map(|(name, _)| prepare(name, settings, target))
+        .collect();
     let mut collectors: Vec<_> = work
         .iter()
         .zip(&prepared)
         .map(|((implementation, cases), prepared)| {
-            let profiled = prepared.as_ref().ok().and_then(|(_, profiled)| profiled.as_ref());
+            let profiled = prepared
+                .as_ref()
+                .ok()
+                .and_then(|prepared| prepared.profiled.as_ref());
             let profiled = profiled.map(|profiled| (profiled, release(profiled, report)));
             Collector::new(platform, implementation, cases, settings, profiled)
         })
         .collect();
-    let agents = assign_agents(&prepared, platform.starter.traits().dedicated_machine);
+    let agents = assign_agents(&prepared, traits.dedicated_machine);
     for session in 1..=SESSIONS {
         let due: Vec<Vec<&Case>> = agents
             .iter()
@@ -133,11 +141,11 @@ fn run_platform(
 
 /// The implementations of each agent, by index and in order. Each implementation gets an agent of its own; but where
 /// every agent costs a machine, the kernel and the reference share one.
-fn assign_agents(prepared: &[Prepared], shared: bool) -> Vec<Vec<usize>> {
-    let ours = |prepared: &Prepared| {
+fn assign_agents(prepared: &[Result<Prepared, String>], shared: bool) -> Vec<Vec<usize>> {
+    let ours = |prepared: &Result<Prepared, String>| {
         prepared
             .as_ref()
-            .is_ok_and(|(implementation, _)| match implementation {
+            .is_ok_and(|prepared| match prepared.implementation {
                 Implementation::Kernel | Implementation::Reference { .. } => true,
                 Implementation::External(_) | Implementation::Target(_) => false,
             })
@@ -193,15 +201,15 @@ enum SessionEvent {
 
 fn run_session(
     platform: &Platform,
-    prepared: &Prepared,
+    prepared: &Result<Prepared, String>,
     mut cases: Vec<&Case>,
     settings: &Settings<'_>,
     notify: &dyn Fn(SessionEvent),
 ) {
     // The longest waits first, so that the run ends soon after the longest wait.
     cases.sort_by_key(|case| Reverse(case.steps.waits()));
-    let implementation = match prepared {
-        Ok((implementation, _)) => implementation.clone(),
+    let prepared = match prepared {
+        Ok(prepared) => prepared,
         Err(reason) => {
             for case in cases {
                 notify(SessionEvent::Finished(Box::new(broken(&case.key, reason))));
@@ -211,7 +219,7 @@ fn run_session(
     };
     let session = Session {
         starter: &*platform.starter,
-        jobs: match &implementation {
+        jobs: match &prepared.implementation {
             // A target may have a single process.
             Implementation::Target(_) if settings.jobs == 0 => 1,
             Implementation::Target(_)
@@ -219,7 +227,8 @@ fn run_session(
             | Implementation::Kernel
             | Implementation::Reference { .. } => settings.jobs,
         },
-        implementation,
+        implementation: prepared.implementation.clone(),
+        program: &prepared.program,
         capture: settings.capture.is_some(),
     };
     session.run(&cases, &mut |progress| {
@@ -231,25 +240,54 @@ fn run_session(
     });
 }
 
-/// An implementation as the agent needs it, and its profile if it has one; or the reason why it cannot be started.
-type Prepared = Result<(Implementation, Option<implementations::ProfiledImplementation>), String>;
+/// An implementation that an agent can start.
+struct Prepared {
+    /// What the agent needs.
+    implementation: Implementation,
+    /// The profile, if it has one.
+    profiled: Option<implementations::ProfiledImplementation>,
+    /// The program, if the agent runs in a guest and must receive it; else empty.
+    program: Vec<u8>,
+}
 
-fn prepare(name: &str, settings: &Settings<'_>) -> Prepared {
+impl Prepared {
+    fn without_profile(implementation: Implementation) -> Self {
+        Self {
+            implementation,
+            profiled: None,
+            program: Vec::new(),
+        }
+    }
+}
+
+/// Prepares an implementation for agents on this machine, or in a guest for programs of `target`.
+///
+/// # Errors
+/// Why it cannot be started.
+fn prepare(name: &str, settings: &Settings<'_>, target: Option<&str>) -> Result<Prepared, String> {
     match name {
-        KERNEL => Ok((Implementation::Kernel, None)),
+        KERNEL => Ok(Prepared::without_profile(Implementation::Kernel)),
         REFERENCE => {
             let fault = settings.fault.clone();
-            Ok((Implementation::Reference { fault }, None))
+            Ok(Prepared::without_profile(Implementation::Reference { fault }))
         }
         TARGET => {
             let target = settings.target.clone().ok_or("no --target was given")?;
-            Ok((Implementation::Target(target), None))
+            Ok(Prepared::without_profile(Implementation::Target(target)))
         }
         name => {
             let found = implementations::find(settings.root, name).map_err(|error| with_causes(&error))?;
             let found = found.ok_or_else(|| format!("the implementation `{name}` has no profile"))?;
-            let external = found.external().map_err(|error| with_causes(&error))?;
-            Ok((Implementation::External(Box::new(external)), Some(found)))
+            let external = match target {
+                Some(target) => found.for_guest(target),
+                None => found.external().map(|external| (external, Vec::new())),
+            };
+            let (external, program) = external.map_err(|error| with_causes(&error))?;
+            Ok(Prepared {
+                implementation: Implementation::External(Box::new(external)),
+                profiled: Some(found),
+                program,
+            })
         }
     }
 }

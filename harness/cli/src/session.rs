@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
+use data_encoding::HEXLOWER;
 use reusespec_channel::relay;
 use reusespec_core::protocol::{
     Finished, Hello, Implementation, LONGEST_LINE_BYTES, PROTOCOL, Reply, Request, Start, VIRTUAL_TIME,
@@ -18,6 +19,7 @@ use reusespec_platforms::{LaunchRequest, Link, PlatformTraits, Starter};
 
 mod feeder;
 
+use crate::implementations::GUEST_PROGRAM;
 use crate::run::with_causes;
 pub(crate) use feeder::Feeder;
 
@@ -25,6 +27,8 @@ pub(crate) use feeder::Feeder;
 const HELLO_TIMEOUT: Duration = Duration::from_secs(30);
 /// With more cases than this, a slow channel costs more time than a slower start of the guest.
 const LARGE_PAYLOAD_CASES: usize = 100;
+/// The bytes of a program in one request.
+const PROGRAM_PIECE: usize = 64 << 10;
 /// How often a waiting session checks for an interruption.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -50,6 +54,8 @@ pub struct Session<'s> {
     pub jobs: usize,
     /// The implementation under test.
     pub implementation: Implementation,
+    /// The program under test, which the agent of a guest must receive; else empty.
+    pub program: &'s [u8],
     /// Whether cases send a recording of their wire.
     pub capture: bool,
 }
@@ -140,13 +146,16 @@ impl Session<'_> {
         notify: &mut dyn FnMut(Progress<'_>),
     ) -> Result<(), SessionError> {
         let traits = self.starter.traits();
-        let requests = match traits.batch_input {
-            true => self.requests(remaining, 1, &traits)?.concat(),
-            false => Vec::new(),
+        let requests = if traits.batch_input {
+            [self.preamble(1, &traits)?, self.cases(remaining, &traits)?].concat()
+        } else if self.sends_program_first(&traits) {
+            self.preamble(1, &traits)?
+        } else {
+            Vec::new()
         };
         let launch = LaunchRequest {
-            large_payload: remaining.len() > LARGE_PAYLOAD_CASES,
-            requests: &requests,
+            large_payload: remaining.len() > LARGE_PAYLOAD_CASES || !self.program.is_empty(),
+            requests: &requests.concat(),
         };
         let link = self
             .starter
@@ -174,9 +183,13 @@ impl Session<'_> {
                 false
             }
         });
-        let lines = match traits.batch_input {
-            true => Vec::new(),
-            false => self.requests(remaining, hello.processors, traits)?,
+        let lines = if traits.batch_input {
+            Vec::new()
+        } else if self.sends_program_first(traits) {
+            self.cases(remaining, traits)?
+        } else {
+            let preamble = self.preamble(hello.processors, traits)?;
+            [preamble, self.cases(remaining, traits)?].concat()
         };
         let _feeder = Feeder::start(&mut link, lines);
         let longest = remaining
@@ -235,35 +248,44 @@ impl Session<'_> {
         Err(error)
     }
 
-    /// All requests for an agent, one line each.
-    fn requests(
-        &self,
-        cases: &[&Case],
-        processors: usize,
-        traits: &PlatformTraits,
-    ) -> Result<Vec<Vec<u8>>, SessionError> {
-        let start = Start {
+    /// Whether the program is given to the platform before the agent starts.
+    fn sends_program_first(&self, traits: &PlatformTraits) -> bool {
+        traits.batch_files && !self.program.is_empty()
+    }
+
+    /// The requests before the first case, one line each.
+    fn preamble(&self, processors: usize, traits: &PlatformTraits) -> Result<Vec<Vec<u8>>, SessionError> {
+        let start = Request::Start(Start {
             protocol: PROTOCOL,
             jobs: if self.jobs == 0 { processors } else { self.jobs },
             implementation: self.implementation.clone(),
             capture: self.capture,
             virtual_time: traits.batch_input,
-        };
+        });
+        let pieces = self.program.chunks(PROGRAM_PIECE).map(|piece| Request::Program {
+            path: GUEST_PROGRAM.to_owned(),
+            hexadecimal: HEXLOWER.encode(piece),
+        });
+        std::iter::once(start).chain(pieces).map(line).collect()
+    }
+
+    /// The requests for the cases and the end of them, one line each.
+    fn cases(&self, cases: &[&Case], traits: &PlatformTraits) -> Result<Vec<Vec<u8>>, SessionError> {
         let stretched = |case: &&Case| {
             let mut case = (*case).clone();
             case.budget_ms *= u64::from(traits.slower);
             Request::Run(case)
         };
-        let requests = std::iter::once(Request::Start(start))
-            .chain(cases.iter().map(stretched))
-            .chain([Request::Finish]);
-        let line = |request: Request| {
-            let mut line = serde_json::to_vec(&request)?;
-            line.push(b'\n');
-            Ok(line)
-        };
+        let requests = cases.iter().map(stretched).chain([Request::Finish]);
         requests.map(line).collect()
     }
+}
+
+/// A request as a line.
+fn line(request: Request) -> Result<Vec<u8>, SessionError> {
+    let mut line = serde_json::to_vec(&request)?;
+    line.push(b'\n');
+    Ok(line)
 }
 
 /// The timeout for an agent's hello. With batch input it includes the boot on an emulated CPU; any other guest has

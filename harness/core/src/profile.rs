@@ -51,10 +51,17 @@ pub struct ImplementationProfile {
     /// itself.
     #[serde(default)]
     pub like: Option<String>,
+    /// The name of another implementation that is built from the same sources. `@folder@` and `@cache@` are then those of
+    /// that one, which also has the `build` and the `programs`.
+    #[serde(default)]
+    pub build_of: Option<String>,
     /// Commands that build the program. They run in `@folder@`, once for each version of the folder's files. If one
     /// fails, all cases are unsupported.
     #[serde(default)]
     pub build: Vec<Vec<String>>,
+    /// How to build it for guests.
+    #[serde(default)]
+    pub guest: Option<GuestBuild>,
     /// The program to start, and its arguments.
     pub start: Vec<String>,
     /// The program and its arguments for cases that pass the listening socket as descriptor 0 (FastCGI 1.0 §2.2). Such
@@ -95,6 +102,21 @@ pub struct ImplementationProfile {
     /// compared with a snapshot; their claims are judged as always.
     #[serde(default)]
     pub varies: Vec<Varies>,
+}
+
+/// How to build an adapter for a guest, as one statically linked program. Interpreters have none: they stay on the host.
+///
+/// The commands may contain `@target@`, the Rust target of the guest, and `@goos@` and `@goarch@`, Go's words for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct GuestBuild {
+    /// The commands. They run in `@folder@`.
+    pub build: Vec<Vec<String>>,
+    /// The program that they make.
+    pub program: String,
+    /// Its arguments.
+    #[serde(default)]
+    pub arguments: Vec<String>,
 }
 
 /// How to start a web server that passes every request to the FastCGI application at `@upstream@`. In its file

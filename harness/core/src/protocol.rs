@@ -1,7 +1,7 @@
 //! The protocol between host and agent: each line is one JSON value, and the host begins.
 //!
 //! ```text
-//! host  > {"start":{"protocol":3,"jobs":2}}          agent < {"hello":{"protocol":3,"system":{…},…}}
+//! host  > {"start":{"protocol":4,"jobs":2}}          agent < {"hello":{"protocol":4,"system":{…},…}}
 //! host  > {"run":{"key":{…},"steps":…}}              agent < {"started":{…}}
 //! host  > "finish"                                   agent < {"finished":{"key":{…},"outcome":{…}}} …
 //! {"done":{"count":1500}}
@@ -19,7 +19,7 @@ use crate::system::System;
 use crate::timing::Timing;
 
 /// The version of the protocol. It changes whenever the meaning of a message changes.
-pub const PROTOCOL: u32 = 3;
+pub const PROTOCOL: u32 = 4;
 /// The length limit of a line. Both sides refuse longer lines, which cannot be messages.
 pub const LONGEST_LINE_BYTES: usize = 4 * 1024 * 1024;
 
@@ -29,6 +29,14 @@ pub const LONGEST_LINE_BYTES: usize = 4 * 1024 * 1024;
 pub enum Request {
     /// The settings; the first line.
     Start(Start),
+    /// A piece of the program under test, for the agent of a guest, which appends it to the file. All pieces come before
+    /// the first case.
+    Program {
+        /// The path of the file.
+        path: String,
+        /// The bytes in lower-case hexadecimal.
+        hexadecimal: String,
+    },
     /// A case to execute.
     Run(Case),
     /// There are no more cases. The agent finishes the running ones, sends `done` and ends.

@@ -1,4 +1,5 @@
-//! The JSON Schemas of scenario files and of the lines of `run --format json`, generated from the types that read them.
+//! The JSON Schemas of scenario files, of the lines of `run --format json` and of the adapter protocol, generated from the
+//! types that read them.
 //! `reusespec explain` prints its descriptions too.
 //!
 //! The schema of scenario files has two additions to the types. Every value that is not text may also be a string that
@@ -10,6 +11,7 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
+use crate::adapter::{AdapterReply, AdapterRequest};
 use crate::family::Family;
 use crate::results::Line;
 use crate::scenario::Exchange;
@@ -30,6 +32,25 @@ pub fn results_schema() -> String {
             "title".to_owned(),
             json!("A line of `reusespec run --format json`"),
         );
+    }
+    pretty(&schema)
+}
+
+/// A line of the adapter protocol, in either direction.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[expect(dead_code, reason = "only its schema is used")]
+enum AdapterLine {
+    Request(AdapterRequest),
+    Reply(AdapterReply),
+}
+
+/// The schema of the adapter protocol, as indented JSON with a newline at its end.
+pub fn adapter_schema() -> String {
+    let generator = schemars::generate::SchemaSettings::draft2020_12().into_generator();
+    let mut schema = Value::from(generator.into_root_schema_for::<AdapterLine>());
+    if let Value::Object(root) = &mut schema {
+        root.insert("title".to_owned(), json!("A line of the adapter protocol"));
     }
     pretty(&schema)
 }

@@ -25,3 +25,11 @@ fn the_committed_schema_of_scenarios_is_current() {
 fn the_committed_schema_of_results_is_current() {
     assert_current("results.schema.json", &reusespec_core::schema::results_schema());
 }
+
+#[test]
+fn the_committed_schema_of_the_adapter_protocol_is_current() {
+    assert_current(
+        "../implementations/adapter.schema.json",
+        &reusespec_core::schema::adapter_schema(),
+    );
+}

@@ -17,7 +17,7 @@ type serve func(arguments json.RawMessage) any
 
 var requests = map[string]serve{
 	"hello": func(json.RawMessage) any {
-		return map[string]any{"hello": map[string]any{"protocol": 1, "name": "go", "version": runtime.Version()}}
+		return map[string]any{"hello": map[string]any{"protocol": 2, "name": "go", "version": runtime.Version()}}
 	},
 	"serve-fastcgi": serveFastcgi,
 }
@@ -54,6 +54,7 @@ func main() {
 		os.Exit(1)
 	}
 	lines := bufio.NewScanner(os.Stdin)
+	lines.Buffer(nil, 1<<20)
 	out := json.NewEncoder(os.Stdout)
 	for lines.Scan() {
 		if out.Encode(answer(lines.Bytes())) != nil {

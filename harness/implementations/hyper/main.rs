@@ -58,7 +58,7 @@ fn answer(server: &mut Option<Server>, line: &str) -> Value {
         _ => return unsupported("an empty request"),
     };
     match (name, server.as_ref()) {
-        ("hello", _) => json!({ "hello": { "protocol": 1, "name": "hyper", "version": version() } }),
+        ("hello", _) => json!({ "hello": { "protocol": 2, "name": "hyper", "version": version() } }),
         ("serve-http", _) => serve(server, keys),
         ("keep-alives", Some(server)) => {
             server.shared.switch(keys["enabled"] == true);

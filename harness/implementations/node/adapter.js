@@ -1,8 +1,9 @@
-// The Node adapter: node:http with the handlers of ../HANDLERS.md. ../ADAPTERS.md describes the lines.
+// The Node adapter: node:http with the handlers of ../HANDLERS.md. ../ADAPTERS.md describes the lines; sockets.js
+// answers those about sockets.
 //
-// The adapter sets only the options that a request names. node:http has no switch for `keep-alives`.
+// The adapter sets only the options that a request names. node:http has no switch for `keep-alives`. A case needs
+// node:http or sockets.js, so each is loaded with its first request.
 'use strict';
-const http = require('node:http');
 const readline = require('node:readline');
 
 const counters = new Map();
@@ -98,6 +99,7 @@ async function handle(request, response) {
 
 let server;
 function serve({ at, idle_ms: idle, requests_max: requests }) {
+  const http = require('node:http');
   const [host, port] = at.split(':');
   // A handler fails when its client is gone, so its error has no receiver.
   server = http.createServer((request, response) => { handle(request, response).catch(() => response.destroy()); });
@@ -113,12 +115,15 @@ async function answer(line) {
   const asked = JSON.parse(line);
   const [name, keys] = typeof asked === 'string' ? [asked, {}] : Object.entries(asked)[0];
   switch (name) {
-    case 'hello': return { hello: { protocol: 1, name: 'node', version: process.version } };
+    case 'hello': return { hello: { protocol: 2, name: 'node', version: process.version } };
     case 'serve-http': return serve(keys);
-    case 'shutdown': server.close(); return 'ok';
+    case 'shutdown': server?.close(); return 'ok';
     case 'count': return { count: counted(keys.key) };
-    case 'close': server.close(); server.closeAllConnections(); return 'ok';
-    default: return { unsupported: `node:http has no such thing: ${name}` };
+    case 'close': server?.close(); server?.closeAllConnections(); return 'ok';
+    default: {
+      const sockets = require('./sockets.js');
+      return sockets.has(name) ? sockets.answer(name, keys) : { unsupported: `node:http has no such thing: ${name}` };
+    }
   }
 }
 

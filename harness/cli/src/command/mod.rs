@@ -1,6 +1,7 @@
 //! The commands, one per file. Each returns the exit status.
 
 mod accept;
+mod adapter_check;
 mod check;
 mod diff;
 mod doctor;
@@ -46,6 +47,7 @@ pub fn dispatch(arguments: &Arguments) -> i32 {
         Command::Doctor => doctor::doctor(root(arguments).ok().as_deref()),
         Command::Completions { shell } => manual::completions(*shell),
         Command::Manual => manual::manual(),
+        Command::AdapterCheck { command } => adapter_check::adapter_check(command),
         Command::Faults => faults::faults(),
         Command::Implementations { deviations } => match root(arguments) {
             Ok(root) => implementations::implementations(&root, *deviations),
@@ -75,6 +77,7 @@ fn note_missing_implementations(arguments: &Arguments) {
         | Command::Image(_)
         | Command::Platforms { .. }
         | Command::Exec(_)
+        | Command::AdapterCheck { .. }
         | Command::Faults
         | Command::Completions { .. }
         | Command::Manual

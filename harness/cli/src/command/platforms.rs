@@ -60,6 +60,7 @@ pub(super) fn one(name: &str) -> io::Result<i32> {
         starter: &*platform.starter,
         jobs: 1,
         implementation: Implementation::Kernel,
+        program: &[],
         capture: false,
     };
     let hello = session.hello(&mut |progress| match progress {

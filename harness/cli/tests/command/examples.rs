@@ -110,6 +110,7 @@ fn every_example_of_help_and_readme_names_things_that_exist() {
             | arguments::Command::Fetch { .. }
             | arguments::Command::Image(_)
             | arguments::Command::Accept(_)
+            | arguments::Command::AdapterCheck { .. }
             | arguments::Command::Agent => {}
         }
     }

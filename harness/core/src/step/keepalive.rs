@@ -94,6 +94,9 @@ step! {
         /// The link. The default is the wire.
         #[serde(default)]
         over: Over,
+        /// Whether the kernel or the implementation makes the socket. The default is the kernel.
+        #[serde(default)]
+        by: By,
     }
     /// Keys of steps that have only a socket.
     On {
@@ -241,7 +244,10 @@ impl Action for KeepaliveStep {
         let implementation = Properties::of(Subject::Implementation);
         match self {
             Self::Open(step) => kernel.poisons(&step.socket),
-            Self::Connect(step) | Self::Listen(step) => kernel.poisons(&step.socket),
+            Self::Connect(step) | Self::Listen(step) => match step.by {
+                By::Kernel => kernel.poisons(&step.socket),
+                By::Implementation => implementation.poisons(&step.socket),
+            },
             Self::Accept(step) => match step.by {
                 By::Kernel => kernel.poisons(&step.into),
                 By::Implementation => implementation.poisons(&step.into),

@@ -12,7 +12,9 @@ use reusespec_core::step::keepalive::{
 use reusespec_wire::segment::Pair;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::{Answer, Connections, Stop, any};
+use super::implementation::not_started;
+use super::{Answer, Connections, Owner, Stop, any};
+use crate::program::Received;
 
 /// The peer's port to which connections are made. The peer answers on every port.
 pub(super) const PEER_PORT: u16 = 7;
@@ -46,58 +48,85 @@ fn listening(socket: &Socket, at: std::net::IpAddr) -> io::Result<()> {
 impl Connections<'_, '_> {
     pub(super) fn open(&mut self, step: &Open) -> Answer {
         let socket = raw(step.family)?;
-        self.add(&step.socket, socket, None);
+        self.add(&step.socket, Owner::Agent(socket), None);
         Ok(Observed::ok())
     }
 
     /// The socket that an earlier `open` created, or a new one.
     fn opened(&mut self, step: &Connect) -> Result<Socket, Stop> {
         match self.named.iter_mut().find(|named| named.name == step.socket) {
-            Some(named) => named
-                .socket
-                .take()
-                .ok_or_else(|| Stop::Broken(format!("the socket `{}` is closed", step.socket))),
+            Some(named) => match named.owner.take() {
+                Some(Owner::Agent(socket)) => Ok(socket),
+                Some(Owner::Adapter(_)) => Err(Stop::Broken(format!("`{}` is open already", step.socket))),
+                None => Err(Stop::Broken(format!("the socket `{}` is closed", step.socket))),
+            },
             None => Ok(raw(step.family)?),
         }
     }
 
     pub(super) fn connect(&mut self, step: &Connect) -> Answer {
-        let socket = self.opened(step)?;
         let like = any(step.family);
-        let pair = match step.over {
+        let (to, within) = match step.over {
             Over::Loopback => {
                 let listener = raw(step.family)?;
                 listening(&listener, like)?;
-                socket.connect(&listener.local_addr()?)?;
+                let to = address_of(&listener)?;
                 self.kept.push(listener);
-                None
+                (to, None)
             }
             Over::Wire => {
                 let peer = self.wire()?.peer.addresses().peer(like);
-                let peer = SocketAddr::new(peer, PEER_PORT);
-                socket.connect_timeout(&peer.into(), HANDSHAKE_WITHIN)?;
-                let kernel = address_of(&socket)?;
-                Some(Pair { peer, kernel })
+                (SocketAddr::new(peer, PEER_PORT), Some(HANDSHAKE_WITHIN))
             }
         };
-        self.add(&step.socket, socket, pair);
+        let adapter = match step.by {
+            By::Kernel => None,
+            By::Implementation => self.adapter()?,
+        };
+        let (owner, kernel) = if let Some(adapter) = adapter {
+            let opened = adapter.dial(&step.socket, to)?;
+            let local = opened.local;
+            (Owner::Adapter(opened), local)
+        } else {
+            let socket = self.opened(step)?;
+            match within {
+                Some(within) => socket.connect_timeout(&to.into(), within)?,
+                None => socket.connect(&to.into())?,
+            }
+            let local = address_of(&socket)?;
+            (Owner::Agent(socket), local)
+        };
+        let pair = within.map(|_| Pair { peer: to, kernel });
+        self.add(&step.socket, owner, pair);
         Ok(Observed::ok())
     }
 
     pub(super) fn listen(&mut self, step: &Connect) -> Answer {
-        let socket = self.opened(step)?;
         let like = any(step.family);
         let at = match step.over {
             Over::Loopback => like,
             Over::Wire => self.wire()?.peer.addresses().kernel(like),
         };
-        listening(&socket, at)?;
-        self.add(&step.socket, socket, None);
+        let adapter = match step.by {
+            By::Kernel => None,
+            By::Implementation => self.adapter()?,
+        };
+        let owner = if let Some(adapter) = adapter {
+            Owner::Adapter(adapter.listen_tcp(&step.socket, SocketAddr::new(at, 0), false)?)
+        } else {
+            let socket = self.opened(step)?;
+            listening(&socket, at)?;
+            Owner::Agent(socket)
+        };
+        self.add(&step.socket, owner, None);
         Ok(Observed::ok())
     }
 
     pub(super) fn dial(&mut self, listener: &str) -> Answer {
-        let to = address_of(self.socket(listener)?)?;
+        let to = match self.owner(listener)? {
+            Owner::Agent(socket) => address_of(socket)?,
+            Owner::Adapter(opened) => opened.local,
+        };
         let pair = if to.ip().is_loopback() {
             let client = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?;
             client.connect(&to.into())?;
@@ -119,16 +148,31 @@ impl Connections<'_, '_> {
         let pair = self.dialled[place].1;
         // The entry stays, because the next port is derived from the number of entries.
         self.dialled[place].0.clear();
-        let listener = self.socket(&step.socket)?;
-        let socket = match step.by {
-            By::Kernel => listener.accept()?.0,
-            By::Implementation => self.implementation()?.accept(listener)?.0,
+        let adapter = match step.by {
+            By::Kernel => None,
+            By::Implementation => self.adapter()?,
         };
-        self.add(&step.into, socket, pair);
+        let owner = if let Some(adapter) = adapter {
+            let accepted = adapter.accept(&step.socket, &step.into, HANDSHAKE_WITHIN)?;
+            let none = || Stop::Broken(format!("the adapter accepts no connection on `{}`", step.socket));
+            Owner::Adapter(accepted.ok_or_else(none)?)
+        } else {
+            let listener = self.socket(&step.socket)?;
+            Owner::Agent(match step.by {
+                By::Kernel => listener.accept()?.0,
+                By::Implementation => self.reference()?.accept(listener)?.0,
+            })
+        };
+        self.add(&step.into, owner, pair);
         Ok(Observed::ok())
     }
 
     pub(super) fn send(&mut self, step: &Send) -> Answer {
+        if let Owner::Adapter(_) = self.owner(&step.socket)? {
+            let adapter = self.adapter.as_mut().ok_or_else(not_started)?;
+            adapter.send(&step.socket, &step.text, None)?;
+            return Ok(Observed::ok());
+        }
         let sent = self.socket(&step.socket)?.send(step.text.as_bytes())?;
         Ok(if sent == step.text.len() {
             Observed::ok()
@@ -138,6 +182,14 @@ impl Connections<'_, '_> {
     }
 
     pub(super) fn receive(&mut self, name: &str) -> Answer {
+        if let Owner::Adapter(_) = self.owner(name)? {
+            let adapter = self.adapter.as_mut().ok_or_else(not_started)?;
+            return Ok(Observed::Word(match adapter.receive(name, Duration::ZERO)? {
+                Received::Text(text) => text,
+                Received::Nothing => "nothing".to_owned(),
+                Received::Eof => "eof".to_owned(),
+            }));
+        }
         let socket = self.socket(name)?;
         socket.set_nonblocking(true)?;
         let received = received(socket);
@@ -161,9 +213,11 @@ impl Connections<'_, '_> {
     }
 
     pub(super) fn close(&mut self, name: &str) -> Answer {
-        self.socket(name)?;
+        if let Owner::Adapter(_) = self.owner(name)? {
+            self.adapter.as_mut().ok_or_else(not_started)?.close(name)?;
+        }
         if let Some(named) = self.named.iter_mut().find(|named| named.name == name) {
-            named.socket = None;
+            named.owner = None;
         }
         Ok(Observed::ok())
     }

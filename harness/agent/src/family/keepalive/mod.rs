@@ -5,9 +5,9 @@
 
 mod connection;
 mod end;
+mod implementation;
 mod option;
 mod resent;
-mod schedule;
 mod wait;
 mod watch;
 mod wheel;
@@ -22,6 +22,7 @@ use socket2::Socket;
 
 use crate::case_run::CaseRun;
 use crate::execute::Executor;
+use crate::program::{AdapterSockets, Owner};
 use crate::sandbox::lateness::LatenessLog;
 use crate::stop::{Answer, Stop};
 pub(crate) use wheel::turn;
@@ -30,7 +31,8 @@ use wire::{Mark, Wire};
 /// A socket of a case. The wire still shows its connection after the socket is closed.
 struct Named {
     name: String,
-    socket: Option<Socket>,
+    /// `None` once it is closed.
+    owner: Option<Owner>,
     pair: Option<Pair>,
 }
 
@@ -45,6 +47,8 @@ pub(super) struct Connections<'s, 'r> {
     dialled: Vec<(String, Option<Pair>)>,
     /// The other ends of connections over loopback.
     kept: Vec<Socket>,
+    /// The adapter under test, once a step has needed it.
+    adapter: Option<AdapterSockets>,
 }
 
 impl Executor for Connections<'_, '_> {
@@ -112,6 +116,7 @@ impl<'s, 'r> Connections<'s, 'r> {
             poisoned: Vec::new(),
             dialled: Vec::new(),
             kept: Vec::new(),
+            adapter: None,
         }
     }
 
@@ -123,16 +128,21 @@ impl<'s, 'r> Connections<'s, 'r> {
         named.ok_or_else(|| Stop::Broken(format!("no earlier step made the socket `{name}`")))
     }
 
-    fn socket(&self, name: &str) -> Result<&Socket, Stop> {
+    fn owner(&self, name: &str) -> Result<&Owner, Stop> {
         let closed = || Stop::Broken(format!("the socket `{name}` is closed"));
-        self.named(name)?.socket.as_ref().ok_or_else(closed)
+        self.named(name)?.owner.as_ref().ok_or_else(closed)
     }
 
-    fn add(&mut self, name: &str, socket: Socket, pair: Option<Pair>) {
+    /// A socket that the agent uses by system calls.
+    fn socket(&self, name: &str) -> Result<&Socket, Stop> {
+        self.owner(name)?.own(name)
+    }
+
+    fn add(&mut self, name: &str, owner: Owner, pair: Option<Pair>) {
         self.named.retain(|named| named.name != name);
         self.named.push(Named {
             name: name.to_owned(),
-            socket: Some(socket),
+            owner: Some(owner),
             pair,
         });
     }

@@ -43,7 +43,7 @@ pub(super) fn pending_error(socket: &Socket) -> io::Result<Option<String>> {
 
 impl Connections<'_, '_> {
     pub(super) fn set_raw(&mut self, step: &SetRaw) -> Answer {
-        let socket = self.socket(&step.socket)?;
+        let socket = self.owner(&step.socket)?.visible()?;
         let option = known(step.option, id(step.option))?;
         let octets = octets(step.value, step.length);
         socket_option::set(socket, option, &octets).map_err(|error| Stop::of_option(step.option, error))?;
@@ -54,7 +54,7 @@ impl Connections<'_, '_> {
     }
 
     pub(super) fn get_raw(&mut self, step: &GetRaw) -> Answer {
-        let socket = self.socket(&step.socket)?;
+        let socket = self.owner(&step.socket)?.visible()?;
         if step.option == RawOption::SO_ERROR {
             let error = pending_error(socket)?;
             return Ok(Observed::Word(error.unwrap_or_else(|| "none".to_owned())));

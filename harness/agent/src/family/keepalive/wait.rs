@@ -19,7 +19,7 @@ use super::connection::{PEER_PORT, raw};
 use super::end::ready;
 use super::option::pending_error;
 use super::watch::Origin;
-use super::{Answer, Connections, Stop, any};
+use super::{Answer, Connections, Owner, Stop, any};
 
 /// How often a port is polled.
 const POLL_EVERY: Duration = Duration::from_millis(10);
@@ -65,7 +65,7 @@ impl Connections<'_, '_> {
         let mut timed = origin.timed(outcome, at, wire, lateness_log)?;
         timed.until_us = at.is_none().then(|| origin.since_us(origin.until));
         timed.resent_us = Some(origin.resent_us(&recording));
-        self.add(&step.socket, socket, Some(origin.pair));
+        self.add(&step.socket, Owner::Agent(socket), Some(origin.pair));
         Ok(Observed::Timed(timed))
     }
 

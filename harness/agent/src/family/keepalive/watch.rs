@@ -6,14 +6,16 @@
 
 use std::time::{Duration, Instant};
 
-use reusespec_core::step::keepalive::{AwaitClose, AwaitProbes, Quiet};
+use reusespec_core::step::keepalive::{AwaitClose, AwaitProbes, Quiet, Via};
 use reusespec_core::{Observed, Timed, timing};
 use reusespec_wire::segment::{Direction, Flags, Pair, Recorded, Recording};
 
 use super::end::{EOF, end};
+use super::implementation::not_started;
 use super::resent::resent;
-use super::{Answer, Connections, LatenessLog, Mark, Stop, Wire};
+use super::{Answer, Connections, LatenessLog, Mark, Owner, Stop, Wire};
 use crate::peer::{PeerError, now};
+use crate::program::{ProgramError, Received};
 
 const ALIVE: &str = "alive";
 /// How long to wait for the RST in the recording after the application has seen the end. The RST comes from a timer,
@@ -284,15 +286,38 @@ impl Connections<'_, '_> {
         Ok(Observed::Timed(timed))
     }
 
+    /// Waits for the end of a connection and returns how its user sees it; `None` if it sees none within the time.
+    fn end(&mut self, step: &AwaitClose) -> Result<Option<String>, Stop> {
+        let Owner::Adapter(_) = self.owner(&step.socket)? else {
+            let socket = self.socket(&step.socket)?.try_clone()?;
+            let end = || end(&socket, step.via, step.within.0);
+            return Ok(self.run.reporter.waiting(end)??);
+        };
+        if step.via != Via::Receive {
+            let reason = "an adapter learns of the end of a connection only by receiving";
+            return Err(Stop::Unsupported(reason.to_owned()));
+        }
+        let adapter = self.adapter.as_mut().ok_or_else(not_started)?;
+        let deadline = Instant::now() + step.within.0;
+        self.run.reporter.waiting(|| {
+            loop {
+                let left = deadline.saturating_duration_since(Instant::now());
+                match adapter.receive(&step.socket, left) {
+                    Ok(Received::Text(_)) => {}
+                    Ok(Received::Nothing) => return Ok(None),
+                    Ok(Received::Eof) => return Ok(Some(EOF.to_owned())),
+                    Err(ProgramError::Refused(error)) => return Ok(Some(error)),
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        })?
+    }
+
     pub(super) fn await_close(&mut self, step: &AwaitClose) -> Answer {
         let lateness_log = self.run.lateness_log;
         let mut origin = self.origin(&step.socket)?;
         let begun = self.wire()?.peer.elapsed();
-        let socket = self.socket(&step.socket)?.try_clone()?;
-        let end = self
-            .run
-            .reporter
-            .waiting(|| end(&socket, step.via, step.within.0))??;
+        let end = self.end(step)?;
         let wire = self.wire.as_ref().expect("an origin is on a wire");
         let at = end.as_ref().map(|_| wire.peer.elapsed());
         if let Some(end) = &end {

@@ -5,7 +5,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reusespec_core::Observed;
 use reusespec_core::step::socket::{ConnectMany, Kind, Options, SendToGroup, Sources};
@@ -13,11 +13,22 @@ use socket2::{SockAddr, Socket};
 
 use super::stream::{connect_within, readable_within};
 use super::{Answer, Sockets, Stop, open};
+use crate::program::{Owner, Received};
 
 /// Timeout for the arrival of one connection or datagram.
 const ARRIVES_WITHIN: Duration = Duration::from_millis(500);
 /// Timeout for a further copy of a datagram, after one copy has arrived.
 const COPY_WITHIN: Duration = Duration::from_millis(50);
+
+/// How long an adapter is asked whether it has something, while others are asked too.
+const ASKED_WITHIN: Duration = Duration::from_millis(1);
+
+/// What is sent to the receivers.
+#[derive(Clone, Copy)]
+enum Transport {
+    Connections,
+    Datagrams,
+}
 
 /// The fate of one connection or datagram.
 #[derive(Clone, PartialEq, Eq)]
@@ -30,46 +41,109 @@ enum Fate {
 impl Sockets<'_, '_> {
     pub(super) fn connect_many(&mut self, step: &ConnectMany) -> Answer {
         let to = step.to.resolve(&self.run.sandbox.ports);
-        let receivers = step
-            .receivers
-            .iter()
-            .map(|name| self.named(name))
-            .collect::<Result<Vec<_>, _>>()?;
-        let tcp = receivers.first().is_some_and(|named| named.kind.is_tcp());
-        let sockets: Vec<_> = receivers.iter().map(|named| &named.socket).collect();
+        let mut transport = Transport::Datagrams;
+        for name in &step.receivers {
+            if self.named(name)?.kind.is_tcp() {
+                transport = Transport::Connections;
+            }
+        }
         let mut fates = Vec::new();
         let mut one_source = None;
         for index in 0..step.count {
-            let fate = if tcp {
-                connection(to, source(step.sources, to, index)?, &sockets)?
-            } else {
-                let fresh = || datagram_socket(to, source(step.sources, to, index)?);
-                match step.sources {
-                    Sources::One => {
-                        let sender = match one_source.take() {
-                            Some(sender) => sender,
-                            None => fresh()?,
-                        };
-                        let fate = datagram(&sender, to, &sockets)?;
-                        one_source = Some(sender);
-                        fate
-                    }
-                    Sources::Ports | Sources::Addresses => datagram(&fresh()?, to, &sockets)?,
+            let from = source(step.sources, to, index)?;
+            let fate = match (transport, step.sources) {
+                (Transport::Connections, _) => self.connection(to, from, &step.receivers)?,
+                (Transport::Datagrams, Sources::One) => {
+                    let sender = match one_source.take() {
+                        Some(sender) => sender,
+                        None => datagram_socket(to, from)?,
+                    };
+                    let fate = self.datagram(&sender, to, &step.receivers)?;
+                    one_source = Some(sender);
+                    fate
+                }
+                (Transport::Datagrams, Sources::Ports | Sources::Addresses) => {
+                    self.datagram(&datagram_socket(to, from)?, to, &step.receivers)?
                 }
             };
             fates.push(fate);
         }
-        Ok(Observed::Word(classify(&fates, sockets.len(), step.sources)))
+        Ok(Observed::Word(classify(
+            &fates,
+            step.receivers.len(),
+            step.sources,
+        )))
+    }
+
+    fn connection(
+        &mut self,
+        to: SocketAddr,
+        from: Option<SocketAddr>,
+        listeners: &[String],
+    ) -> Result<Fate, Stop> {
+        let client = client(to, from, true)?;
+        if let Err(error) = connect_within(&client, &to.into(), ARRIVES_WITHIN) {
+            return Ok(Fate::Refused(crate::errno::name(&error)));
+        }
+        let fate = self.take(listeners, Transport::Connections)?;
+        // An adapter keeps its end open. A reset leaves no TIME_WAIT.
+        client.set_linger(Some(Duration::ZERO))?;
+        Ok(fate.map_or(Fate::Lost, Fate::Received))
+    }
+
+    fn datagram(&mut self, sender: &Socket, to: SocketAddr, receivers: &[String]) -> Result<Fate, Stop> {
+        if let Err(error) = sender.send_to(b"x", &to.into()) {
+            return Ok(Fate::Refused(crate::errno::name(&error)));
+        }
+        let fate = self.take(receivers, Transport::Datagrams)?;
+        Ok(fate.map_or(Fate::Lost, Fate::Received))
+    }
+
+    /// Takes the connection or datagram that has just been sent from whichever receiver gets it, and returns the
+    /// receiver's index; `None` if it arrives nowhere.
+    fn take(&mut self, receivers: &[String], transport: Transport) -> Result<Option<usize>, Stop> {
+        let deadline = Instant::now() + ARRIVES_WITHIN;
+        loop {
+            let (mut own, mut others) = (Vec::new(), Vec::new());
+            for (index, name) in receivers.iter().enumerate() {
+                match &self.named(name)?.owner {
+                    Owner::Agent(socket) => own.push((index, socket)),
+                    Owner::Adapter(_) => others.push((index, name)),
+                }
+            }
+            // An adapter has to be asked, so the agent's sockets are only looked at.
+            let wait = if others.is_empty() {
+                ARRIVES_WITHIN
+            } else {
+                Duration::ZERO
+            };
+            if let Some((index, socket)) = first_readable(&own, wait)? {
+                take_from(socket, transport)?;
+                return Ok(Some(index));
+            }
+            for (index, name) in others {
+                if self.adapter_takes(name, transport)? {
+                    return Ok(Some(index));
+                }
+            }
+            if Instant::now() >= deadline {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Whether an adapter's socket has a connection or datagram. It is taken.
+    fn adapter_takes(&mut self, name: &str, transport: Transport) -> Result<bool, Stop> {
+        let adapter = self.adapter()?;
+        Ok(match transport {
+            Transport::Connections => adapter.takes_connection(name, ASKED_WITHIN)?,
+            Transport::Datagrams => matches!(adapter.receive(name, ASKED_WITHIN)?, Received::Text(_)),
+        })
     }
 
     pub(super) fn send_to_group(&mut self, step: &SendToGroup) -> Answer {
         self.run.sandbox.must_have_groups()?;
         let to = step.to.resolve(&self.run.sandbox.ports);
-        let receivers = step
-            .receivers
-            .iter()
-            .map(|name| self.named(name))
-            .collect::<Result<Vec<_>, _>>()?;
         let kind = if to.is_ipv6() { Kind::Udp6 } else { Kind::Udp4 };
         let sender = open::raw(kind, Options::default())?;
         if to.is_ipv4() {
@@ -80,19 +154,23 @@ impl Sockets<'_, '_> {
         }
         sender.send_to(b"copy", &to.into())?;
         let mut got = Vec::new();
-        for (receiver, name) in receivers.iter().zip(&step.receivers) {
+        for name in &step.receivers {
             let timeout = if got.is_empty() {
                 ARRIVES_WITHIN / 2
             } else {
                 COPY_WITHIN
             };
-            if readable_within(&receiver.socket, timeout)? {
+            let has_copy = match &self.named(name)?.owner {
+                Owner::Agent(socket) => readable_within(socket, timeout)?,
+                Owner::Adapter(_) => matches!(self.adapter()?.receive(name, timeout)?, Received::Text(_)),
+            };
+            if has_copy {
                 got.push(name.as_str());
             }
         }
         let word = match got.len() {
             0 => "nobody".to_owned(),
-            all if all == receivers.len() => "everyone".to_owned(),
+            all if all == step.receivers.len() => "everyone".to_owned(),
             _ => got.join("+"),
         };
         Ok(Observed::Word(word))
@@ -130,20 +208,6 @@ fn client(to: SocketAddr, from: Option<SocketAddr>, tcp: bool) -> Result<Socket,
     Ok(socket)
 }
 
-fn connection(to: SocketAddr, from: Option<SocketAddr>, listeners: &[&Socket]) -> Result<Fate, Stop> {
-    let client = client(to, from, true)?;
-    if let Err(error) = connect_within(&client, &to.into(), ARRIVES_WITHIN) {
-        return Ok(Fate::Refused(crate::errno::name(&error)));
-    }
-    let Some(index) = first_readable(listeners)? else {
-        return Ok(Fate::Lost);
-    };
-    let (accepted, _) = listeners[index].accept()?;
-    // A reset leaves no TIME_WAIT, which could disturb a later step.
-    accepted.set_linger(Some(Duration::ZERO))?;
-    Ok(Fate::Received(index))
-}
-
 fn datagram_socket(to: SocketAddr, from: Option<SocketAddr>) -> Result<Socket, Stop> {
     let socket = client(to, from, false)?;
     if from.is_none() {
@@ -157,29 +221,32 @@ fn datagram_socket(to: SocketAddr, from: Option<SocketAddr>) -> Result<Socket, S
     Ok(socket)
 }
 
-fn datagram(sender: &Socket, to: SocketAddr, receivers: &[&Socket]) -> Result<Fate, Stop> {
-    if let Err(error) = sender.send_to(b"x", &to.into()) {
-        return Ok(Fate::Refused(crate::errno::name(&error)));
+fn take_from(socket: &Socket, transport: Transport) -> io::Result<()> {
+    match transport {
+        Transport::Connections => {
+            let (accepted, _) = socket.accept()?;
+            // A reset leaves no TIME_WAIT, which could disturb a later step.
+            accepted.set_linger(Some(Duration::ZERO))
+        }
+        Transport::Datagrams => socket.recv(&mut [std::mem::MaybeUninit::uninit(); 16]).map(drop),
     }
-    let Some(index) = first_readable(receivers)? else {
-        return Ok(Fate::Lost);
-    };
-    let mut buffer = [std::mem::MaybeUninit::uninit(); 16];
-    receivers[index].recv(&mut buffer)?;
-    Ok(Fate::Received(index))
 }
 
-fn first_readable(sockets: &[&Socket]) -> io::Result<Option<usize>> {
+/// The first of these sockets that is readable within the time.
+fn first_readable<'s>(
+    sockets: &[(usize, &'s Socket)],
+    time: Duration,
+) -> io::Result<Option<(usize, &'s Socket)>> {
     use std::os::fd::AsFd;
 
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
     let mut fds: Vec<_> = sockets
         .iter()
-        .map(|socket| PollFd::new(socket.as_fd(), PollFlags::POLLIN))
+        .map(|(_, socket)| PollFd::new(socket.as_fd(), PollFlags::POLLIN))
         .collect();
-    let timeout = PollTimeout::try_from(ARRIVES_WITHIN).unwrap_or(PollTimeout::MAX);
-    poll(&mut fds, timeout)?;
-    Ok(fds.iter().position(|fd| fd.any().unwrap_or(false)))
+    poll(&mut fds, PollTimeout::try_from(time).unwrap_or(PollTimeout::MAX))?;
+    let first = fds.iter().position(|fd| fd.any().unwrap_or(false));
+    Ok(first.map(|index| sockets[index]))
 }
 
 /// Summarises fates as a class. The oldest receiver has index 0.

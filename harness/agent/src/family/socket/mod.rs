@@ -2,6 +2,7 @@
 
 mod distribution;
 mod ephemeral;
+mod implementation;
 mod open;
 mod options;
 mod pcblist;
@@ -13,18 +14,18 @@ use std::io;
 
 use reusespec_core::Observed;
 use reusespec_core::step::socket::{Kind, SocketStep, User};
-use reusespec_reference::sockets::Sockets as Reference;
 use socket2::Socket;
 
 use crate::case_run::CaseRun;
 use crate::execute::Executor;
+use crate::program::{AdapterSockets, Owner};
 use crate::sandbox::act_as;
 use crate::stop::{Answer, Stop};
 
 /// A socket of a case.
 struct Named {
     name: String,
-    socket: Socket,
+    owner: Owner,
     kind: Kind,
     user: User,
 }
@@ -36,6 +37,8 @@ pub(super) struct Sockets<'s, 'r> {
     poisoned: Vec<String>,
     /// Sockets that only have to stay open until the case ends.
     kept: Vec<Socket>,
+    /// The adapter under test, once a step has needed it.
+    adapter: Option<AdapterSockets>,
 }
 
 impl Executor for Sockets<'_, '_> {
@@ -62,9 +65,9 @@ impl Executor for Sockets<'_, '_> {
             SocketStep::FillEphemeral(step) => self.fill_ephemeral(step),
             SocketStep::BindMany(step) => self.bind_many(step),
             SocketStep::Sysctl(step) => self.run.sandbox.set_sysctl(step),
-            SocketStep::ListenTcp(step) => self.reference(Reference::listen_tcp, step),
-            SocketStep::BindUdp(step) => self.reference(Reference::bind_udp, step),
-            SocketStep::ListenBalanced(step) => self.reference(Reference::listen_balanced, step),
+            SocketStep::ListenTcp(step) => self.listen_tcp(step),
+            SocketStep::BindUdp(step) => self.bind_udp(step),
+            SocketStep::ListenBalanced(step) => self.listen_balanced(step),
             SocketStep::ListenMulticastUdp(step) => self.listen_multicast(step),
         }
     }
@@ -81,6 +84,7 @@ impl<'s, 'r> Sockets<'s, 'r> {
             named: Vec::new(),
             poisoned: Vec::new(),
             kept: Vec::new(),
+            adapter: None,
         }
     }
 
@@ -93,10 +97,15 @@ impl<'s, 'r> Sockets<'s, 'r> {
         named.ok_or_else(|| Stop::Broken(format!("no earlier step made the socket `{name}`")))
     }
 
+    /// A socket that the agent uses by system calls.
+    fn own(&self, name: &str) -> Result<&Socket, Stop> {
+        self.named(name)?.owner.own(name)
+    }
+
     /// Makes a system call on a socket as the user the socket belongs to.
     fn as_owner<T>(&self, name: &str, call: impl FnOnce(&Socket) -> io::Result<T>) -> Result<T, Stop> {
-        let named = self.named(name)?;
-        Ok(self.as_user(named.user, || call(&named.socket))??)
+        let (user, socket) = (self.named(name)?.user, self.own(name)?);
+        Ok(self.as_user(user, || call(socket))??)
     }
 
     /// Makes system calls as a user.
@@ -107,11 +116,15 @@ impl<'s, 'r> Sockets<'s, 'r> {
 
     /// Adds a socket. It replaces an earlier one of the same name, which may be poisoned.
     fn add(&mut self, name: &str, socket: Socket, kind: Kind, user: User) -> Answer {
+        self.add_owned(name, Owner::Agent(socket), kind, user)
+    }
+
+    fn add_owned(&mut self, name: &str, owner: Owner, kind: Kind, user: User) -> Answer {
         self.poisoned.retain(|poisoned| poisoned != name);
         self.named.retain(|named| named.name != name);
         self.named.push(Named {
             name: name.to_owned(),
-            socket,
+            owner,
             kind,
             user,
         });

@@ -1,14 +1,10 @@
-//! Steps that create and prepare sockets, by system calls or through the implementation under test.
+//! Steps that create and prepare sockets by system calls.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 
 use reusespec_core::Observed;
-use reusespec_core::protocol::Implementation;
 use reusespec_core::step::endpoint::Endpoint;
-use reusespec_core::step::socket::{
-    Bind, Join, Kind, Listen, Listener, MulticastListener, Open, Options, User,
-};
-use reusespec_reference::sockets::{self as reference, SocketError, SocketFault};
+use reusespec_core::step::socket::{Bind, Join, Kind, Listen, Open, Options, User};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use super::{Answer, Sockets, Stop, options};
@@ -63,47 +59,5 @@ impl Sockets<'_, '_> {
             IpAddr::V6(group) => socket.join_multicast_v6(&group, 0),
         })?;
         Ok(Observed::ok())
-    }
-
-    /// Opens a socket through the reference implementation.
-    pub(super) fn reference(
-        &mut self,
-        open: impl FnOnce(reference::Sockets, SocketAddr) -> Result<Socket, SocketError>,
-        step: &Listener,
-    ) -> Answer {
-        let at = step.at.resolve(&self.run.sandbox.ports);
-        let socket = open(self.implementation()?, at)?;
-        let tcp = socket.r#type()? == Type::STREAM;
-        let kind = match (tcp, at.is_ipv6()) {
-            (true, false) => Kind::Tcp4,
-            (true, true) => Kind::Tcp6,
-            (false, false) => Kind::Udp4,
-            (false, true) => Kind::Udp6,
-        };
-        self.add(&step.socket, socket, kind, User::Root)
-    }
-
-    pub(super) fn listen_multicast(&mut self, step: &MulticastListener) -> Answer {
-        self.run.sandbox.must_have_groups()?;
-        let at = step.at.resolve(&self.run.sandbox.ports);
-        let socket = self.implementation()?.listen_multicast_udp(at, step.group)?;
-        let kind = if at.is_ipv6() { Kind::Udp6 } else { Kind::Udp4 };
-        self.add(&step.socket, socket, kind, User::Root)
-    }
-
-    fn implementation(&self) -> Result<reference::Sockets, Stop> {
-        match &self.run.start.implementation {
-            Implementation::Kernel => Err(Stop::Unsupported(
-                "the kernel has no defaults of its own to test".to_owned(),
-            )),
-            Implementation::External(_) | Implementation::Target(_) => {
-                Err(Stop::Unsupported("adapters have no socket calls yet".to_owned()))
-            }
-            Implementation::Reference { fault } => {
-                // Faults of other families have no effect on sockets.
-                let fault = fault.as_deref().and_then(SocketFault::named);
-                Ok(reference::Sockets { fault })
-            }
-        }
     }
 }

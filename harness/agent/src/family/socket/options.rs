@@ -52,7 +52,9 @@ impl Sockets<'_, '_> {
 
     pub(super) fn get(&mut self, step: &GetOption) -> Answer {
         let option = known(step.option, id(step.option))?;
-        let got = self.as_owner(&step.socket, |socket| Ok(get(socket, option)))?;
+        let named = self.named(&step.socket)?;
+        let socket = named.owner.visible()?;
+        let got = self.as_user(named.user, || get(socket, option))?;
         let value = got.map_err(|error| Stop::of_option(step.option, error))?;
         Ok(Observed::Number(value.into()))
     }

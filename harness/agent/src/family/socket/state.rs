@@ -65,15 +65,26 @@ fn shows_time_wait() -> Result<bool, Stop> {
     }
 }
 
-/// The states of all TCP sockets with this local address, from /proc/self/net/tcp (Linux kernel documentation,
+/// The states of all TCP sockets with this local address, or with its IPv4-mapped form, which an IPv6 socket has that serves
+/// IPv4 too. From /proc/self/net/tcp (Linux kernel documentation,
 /// proc_net_tcp).
 #[cfg(target_os = "linux")]
 fn states(local: SocketAddr) -> io::Result<Vec<TcpState>> {
-    let path = if local.is_ipv4() {
-        "/proc/self/net/tcp"
-    } else {
-        "/proc/self/net/tcp6"
-    };
+    const IPV6_TABLE: &str = "/proc/self/net/tcp6";
+    match local {
+        SocketAddr::V4(v4) => {
+            let mapped = SocketAddr::new(v4.ip().to_ipv6_mapped().into(), v4.port());
+            let mut states = states_in("/proc/self/net/tcp", local)?;
+            // A kernel without IPv6 has no such table.
+            states.extend(states_in(IPV6_TABLE, mapped).unwrap_or_default());
+            Ok(states)
+        }
+        SocketAddr::V6(_) => states_in(IPV6_TABLE, local),
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn states_in(path: &str, local: SocketAddr) -> io::Result<Vec<TcpState>> {
     let table = std::fs::read_to_string(path)?;
     let wanted = in_table(local);
     let state = |line: &str| {

@@ -11,6 +11,7 @@ use reusespec_core::step::socket::{Accept, Close, Connect, Direction, Send, Shut
 use socket2::{SockAddr, Socket};
 
 use super::{Answer, Sockets, Stop};
+use crate::program::{Owner, Received};
 
 /// Timeout of `receive`, after which `nothing` is observed. Loopback delivers before `send` returns on Linux, and
 /// within a few timer ticks on the BSDs.
@@ -57,14 +58,26 @@ impl Sockets<'_, '_> {
     pub(super) fn accept(&mut self, step: &Accept) -> Answer {
         let listener = self.named(&step.socket)?;
         let (kind, user) = (listener.kind, listener.user);
-        if !readable_within(&listener.socket, self.run.left())? {
-            return Err(Stop::Broken(format!("no connection came to `{}`", step.socket)));
+        let none = || Stop::Broken(format!("no connection came to `{}`", step.socket));
+        if let Owner::Adapter(_) = listener.owner {
+            let within = self.run.left();
+            let accepted = self.adapter()?.accept(&step.socket, &step.into, within)?;
+            let owner = Owner::Adapter(accepted.ok_or_else(none)?);
+            return self.add_owned(&step.into, owner, kind, user);
+        }
+        if !readable_within(self.own(&step.socket)?, self.run.left())? {
+            return Err(none());
         }
         let (socket, _) = self.as_owner(&step.socket, Socket::accept)?;
         self.add(&step.into, socket, kind, user)
     }
 
     pub(super) fn send(&mut self, step: &Send) -> Answer {
+        if let Owner::Adapter(_) = self.named(&step.socket)?.owner {
+            let to = step.to.as_ref().map(|to| to.resolve(&self.run.sandbox.ports));
+            self.adapter()?.send(&step.socket, &step.text, to)?;
+            return Ok(Observed::ok());
+        }
         let to = step.to.as_ref().map(|to| self.address(to));
         let bytes = step.text.as_bytes();
         self.as_owner(&step.socket, |socket| match &to {
@@ -75,10 +88,18 @@ impl Sockets<'_, '_> {
     }
 
     pub(super) fn receive(&mut self, name: &str) -> Answer {
-        let named = self.named(name)?;
-        if !readable_within(&named.socket, Duration::ZERO)? {
+        if let Owner::Adapter(_) = self.named(name)?.owner {
+            return Ok(Observed::Word(
+                match self.adapter()?.receive(name, NOTHING_AFTER)? {
+                    Received::Text(text) => text,
+                    Received::Nothing => "nothing".to_owned(),
+                    Received::Eof => "eof".to_owned(),
+                },
+            ));
+        }
+        if !readable_within(self.own(name)?, Duration::ZERO)? {
             // The step only waits, so another case may run meanwhile.
-            let socket = named.socket.try_clone()?;
+            let socket = self.own(name)?.try_clone()?;
             if !self
                 .run
                 .reporter
@@ -87,15 +108,14 @@ impl Sockets<'_, '_> {
                 return Ok(Observed::Word("nothing".to_owned()));
             }
         }
-        let named = self.named(name)?;
         let mut buffer = [MaybeUninit::<u8>::uninit(); 4096];
-        let count = named.socket.recv(&mut buffer)?;
+        let count = self.own(name)?.recv(&mut buffer)?;
         // SAFETY: the kernel has written `count` bytes.
         let bytes: Vec<u8> = buffer[..count]
             .iter()
             .map(|byte| unsafe { byte.assume_init() })
             .collect();
-        if bytes.is_empty() && named.kind.is_tcp() {
+        if bytes.is_empty() && self.named(name)?.kind.is_tcp() {
             return Ok(Observed::Word("eof".to_owned()));
         }
         Ok(Observed::Word(String::from_utf8_lossy(&bytes).into_owned()))
@@ -112,9 +132,11 @@ impl Sockets<'_, '_> {
     }
 
     pub(super) fn close(&mut self, step: &Close) -> Answer {
-        let named = self.named(&step.socket)?;
         if step.reset {
-            named.socket.set_linger(Some(Duration::ZERO))?;
+            self.own(&step.socket)?.set_linger(Some(Duration::ZERO))?;
+        }
+        if let Owner::Adapter(_) = self.named(&step.socket)?.owner {
+            self.adapter()?.close(&step.socket)?;
         }
         self.named.retain(|named| named.name != step.socket);
         Ok(Observed::ok())

@@ -132,6 +132,7 @@ fn this_machine() -> Result<(System, String), SideError> {
         starter: &*host.starter,
         jobs: 1,
         implementation: Implementation::Kernel,
+        program: &[],
         capture: false,
     };
     let hello = session.hello(&mut |_| ())?;
