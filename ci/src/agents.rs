@@ -62,25 +62,79 @@ pub(crate) fn build(names: &[String], install: bool) -> io::Result<bool> {
     Ok(complete)
 }
 
-/// Builds one agent, checks it, and copies it to `folder`.
+/// A program that the recipes build.
+struct Program<'p> {
+    /// The manifest of its crate.
+    manifest: &'p Path,
+    /// The name of the binary.
+    name: &'p str,
+    /// The profile of cargo.
+    profile: &'p str,
+    /// The folder for cargo's output.
+    output: PathBuf,
+}
+
+/// Builds the binary of somebody else's crate for a target, checks it, and copies it to `file`.
+///
+/// # Errors
+/// When the target is unknown, a tool is missing, or the program cannot be built.
+pub(crate) fn build_program(target: &str, manifest: &Path, name: &str, file: &Path) -> io::Result<bool> {
+    let root = fs::canonicalize(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))?;
+    let recipe = recipe::chosen(&[target.to_owned()])?[0];
+    let missing = tools::missing(recipe);
+    if !missing.is_empty() {
+        return Err(io::Error::other(missing.join("; ")));
+    }
+    // Its files are not left in the folder of the crate.
+    let output = file.with_extension("target");
+    let program = Program {
+        manifest,
+        name,
+        profile: "release",
+        output: output.clone(),
+    };
+    let (built, _) = build_checked(recipe, &root, &program)?;
+    install(&built, file)?;
+    fs::remove_dir_all(output)?;
+    Ok(true)
+}
+
+/// Builds one agent, checks it, and copies it to `target/agents`.
 fn build_one(recipe: &Recipe, root: &Path) -> io::Result<String> {
     let folder = root.join("target/agents").join(recipe.target);
+    let program = Program {
+        manifest: &root.join("harness/agent/Cargo.toml"),
+        name: PROGRAM,
+        profile: "agent",
+        output: root.join("target"),
+    };
+    let (built, description) = build_checked(recipe, root, &program)?;
+    install(&built, &folder.join(PROGRAM))?;
+    if recipe.linker == Linker::Stubs {
+        install(&loader::build(&folder.join("link"))?, &folder.join(LOADER))?;
+    }
+    Ok(description)
+}
+
+/// Builds a program and checks it. Returns its path and a description.
+fn build_checked(recipe: &Recipe, root: &Path, program: &Program<'_>) -> io::Result<(PathBuf, String)> {
+    let folder = root.join("target/agents").join(recipe.target);
     fs::create_dir_all(&folder)?;
-    let output = command(recipe, root, &folder)?.output()?;
+    let output = command(recipe, root, &folder, program)?.output()?;
     if !output.status.success() {
         let text = String::from_utf8_lossy(&output.stderr);
         let errors = text.find("\nerror").map_or(&*text, |start| &text[start..]);
         return Err(io::Error::other(format!("failed{errors}")));
     }
-    let built = root.join(format!("target/{}/agent/{PROGRAM}", recipe.target));
+    let built = program
+        .output
+        .join(recipe.target)
+        .join(program.profile)
+        .join(program.name);
     let bytes = fs::read(&built)?;
     let executable = Executable::read(&bytes).map_err(io::Error::other)?;
     recipe.check(&executable, bytes.len()).map_err(io::Error::other)?;
-    install(&built, &folder.join(PROGRAM))?;
-    if recipe.linker == Linker::Stubs {
-        install(&loader::build(&folder.join("link"))?, &folder.join(LOADER))?;
-    }
-    Ok(format!("{:>9} bytes  {executable}", bytes.len()))
+    Ok((built, format!("{:>9} bytes  {executable}", bytes.len())))
 }
 
 /// Copies to a temporary name and renames, so that a concurrent run finds a complete file.
@@ -90,7 +144,7 @@ fn install(built: &Path, target: &Path) -> io::Result<()> {
     fs::rename(new, target)
 }
 
-fn command(recipe: &Recipe, root: &Path, folder: &Path) -> io::Result<Command> {
+fn command(recipe: &Recipe, root: &Path, folder: &Path, program: &Program<'_>) -> io::Result<Command> {
     let mut command = match recipe.standard_library {
         recipe::StandardLibrary::Shipped => Command::new("cargo"),
         // Not `cargo +nightly`: below `cargo run`, PATH may name the `cargo` of one toolchain, which knows no `+`.
@@ -109,8 +163,10 @@ fn command(recipe: &Recipe, root: &Path, folder: &Path) -> io::Result<Command> {
     } else {
         "build"
     });
-    command.args(["--package", "reusespec-agent", "--bin", PROGRAM]);
-    command.args(["--profile", "agent", "--target", recipe.target]);
+    command.arg("--manifest-path").arg(program.manifest);
+    command.args(["--bin", program.name, "--profile", program.profile]);
+    command.args(["--target", recipe.target]);
+    command.arg("--target-dir").arg(&program.output);
     if recipe.standard_library == recipe::StandardLibrary::Built {
         // Without unwinding and backtraces: an agent that aborts uses neither.
         command.args(["-Zbuild-std=std,panic_abort", "-Zbuild-std-features="]);

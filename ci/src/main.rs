@@ -39,6 +39,17 @@ enum Task {
         #[arg(long)]
         install: bool,
     },
+    /// Build the binary of a crate for a target of `agents`, as they are built.
+    Program {
+        /// The Rust target.
+        target: String,
+        /// The manifest of the crate.
+        manifest: PathBuf,
+        /// The name of the binary.
+        name: String,
+        /// The file to write.
+        file: PathBuf,
+    },
     /// Print the jobs of the nightly workflow: every platform with every shard.
     Matrix,
     /// Print the Debian packages that tests and nightly jobs use, one per line.
@@ -102,6 +113,12 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Schema => schema::write().map(|()| true),
         Task::Agents { targets, install } => agents::build(&targets, install),
+        Task::Program {
+            target,
+            manifest,
+            name,
+            file,
+        } => agents::build_program(&target, &manifest, &name, &file),
         Task::Matrix => print(&matrix::as_json(&matrix::jobs())).map(|()| true),
         Task::Packages => packages::all()
             .and_then(|packages| packages.iter().try_for_each(|package| print(package)))

@@ -182,11 +182,7 @@ fn share_builds(implementations: &mut [ProfiledImplementation]) -> Result<(), Im
         };
         each.sources = builder.sources.clone();
         each.profile.build.clone_from(&builder.profile.build);
-        let arguments = each.profile.guest.take().map(|guest| guest.arguments);
         each.profile.guest.clone_from(&builder.profile.guest);
-        if let (Some(guest), Some(arguments)) = (&mut each.profile.guest, arguments) {
-            guest.arguments = arguments;
-        }
         each.profile.programs.clone_from(&builder.profile.programs);
     }
     Ok(())

@@ -52,7 +52,7 @@ pub struct ImplementationProfile {
     #[serde(default)]
     pub like: Option<String>,
     /// The name of another implementation that is built from the same sources. `@folder@` and `@cache@` are then those of
-    /// that one, which also has the `build` and the `programs`.
+    /// that one, which also has the `build`, the `guest` and the `programs`.
     #[serde(default)]
     pub build_of: Option<String>,
     /// Commands that build the program. They run in `@folder@`, once for each version of the folder's files. If one
@@ -112,11 +112,8 @@ pub struct ImplementationProfile {
 pub struct GuestBuild {
     /// The commands. They run in `@folder@`.
     pub build: Vec<Vec<String>>,
-    /// The program that they make.
+    /// The program that they make. Its arguments are those of `start`.
     pub program: String,
-    /// Its arguments.
-    #[serde(default)]
-    pub arguments: Vec<String>,
 }
 
 /// How to start a web server that passes every request to the FastCGI application at `@upstream@`. In its file

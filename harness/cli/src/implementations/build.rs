@@ -53,11 +53,7 @@ impl ProfiledImplementation {
         };
         match built {
             Built::Program(program) => {
-                let arguments = self
-                    .profile
-                    .guest
-                    .iter()
-                    .flat_map(|guest| guest.arguments.clone());
+                let arguments = self.profile.start.iter().skip(1).cloned();
                 external.start = std::iter::once(GUEST_PROGRAM.to_owned())
                     .chain(arguments)
                     .collect();
