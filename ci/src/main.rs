@@ -60,6 +60,10 @@ enum Task {
         /// Run every job that this machine can run, and print one table.
         #[arg(long, conflicts_with_all = ["platform", "shard"])]
         local: bool,
+        /// With --local, boot this kernel for a platform: `freebsd-14=KERNEL:TREE`. Also for platforms whose kernels
+        /// cannot be downloaded.
+        #[arg(long = "kernel", value_name = "P=KERNEL[:TREE]", requires = "local")]
+        kernels: Vec<nightly::OwnKernel>,
         /// The platform of the job.
         #[arg(long, required_unless_present = "local", requires = "shard")]
         platform: Option<String>,
@@ -128,7 +132,7 @@ fn main() -> ExitCode {
             shard: Some(shard),
             ..
         } => nightly::one(&platform, &shard),
-        Task::Nightly { .. } => nightly::local(),
+        Task::Nightly { kernels, .. } => nightly::local(&kernels),
         Task::Propose { results } => propose::open(&results),
         Task::Merge { results } => {
             let (text, good) = merge::table(&merge::rows(&results), &[]);

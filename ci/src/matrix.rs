@@ -37,14 +37,7 @@ pub(crate) fn jobs() -> Vec<Job> {
     });
     // A version that was never released cannot be downloaded.
     let released = PlatformProfile::all().filter(|profile| !profile.is_local());
-    let guests = released.flat_map(|profile| {
-        GUEST_SHARDS.iter().map(move |shard| Job {
-            platform: profile.name.clone(),
-            shard,
-            target: Some(profile.target.clone()),
-            packages: debian_package(&profile.qemu().emulator),
-        })
-    });
+    let guests = of_guests(released);
     let sandboxes = RemotePlatform::all().filter_map(|platform| {
         let target = platform.runsc()?.target.clone();
         Some((platform.name, target))
@@ -58,6 +51,18 @@ pub(crate) fn jobs() -> Vec<Job> {
         })
     });
     host.chain(guests).chain(in_sandboxes).collect()
+}
+
+/// The jobs of these guests.
+pub(crate) fn of_guests(profiles: impl Iterator<Item = PlatformProfile>) -> impl Iterator<Item = Job> {
+    profiles.flat_map(|profile| {
+        GUEST_SHARDS.map(|shard| Job {
+            platform: profile.name.clone(),
+            shard,
+            target: Some(profile.target.clone()),
+            packages: debian_package(&profile.qemu().emulator),
+        })
+    })
 }
 
 /// The matrix as GitHub reads it with `fromJSON`.

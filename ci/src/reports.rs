@@ -154,7 +154,7 @@ pub(crate) fn check(options: &Options) -> io::Result<bool> {
 
 fn check_one(report: &Report, options: &Options) -> io::Result<Checked> {
     if options.exec.is_empty()
-        && let Some(reason) = nightly::platform_lacks(&report.platform)
+        && let Some(reason) = nightly::platform_lacks(&report.platform, false)
     {
         return Ok(Checked::Not(reason));
     }

@@ -19,6 +19,7 @@
 //! | [`exec`] | runs a user's program in a guest, instead of cases |
 //! | [`program`] | starts and stops a program under test |
 //! | [`socket_option`] | socket options by level and number |
+//! | [`socket_owner`] | sockets of the agent and of adapters |
 //! | [`peer`] | the wire peer and its wire |
 //! | `netlink`, `interface` | configure network interfaces on Linux and on the BSDs |
 //!
@@ -48,11 +49,13 @@ mod report;
 mod sandbox;
 mod serve;
 mod socket_option;
+mod socket_owner;
 mod stop;
 mod system;
 
-pub use program::{Lines, NoReply, keepalive_options};
+pub use program::{Lines, NoReply};
 pub use serve::serve;
+pub use socket_owner::keepalive_options;
 
 /// Serves the host on standard input and output until it sends `finish` or closes the stream. As PID 1 of a guest, prepares
 /// the system, serves the channel, and powers the guest off.

@@ -29,8 +29,9 @@ use crate::listen_addr::ListenAddr;
 use tempfile::TempDir;
 
 pub use adapter::{Lines, NoReply};
-pub use sockets::keepalive_options;
-pub(crate) use sockets::{AdapterSockets, Owner, Received};
+#[cfg(target_os = "linux")]
+pub(crate) use descriptors::Seen;
+pub(crate) use sockets::{AdapterSockets, Opened, Received};
 
 /// The interval between two attempts to connect, and between two looks at a program's state.
 const POLL_INTERVAL: Duration = Duration::from_millis(2);

@@ -12,12 +12,12 @@ use socket2::Socket;
 
 /// The inode numbers of the sockets that were found so far.
 #[derive(Default)]
-pub(super) struct Seen(Vec<String>);
+pub(crate) struct Seen(Vec<String>);
 
 impl Seen {
     /// Duplicates the socket with this local address of the process or one of its descendants. `None` if there is none
     /// that was not found before, or if the kernel refuses.
-    pub(super) fn duplicate(&mut self, process: u32, local: SocketAddr) -> Option<Socket> {
+    pub(crate) fn duplicate(&mut self, process: u32, local: SocketAddr) -> Option<Socket> {
         family(process).into_iter().find_map(|member| {
             let pidfd = open_pidfd(member)?;
             let entries = fs::read_dir(format!("/proc/{member}/fd")).ok()?;

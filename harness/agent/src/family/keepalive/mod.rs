@@ -22,8 +22,9 @@ use socket2::Socket;
 
 use crate::case_run::CaseRun;
 use crate::execute::Executor;
-use crate::program::{AdapterSockets, Owner};
+use crate::program::AdapterSockets;
 use crate::sandbox::lateness::LatenessLog;
+use crate::socket_owner::Owner;
 use crate::stop::{Answer, Stop};
 pub(crate) use wheel::turn;
 use wire::{Mark, Wire};

@@ -13,7 +13,8 @@ use socket2::{SockAddr, Socket};
 
 use super::stream::{connect_within, readable_within};
 use super::{Answer, Sockets, Stop, open};
-use crate::program::{Owner, Received};
+use crate::program::Received;
+use crate::socket_owner::Owner;
 
 /// Timeout for the arrival of one connection or datagram.
 const ARRIVES_WITHIN: Duration = Duration::from_millis(500);

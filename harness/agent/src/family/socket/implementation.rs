@@ -7,7 +7,8 @@ use reusespec_core::step::socket::{Kind, Listener, MulticastListener, User};
 use reusespec_reference::sockets::{SocketFault, Sockets as Reference};
 
 use super::{Answer, Sockets, Stop};
-use crate::program::{AdapterSockets, Owner};
+use crate::program::AdapterSockets;
+use crate::socket_owner::Owner;
 
 /// The implementation under test.
 enum Api<'a> {

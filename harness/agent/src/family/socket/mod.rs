@@ -18,8 +18,9 @@ use socket2::Socket;
 
 use crate::case_run::CaseRun;
 use crate::execute::Executor;
-use crate::program::{AdapterSockets, Owner};
+use crate::program::AdapterSockets;
 use crate::sandbox::act_as;
+use crate::socket_owner::Owner;
 use crate::stop::{Answer, Stop};
 
 /// A socket of a case.

@@ -11,7 +11,8 @@ use reusespec_core::step::socket::{Accept, Close, Connect, Direction, Send, Shut
 use socket2::{SockAddr, Socket};
 
 use super::{Answer, Sockets, Stop};
-use crate::program::{Owner, Received};
+use crate::program::Received;
+use crate::socket_owner::Owner;
 
 /// Timeout of `receive`, after which `nothing` is observed. Loopback delivers before `send` returns on Linux, and
 /// within a few timer ticks on the BSDs.
