@@ -27,6 +27,8 @@ use reusespec_platforms::executable::Executable;
 
 /// The file name of the program.
 const PROGRAM: &str = "reusespec-agent";
+/// The size limit of the command.
+const COMMAND_BYTES: usize = 25_000_000;
 
 /// Builds the agents of the named targets, or of all that this machine can build. Returns whether none that was named
 /// is missing.
@@ -72,6 +74,34 @@ struct Program<'p> {
     profile: &'p str,
     /// The folder for cargo's output.
     output: PathBuf,
+    /// The size limit.
+    most_bytes: usize,
+}
+
+/// Builds the command `reusespec` for a target and returns its path.
+///
+/// # Errors
+/// As [`build_program`].
+pub(crate) fn build_command(target: &str, root: &Path) -> io::Result<PathBuf> {
+    let program = Program {
+        manifest: &root.join("harness/cli/Cargo.toml"),
+        name: "reusespec",
+        profile: "release",
+        output: root.join("target"),
+        most_bytes: COMMAND_BYTES,
+    };
+    let (built, _) = build_checked(buildable(target)?, root, &program)?;
+    Ok(built)
+}
+
+/// The recipe of a target, if this machine has its tools.
+fn buildable(target: &str) -> io::Result<&'static Recipe> {
+    let recipe = recipe::chosen(&[target.to_owned()])?[0];
+    let missing = tools::missing(recipe);
+    match missing.is_empty() {
+        true => Ok(recipe),
+        false => Err(io::Error::other(missing.join("; "))),
+    }
 }
 
 /// Builds the binary of somebody else's crate for a target, checks it, and copies it to `file`.
@@ -80,11 +110,7 @@ struct Program<'p> {
 /// When the target is unknown, a tool is missing, or the program cannot be built.
 pub(crate) fn build_program(target: &str, manifest: &Path, name: &str, file: &Path) -> io::Result<bool> {
     let root = fs::canonicalize(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))?;
-    let recipe = recipe::chosen(&[target.to_owned()])?[0];
-    let missing = tools::missing(recipe);
-    if !missing.is_empty() {
-        return Err(io::Error::other(missing.join("; ")));
-    }
+    let recipe = buildable(target)?;
     // Its files are not left in the folder of the crate.
     let output = file.with_extension("target");
     let program = Program {
@@ -92,6 +118,7 @@ pub(crate) fn build_program(target: &str, manifest: &Path, name: &str, file: &Pa
         name,
         profile: "release",
         output: output.clone(),
+        most_bytes: recipe.most_bytes,
     };
     let (built, _) = build_checked(recipe, &root, &program)?;
     install(&built, file)?;
@@ -107,6 +134,7 @@ fn build_one(recipe: &Recipe, root: &Path) -> io::Result<String> {
         name: PROGRAM,
         profile: "agent",
         output: root.join("target"),
+        most_bytes: recipe.most_bytes,
     };
     let (built, description) = build_checked(recipe, root, &program)?;
     install(&built, &folder.join(PROGRAM))?;
@@ -133,7 +161,9 @@ fn build_checked(recipe: &Recipe, root: &Path, program: &Program<'_>) -> io::Res
         .join(program.name);
     let bytes = fs::read(&built)?;
     let executable = Executable::read(&bytes).map_err(io::Error::other)?;
-    recipe.check(&executable, bytes.len()).map_err(io::Error::other)?;
+    recipe
+        .check(&executable, bytes.len(), program.most_bytes)
+        .map_err(io::Error::other)?;
     Ok((built, format!("{:>9} bytes  {executable}", bytes.len())))
 }
 

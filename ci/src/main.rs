@@ -2,6 +2,7 @@
 
 mod agents;
 mod bench;
+mod dist;
 mod flakes;
 mod matrix;
 mod merge;
@@ -49,6 +50,16 @@ enum Task {
         name: String,
         /// The file to write.
         file: PathBuf,
+    },
+    /// Make the program that works outside a checkout: target/dist/TARGET/reusespec, with scenarios, implementations and
+    /// its agent inside.
+    Dist {
+        /// The Rust target, whose agent `agents` has built.
+        #[arg(default_value = "x86_64-unknown-linux-musl")]
+        target: String,
+        /// Use this program instead of building a static one.
+        #[arg(long)]
+        program: Option<PathBuf>,
     },
     /// Print the jobs of the nightly workflow: every platform with every shard.
     Matrix,
@@ -117,6 +128,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Schema => schema::write().map(|()| true),
         Task::Agents { targets, install } => agents::build(&targets, install),
+        Task::Dist { target, program } => dist::build(&target, program.as_deref()),
         Task::Program {
             target,
             manifest,

@@ -2,7 +2,8 @@
 //!
 //! An `agents` folder has one folder for each Rust target: `agents/x86_64-unknown-linux-musl/reusespec-agent`. It is
 //! searched for beside the program (an installation), beside the program's folder (`target/release/reusespec` and
-//! `target/agents`), and in `target` of the working directory and of each folder above it. Since nothing is built here,
+//! `target/agents`), in `target` of the working directory and of each folder above it, and in the data that the program
+//! carries. Since nothing is built here,
 //! an agent can be older than the program. Only the protocol's version number reveals that.
 
 use std::env;
@@ -59,7 +60,11 @@ fn find_file(target: &str, program: &'static str) -> Result<PathBuf, NoAgent> {
             env::current_dir().ok().as_deref(),
         ),
     };
-    find_in(&folders, target, program)
+    find_in(&folders, target, program).or_else(|missing| {
+        let carried = crate::carried::folder().ok().flatten();
+        let carried: Vec<_> = carried.iter().map(|folder| folder.join("agents")).collect();
+        find_in(&carried, target, program).map_err(|_| missing)
+    })
 }
 
 fn folders(program: Option<&Path>, here: Option<&Path>) -> Vec<PathBuf> {

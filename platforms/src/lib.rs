@@ -22,6 +22,7 @@
 
 pub mod agents;
 pub mod cache;
+pub mod carried;
 pub mod command;
 pub mod doctor;
 pub mod executable;

@@ -15,6 +15,7 @@ use std::{
 };
 
 use reusespec_core::Deviation;
+use reusespec_core::profile::Varies;
 use serde::Deserialize;
 
 pub use crate::system::{BootMethod, OperatingSystem};
@@ -55,6 +56,9 @@ pub struct PlatformProfile {
     /// Claims that are known not to hold here.
     #[serde(default, rename = "deviation")]
     pub deviations: Vec<Deviation>,
+    /// Scenarios in which the kernel's rows differ from run to run. Their claims are judged as always.
+    #[serde(default)]
+    pub varies: Vec<Varies>,
 }
 
 /// The guest's clock.

@@ -34,7 +34,8 @@ pub(super) struct Recipe {
     pub(super) target: &'static str,
     pub(super) standard_library: StandardLibrary,
     pub(super) linker: Linker,
-    most_bytes: usize,
+    /// The size limit of an agent.
+    pub(super) most_bytes: usize,
     /// The run-time linker and the libraries it may load; none for a static program.
     dynamic: Option<Dynamic>,
 }
@@ -124,13 +125,18 @@ impl Recipe {
     }
 
     /// Checks that the program is for this target, small enough, and linked as intended.
-    pub(super) fn check(&self, executable: &Executable, bytes: usize) -> Result<(), String> {
+    pub(super) fn check(
+        &self,
+        executable: &Executable,
+        bytes: usize,
+        most_bytes: usize,
+    ) -> Result<(), String> {
         let machine = self.target.split('-').next().unwrap_or_default();
         if !machine.starts_with(&executable.machine) {
             return Err(format!("is for {}", executable.machine));
         }
-        if bytes > self.most_bytes {
-            return Err(format!("is {bytes} bytes long, more than {}", self.most_bytes));
+        if bytes > most_bytes {
+            return Err(format!("is {bytes} bytes long, more than {most_bytes}"));
         }
         if self.linker == Linker::Stubs && executable.constructors {
             return Err("has an .init_array, which DragonFly's older run-time linkers do not run".to_owned());
@@ -207,7 +213,7 @@ mod tests {
         let good = dragonfly();
         let refusal = |target: &str, executable: &Executable, bytes| {
             recipe(target)
-                .check(executable, bytes)
+                .check(executable, bytes, BSD_BYTES)
                 .err()
                 .unwrap_or_else(|| "fine".into())
         };

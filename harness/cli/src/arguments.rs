@@ -109,6 +109,12 @@ pub enum Command {
         )]
         command: Vec<String>,
     },
+    /// Write the scenarios and implementations that this program carries to a folder, to change them. A run in that folder
+    /// uses them.
+    Export {
+        /// The folder, which is created.
+        folder: PathBuf,
+    },
     /// Print completions for a shell, e.g. `reusespec completions bash > …/bash-completion/completions/reusespec`.
     Completions {
         /// The shell.

@@ -50,6 +50,8 @@ pub struct CaseResult<'l> {
     pub elapsed: Duration,
     /// Whether the row differs from a snapshot that was reviewed for what ran.
     pub changed: bool,
+    /// Whether a profile says that the scenario's rows differ from run to run.
+    pub varies: bool,
 }
 
 /// The results of a scenario's chosen cases, on one platform and for one implementation.

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use reusespec_core::table::Table;
 use reusespec_core::{Complaint, NamedAxes, Scenario, SnapshotKey};
+use reusespec_platforms::carried::{self, CarriedError};
 
 /// The file of a scenarios folder that defines named axes. It is no scenario.
 const AXES_FILE: &str = "axes.toml";
@@ -26,8 +27,11 @@ pub struct Library {
 #[derive(Debug, thiserror::Error)]
 pub enum LibraryError {
     /// There is no such folder.
-    #[error("no folder `scenarios` here or above; name one with --scenarios")]
+    #[error("no folder `scenarios` here or above, and this program carries none; name one with --scenarios")]
     NoFolder,
+    /// The scenarios that the program carries cannot be used.
+    #[error(transparent)]
+    Carried(#[from] CarriedError),
     /// A file or folder cannot be read.
     #[error("cannot read {path}")]
     Unreadable {
@@ -49,20 +53,28 @@ fn count(number: usize, what: &str) -> String {
     }
 }
 
-/// The folder of scenarios: the given one, or `scenarios` in the working directory or in a folder above it.
+/// The folder of scenarios: the given one; else `scenarios` in the working directory or in a folder above it; else the one
+/// that the program carries.
 ///
 /// # Errors
-/// When there is none.
+/// When there is none, or the carried one cannot be unpacked.
 pub fn find_root(named: Option<&Path>) -> Result<PathBuf, LibraryError> {
     if let Some(named) = named {
         return Ok(named.to_owned());
     }
     let here = std::env::current_dir().unwrap_or_default();
     let is_root = |folder: &PathBuf| folder.join("port-reuse").is_dir();
-    here.ancestors()
+    let above = here
+        .ancestors()
         .map(|folder| folder.join("scenarios"))
-        .find(is_root)
-        .ok_or(LibraryError::NoFolder)
+        .find(is_root);
+    match above {
+        Some(folder) => Ok(folder),
+        None => match carried::folder()? {
+            Some(folder) => Ok(folder.join("scenarios")),
+            None => Err(LibraryError::NoFolder),
+        },
+    }
 }
 
 impl Library {

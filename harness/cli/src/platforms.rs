@@ -69,16 +69,16 @@ pub fn find(name: &str, own: &OwnKernel) -> Result<Platform, PlatformError> {
         return Ok(Platform {
             name: remote.name.clone(),
             deviations: remote.deviations.clone(),
+            varies: Vec::new(),
             starter: Box::new(remote),
         });
     }
     let profile = PlatformProfile::find(name)?;
-    let deviations = profile.deviations.clone();
-    let name = profile.name.clone();
     Ok(Platform {
-        name,
+        name: profile.name.clone(),
+        deviations: profile.deviations.clone(),
+        varies: profile.varies.clone(),
         starter: Box::new(guest(profile, own)?),
-        deviations,
     })
 }
 
@@ -119,6 +119,7 @@ pub fn host() -> Result<Platform, PlatformError> {
         name: HOST.to_owned(),
         starter: Box::new(agent),
         deviations: Vec::new(),
+        varies: Vec::new(),
     })
 }
 

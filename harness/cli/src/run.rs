@@ -8,6 +8,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Instant;
 
+use reusespec_core::profile::Varies;
 use reusespec_core::protocol::{Finished, Hello, Implementation, Target};
 use reusespec_core::{Case, Deviation};
 use reusespec_platforms::Starter;
@@ -30,6 +31,8 @@ pub struct Platform {
     pub starter: Box<dyn Starter>,
     /// The known deviations of the platform.
     pub deviations: Vec<Deviation>,
+    /// The scenarios in which the platform's rows differ from run to run.
+    pub varies: Vec<Varies>,
 }
 
 /// The settings of a run.

@@ -146,8 +146,8 @@ pub struct Control {
 /// The ids of scenarios about web servers begin so.
 const CLIENTS: &str = "fastcgi/clients/";
 
-/// A scenario in which the observations differ from run to run.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+/// A scenario in which the observations of an implementation or a platform differ from run to run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Varies {
     /// The scenario's id.

@@ -47,6 +47,10 @@ pub struct CaseLine {
     /// Whether the case's row differs from a snapshot that was reviewed for this kernel and release.
     #[serde(default)]
     pub changed: bool,
+    /// Whether the profile of the platform or implementation says that the scenario's rows differ from run to run. Then no
+    /// snapshot holds them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub varies: bool,
     /// The claims that apply to the case, in the order of the scenario's file.
     #[serde(default)]
     pub claims: Vec<ClaimLine>,

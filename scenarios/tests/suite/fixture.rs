@@ -15,6 +15,7 @@ pub(crate) fn host() -> Platform {
         name: HOST.to_owned(),
         starter: Box::new(agent),
         deviations: Vec::new(),
+        varies: Vec::new(),
     }
 }
 

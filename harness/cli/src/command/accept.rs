@@ -6,7 +6,7 @@
 //! no row. If a case was broken, or the results lack it, its row must come from an existing table; an unsupported case that
 //! no table has a row of has none.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
@@ -45,6 +45,7 @@ pub(super) fn accept(library: &Library, options: &Accept) -> io::Result<i32> {
     let mut stdout = anstream::stdout();
     let mut counts = Counts::default();
     let mut groups: BTreeMap<(String, Provenance), Vec<Judgement>> = BTreeMap::new();
+    let mut racy = BTreeSet::new();
     for file in &options.results {
         let cases = match results::read(file) {
             Ok(cases) => cases,
@@ -52,6 +53,9 @@ pub(super) fn accept(library: &Library, options: &Accept) -> io::Result<i32> {
         };
         for case in cases {
             match case.provenance() {
+                Some(provenance) if case.varies => {
+                    racy.insert((case.scenario, provenance));
+                }
                 Some(provenance) => {
                     let group = groups.entry((case.scenario.clone(), provenance));
                     group.or_default().push(case.judgement());
@@ -60,6 +64,7 @@ pub(super) fn accept(library: &Library, options: &Accept) -> io::Result<i32> {
             }
         }
     }
+    counts.racy = racy.len();
     for ((id, provenance), seen) in groups {
         let Some(scenario) = library.scenarios.iter().find(|scenario| scenario.id == id) else {
             counts.unknown += 1;

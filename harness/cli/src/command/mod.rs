@@ -7,6 +7,7 @@ mod diff;
 mod doctor;
 mod exec;
 mod explain;
+mod export;
 mod faults;
 mod fetch;
 mod image;
@@ -48,6 +49,7 @@ pub fn dispatch(arguments: &Arguments) -> i32 {
         Command::Completions { shell } => manual::completions(*shell),
         Command::Manual => manual::manual(),
         Command::AdapterCheck { command } => adapter_check::adapter_check(command),
+        Command::Export { folder } => export::export(folder),
         Command::Faults => faults::faults(),
         Command::Implementations { deviations } => match root(arguments) {
             Ok(root) => implementations::implementations(&root, *deviations),
@@ -78,6 +80,7 @@ fn note_missing_implementations(arguments: &Arguments) {
         | Command::Platforms { .. }
         | Command::Exec(_)
         | Command::AdapterCheck { .. }
+        | Command::Export { .. }
         | Command::Faults
         | Command::Completions { .. }
         | Command::Manual

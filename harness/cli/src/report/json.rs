@@ -51,6 +51,7 @@ fn case(result: &CaseResult<'_>) -> Line {
         release: provenance.and_then(|provenance| provenance.release.clone()),
         verdict: judgement.verdict,
         changed: result.changed,
+        varies: result.varies,
         claims: judgement.claims.iter().map(ClaimLine::from).collect(),
         observed: observed
             .map(|each| (each.label.clone(), Cell::from(&each.seen)))

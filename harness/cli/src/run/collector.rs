@@ -163,6 +163,7 @@ impl<'c, 'l> Collector<'c, 'l> {
             judgement: &judgement,
             elapsed,
             changed: matches!(comparison, Some(Comparison::Changed(_))),
+            varies: self.varies(scenario),
         }));
         if let Some(missing) = self.missing.get_mut(scenario.id.as_str()) {
             *missing -= 1;
@@ -248,10 +249,15 @@ impl<'c, 'l> Collector<'c, 'l> {
         find_snapshot(root, &keys).map(|(key, table)| (table, snapshot_path(root, &key)))
     }
 
-    /// Whether the profile lists the scenario under `varies`, so that no snapshot holds its rows.
+    /// Whether the profile of the platform or implementation lists the scenario under `varies`, so that no snapshot holds its
+    /// rows.
     fn varies(&self, scenario: &Scenario) -> bool {
+        let on_platform = self.platform.varies.iter();
         let profile = self.profiled.as_ref().map(|(found, _)| &found.profile);
         profile.is_some_and(|profile| profile.varies_in(&scenario.id))
+            || on_platform
+                .map(|varies| &varies.scenario)
+                .any(|id| *id == scenario.id)
     }
 
     /// Compares the rows of these judgements with the reviewed table.

@@ -111,6 +111,7 @@ fn every_example_of_help_and_readme_names_things_that_exist() {
             | arguments::Command::Image(_)
             | arguments::Command::Accept(_)
             | arguments::Command::AdapterCheck { .. }
+            | arguments::Command::Export { .. }
             | arguments::Command::Agent => {}
         }
     }

@@ -147,7 +147,7 @@ impl Tolerance {
     /// The bounds of a moment; `None` if the steps do not say when it is due. For n timers that run one after the other
     /// until then:
     ///
-    /// - earliest = due − (n + 1) ticks − lateness of the origin
+    /// - earliest = due − (n + 1) ticks − lateness of the origin; one tick more without a wheel
     /// - latest = due + sum of the timers' [slack](Timing::slack_us) + 1 tick + n × lateness
     pub fn bounds(&self, moment: Moment) -> Option<Bounds> {
         let due = self.schedule.due(moment)?;
@@ -161,10 +161,15 @@ impl Tolerance {
         let lateness = signed(self.lateness_us(count).into());
         let timers = signed(count.into());
         let due_us = signed(due.as_micros());
+        // The kernel counts in ticks and takes the current one for a whole one. The BSDs count them in an interrupt of its
+        // own, which may be a tick ahead of the clock of the time stamps: 2.07 ms were seen with a tick of 1 ms.
+        let early = match self.timing.timers {
+            Timers::Wheel => timers + 1,
+            Timers::Ticks | Timers::Together => timers + 2,
+        };
         Some(Bounds {
             due_us,
-            // The kernel counts in ticks and takes the current one for a whole one.
-            earliest_us: due_us - (timers + 1) * tick - signed(self.origin_late_us.into()),
+            earliest_us: due_us - early * tick - signed(self.origin_late_us.into()),
             latest_us: due_us + slack + tick + lateness,
         })
     }
