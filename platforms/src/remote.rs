@@ -263,6 +263,7 @@ impl Starter for RemotePlatform {
         PlatformTraits {
             slower: self.slower,
             dedicated_machine: self.runsc().is_some(),
+            target: self.runsc().map(|runsc| runsc.target.clone()),
             capabilities: self.capabilities.clone(),
             ..PlatformTraits::default()
         }

@@ -88,7 +88,7 @@ fn run_platform(
     let target = traits.target.as_deref();
     let prepared: Vec<_> = work
         .iter()
-        .map(|(name, _)| prepare(name, settings, target))
+        .map(|(name, _)| prepare(name, settings, &platform.name, target))
         .collect();
     let mut collectors: Vec<_> = work
         .iter()
@@ -263,11 +263,16 @@ impl Prepared {
     }
 }
 
-/// Prepares an implementation for agents on this machine, or in a guest for programs of `target`.
+/// Prepares an implementation for agents on a platform, which is a machine for programs of `target` if that is given.
 ///
 /// # Errors
 /// Why it cannot be started.
-fn prepare(name: &str, settings: &Settings<'_>, target: Option<&str>) -> Result<Prepared, String> {
+fn prepare(
+    name: &str,
+    settings: &Settings<'_>,
+    platform: &str,
+    target: Option<&str>,
+) -> Result<Prepared, String> {
     match name {
         KERNEL => Ok(Prepared::without_profile(Implementation::Kernel)),
         REFERENCE => {
@@ -285,7 +290,12 @@ fn prepare(name: &str, settings: &Settings<'_>, target: Option<&str>) -> Result<
                 Some(target) => found.for_guest(target),
                 None => found.external().map(|external| (external, Vec::new())),
             };
-            let (external, program) = external.map_err(|error| with_causes(&error))?;
+            let (mut external, program) = external.map_err(|error| with_causes(&error))?;
+            if target.is_none() && platform != HOST {
+                // A machine reached by ssh has none of this machine's programs, and an emulated CPU would not run them.
+                let reason = format!("{name} runs only on this machine and in guests, not on {platform}");
+                external.missing.get_or_insert(reason);
+            }
             Ok(Prepared {
                 implementation: Implementation::External(Box::new(external)),
                 profiled: Some(found),

@@ -80,3 +80,62 @@ fn a_named_folder_that_does_not_exist_is_wrong_input() {
     assert_eq!(output.status, 2, "{output:?}");
     assert!(output.stderr.contains("cannot read nowhere"), "{output:?}");
 }
+
+#[test]
+fn an_implementation_of_this_machine_is_unsupported_on_another_one() {
+    let fixture = Fixture::with(&[]);
+    fs::create_dir(fixture.path().join("fastcgi")).unwrap();
+    fs::write(fixture.path().join("fastcgi/request.toml"), REQUEST).unwrap();
+    let own = tempfile::tempdir().unwrap();
+    let elsewhere = own.path().join("elsewhere.toml");
+    let program = env!("CARGO_BIN_EXE_reusespec");
+    fs::write(
+        &elsewhere,
+        format!("[boot.command]\nprogram = [{program:?}, \"agent\"]\n"),
+    )
+    .unwrap();
+    let profiles = profiles();
+    let mut command = fixture.command();
+    command
+        .args([
+            "run",
+            "fastcgi",
+            "--implementation",
+            "built",
+            "--format",
+            "json",
+            "--platform",
+        ])
+        .arg(&elsewhere)
+        .env("REUSESPEC_IMPLEMENTATIONS", profiles.path())
+        .env("REUSESPEC_CACHE", fixture.path().join("cache"));
+    let output = Output::of(command.output().unwrap());
+    assert_eq!(output.summary()["unsupported"], 2, "{output:?}");
+    assert!(
+        output
+            .stdout
+            .contains("built runs only on this machine and in guests, not on elsewhere"),
+        "{output:?}"
+    );
+}
+
+#[test]
+fn a_build_of_nothing_is_named_with_its_profile() {
+    let fixture = Fixture::with(&[]);
+    let folder = profiles();
+    let profile = folder.path().join("built/profile.toml");
+    let text = fs::read_to_string(&profile).unwrap();
+    fs::write(&profile, format!("build-of = \"nobody\"\n{text}")).unwrap();
+    let output = fixture.run(&[
+        "implementations",
+        "--implementations",
+        &folder.path().to_string_lossy(),
+    ]);
+    assert_eq!(output.status, 2, "{output:?}");
+    assert!(
+        output
+            .stderr
+            .contains("built/profile.toml: `build-of = \"nobody\"`"),
+        "{output:?}"
+    );
+}
