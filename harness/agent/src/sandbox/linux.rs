@@ -4,6 +4,7 @@
 //! That needs a privilege in the parent namespace, so the agent loop writes the map. Otherwise the process maps its own
 //! user to root, which needs no privilege.
 
+use std::fs::File;
 use std::io;
 
 use nix::sched::{CloneFlags, unshare};
@@ -34,6 +35,15 @@ pub(super) fn probe() -> Result<Users, String> {
             Err(error) => Err(format!("waitpid: {error}")),
         },
     }
+}
+
+/// Keeps the other cases of this agent from setting controls until the result is dropped. `None` if the lock is not available.
+///
+/// The lock is on the agent's own executable, which all processes of cases can open.
+pub(super) fn lock_controls() -> Option<File> {
+    let file = File::open("/proc/self/exe").ok()?;
+    file.lock().ok()?;
+    Some(file)
 }
 
 /// Whether a control that was just set belongs to this network namespace. gVisor has one value of some controls for all

@@ -27,9 +27,9 @@ pub(crate) use controls::Kept;
 pub(crate) use users::{Users, act_as};
 
 #[cfg(target_os = "linux")]
-use linux::is_of_namespace;
-#[cfg(target_os = "linux")]
 pub(crate) use linux::map_users;
+#[cfg(target_os = "linux")]
+use linux::{is_of_namespace, lock_controls};
 
 use crate::report::Reporter;
 use crate::stop::{Answer, Stop};
@@ -106,13 +106,21 @@ impl Sandbox {
     /// Executes the step `sysctl`: sets a system control of the case's own network namespace or guest.
     pub(crate) fn set_sysctl(&self, step: &Sysctl) -> Answer {
         self.must_be_own("a system control")?;
-        if let Err(error) = sysctl::set(&step.name, &step.value) {
-            return Err(self.why_not_set(&step.name, error));
+        self.set_control(&step.name, &step.value)?;
+        Ok(Observed::ok())
+    }
+
+    /// Sets a system control. Fails with [`Stop::Unsupported`] if the kernel has one value for all network namespaces.
+    pub(crate) fn set_control(&self, name: &str, value: &str) -> Result<(), Stop> {
+        // Another case that sets a shared control meanwhile would hide that it is shared.
+        let _alone = lock_controls();
+        if let Err(error) = sysctl::set(name, value) {
+            return Err(self.why_not_set(name, error));
         }
-        if !self.has_namespace || is_of_namespace(&step.name)? {
-            return Ok(Observed::ok());
+        if !self.has_namespace || is_of_namespace(name)? {
+            return Ok(());
         }
-        let reason = format!("{} of this kernel is shared by all network namespaces", step.name);
+        let reason = format!("{name} of this kernel is shared by all network namespaces");
         Err(Stop::Unsupported(reason))
     }
 
@@ -235,6 +243,12 @@ fn enter_namespaces(users: Users, reporter: &mut Reporter, requires: &[String]) 
         has_namespace: true,
         without_groups,
     })
+}
+
+/// Each case that sets controls runs alone on this system.
+#[cfg(not(target_os = "linux"))]
+fn lock_controls() -> Option<std::fs::File> {
+    None
 }
 
 /// Only a case with a namespace calls this, and this system has none.

@@ -6,7 +6,6 @@ use reusespec_core::Observed;
 use reusespec_core::step::socket::{BindMany, EPHEMERAL_RANGE, FillEphemeral, Options};
 
 use super::{Answer, Sockets, Stop, open};
-use crate::sandbox::sysctl;
 
 /// First port of the narrowed range.
 const FIRST: u16 = 41_000;
@@ -14,7 +13,7 @@ const FIRST: u16 = 41_000;
 impl Sockets<'_, '_> {
     pub(super) fn fill_ephemeral(&mut self, step: &FillEphemeral) -> Answer {
         self.run.sandbox.must_be_own("a narrowed ephemeral range")?;
-        narrow(step.ports)?;
+        self.narrow(step.ports)?;
         let mut bound = 0;
         while bound < step.ports {
             let socket = open::raw(step.kind, Options::default())?;
@@ -31,6 +30,19 @@ impl Sockets<'_, '_> {
             bound += 1;
         }
         Ok(Observed::ok())
+    }
+
+    /// Sets the range from which the kernel chooses ports.
+    fn narrow(&self, ports: u16) -> Result<(), Stop> {
+        let last = FIRST + ports - 1;
+        let [bsd_first, bsd_last, linux] = EPHEMERAL_RANGE;
+        let sandbox = &self.run.sandbox;
+        if cfg!(target_os = "linux") {
+            sandbox.set_control(linux, &format!("{FIRST} {last}"))
+        } else {
+            sandbox.set_control(bsd_first, &FIRST.to_string())?;
+            sandbox.set_control(bsd_last, &last.to_string())
+        }
     }
 
     /// Keeps all sockets open, so that each port that the kernel has chosen belongs to a live socket.
@@ -52,17 +64,4 @@ impl Sockets<'_, '_> {
         };
         Ok(Observed::Word(word.to_owned()))
     }
-}
-
-/// Sets the range from which the kernel chooses ports.
-fn narrow(ports: u16) -> Result<(), Stop> {
-    let last = FIRST + ports - 1;
-    let [bsd_first, bsd_last, linux] = EPHEMERAL_RANGE;
-    if cfg!(target_os = "linux") {
-        sysctl::set(linux, &format!("{FIRST} {last}"))?;
-    } else {
-        sysctl::set(bsd_first, &FIRST.to_string())?;
-        sysctl::set(bsd_last, &last.to_string())?;
-    }
-    Ok(())
 }
