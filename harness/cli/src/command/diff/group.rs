@@ -56,7 +56,13 @@ impl<'t> Group<'t> {
         sides: &[Side; 2],
         out: &mut impl Write,
     ) -> io::Result<()> {
-        writeln!(out, "    {}", self.name(scenario))?;
+        let mut why = self.why.join("; ");
+        match self.unexplained {
+            0 => {}
+            all if all == self.cases.len() => "not explained yet".clone_into(&mut why),
+            some => why += &format!("; {some} not explained yet"),
+        }
+        writeln!(out, "    {}; why: {why}", self.name(scenario))?;
         for (column, [a, b]) in &self.cells {
             if a.contains('\n') || b.contains('\n') {
                 for (side, cell) in sides.iter().zip([a, b]) {
@@ -71,13 +77,7 @@ impl<'t> Group<'t> {
                 )?;
             }
         }
-        let mut why = self.why.join("; ");
-        match self.unexplained {
-            0 => {}
-            all if all == self.cases.len() => "not explained yet".clone_into(&mut why),
-            some => why += &format!("; {some} not explained yet"),
-        }
-        writeln!(out, "        why: {why}")
+        Ok(())
     }
 
     /// The axis values of the cases. An axis of which all values occur is left out.
