@@ -1,8 +1,8 @@
-//! Makes the program that is distributed: one static file for each Linux machine, with everything that it needs outside a
-//! checkout behind its end (`reusespec_platforms::carried`).
+//! Builds the executable that is released: a static binary for one Linux architecture. An archive with the scenarios, the
+//! implementations and the agent of that architecture is appended to it (`reusespec_platforms::carried`).
 //!
-//! Its own agent is among that, so that guests of the same machine need nothing else. The agents of other machines are
-//! separate files beside it, because most users need none of them.
+//! The agents of other architectures are not in the archive, because most users need none of them. They are separate files
+//! beside the executable.
 
 use std::fs;
 use std::io::{self, Write};

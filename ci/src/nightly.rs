@@ -19,7 +19,8 @@ use crate::matrix::{self, HOST, Job};
 use crate::merge::{self, Row};
 use crate::suite;
 
-/// A kernel of this machine for a platform: `freebsd-14=KERNEL:TREE`.
+/// The value of `--kernel`: a platform, and the local kernel and tree that it boots instead of downloading them. Written as
+/// `freebsd-14=KERNEL:TREE`.
 #[derive(Clone, Debug)]
 pub(crate) struct OwnKernel {
     platform: String,

@@ -2,9 +2,9 @@
 //!
 //! An `agents` folder has one folder for each Rust target: `agents/x86_64-unknown-linux-musl/reusespec-agent`. It is
 //! searched for beside the program (an installation), beside the program's folder (`target/release/reusespec` and
-//! `target/agents`), in `target` of the working directory and of each folder above it, and in the data that the program
-//! carries. Since nothing is built here,
-//! an agent can be older than the program. Only the protocol's version number reveals that.
+//! `target/agents`), in `target` of the working directory and of each folder above it, and in the archive that is appended
+//! to the program. Since nothing is built here, an agent can be older than the program. Only the protocol's version number
+//! reveals that.
 
 use std::env;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! The data that a distributed program carries behind its own end: scenarios, implementations and agents.
+//! The archive that is appended to a released executable: scenarios, implementations and an agent.
 //!
 //! `ci dist` appends a compressed archive to the executable, and the program unpacks it into the cache when it finds no
 //! checkout. Appended and not compiled in, because a changed scenario must not cost a build. The last bytes of the file say

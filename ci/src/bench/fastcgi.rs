@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use reusespec::implementations::{self, ImplementationError};
 use reusespec::run::with_causes;
-use reusespec_core::adapter::AdapterRequest;
+use reusespec_core::adapter::{ADAPTER_PROTOCOL, AdapterRequest};
 use reusespec_wire::fastcgi::{Decoder, Kind, RawRecord, Stream, append_pair};
 
 use super::process::{Process, free_address};
@@ -91,8 +91,11 @@ fn go(at: SocketAddr) -> io::Result<Process> {
         return Err(io::Error::other(missing));
     }
     let mut go = Process::start(Command::new(&external.start[0]).args(&external.start[1..]))?;
+    let hello = AdapterRequest::Hello {
+        protocol: ADAPTER_PROTOCOL,
+    };
     let serve = AdapterRequest::ServeFastcgi { at: at.to_string() };
-    for request in [AdapterRequest::Hello { protocol: 1 }, serve] {
+    for request in [hello, serve] {
         go.ask(&serde_json::to_string(&request)?)?;
     }
     Ok(go)

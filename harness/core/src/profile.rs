@@ -106,7 +106,7 @@ pub struct ImplementationProfile {
 
 /// How to build an adapter for a guest, as one statically linked program. Interpreters have none: they stay on the host.
 ///
-/// The commands may contain `@target@`, the Rust target of the guest, and `@goos@` and `@goarch@`, Go's words for it.
+/// The commands may contain `@target@`, the Rust target of the guest, and `@goos@` and `@goarch@`, the values of GOOS and GOARCH for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct GuestBuild {

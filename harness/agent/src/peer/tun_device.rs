@@ -1,4 +1,4 @@
-//! Opens a tun(4) device with a number that no other wire has.
+//! Opens a tun(4) device whose unit number no other case uses.
 
 use std::fs::{File, OpenOptions};
 use std::io;

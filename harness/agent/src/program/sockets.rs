@@ -29,6 +29,17 @@ pub(crate) enum Received {
     Eof,
 }
 
+impl Received {
+    /// The word that a step observes.
+    pub(crate) fn word(self) -> String {
+        match self {
+            Self::Text(text) => text,
+            Self::Nothing => "nothing".to_owned(),
+            Self::Eof => "eof".to_owned(),
+        }
+    }
+}
+
 /// An adapter that opens sockets.
 pub(crate) struct AdapterSockets {
     program: Program,
@@ -37,8 +48,19 @@ pub(crate) struct AdapterSockets {
 }
 
 impl AdapterSockets {
-    /// Starts the adapter.
-    pub(crate) fn start(external: &External) -> Result<Self, ProgramError> {
+    /// The adapter of a case. The first call for the case starts its process.
+    pub(crate) fn of_case<'c>(
+        adapter: &'c mut Option<Self>,
+        external: &External,
+    ) -> Result<&'c mut Self, ProgramError> {
+        let running = match adapter.take() {
+            Some(running) => running,
+            None => Self::start(external)?,
+        };
+        Ok(adapter.insert(running))
+    }
+
+    fn start(external: &External) -> Result<Self, ProgramError> {
         Ok(Self {
             program: Program::start(external, None, &[])?,
             #[cfg(target_os = "linux")]

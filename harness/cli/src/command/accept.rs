@@ -83,7 +83,6 @@ pub(super) fn accept(library: &Library, options: &Accept) -> io::Result<i32> {
                 }
                 counts.unchanged += 1;
             }
-            Update::Racy => counts.racy += 1,
             Update::Incomplete => {
                 counts.incomplete += 1;
                 writeln!(
@@ -114,8 +113,6 @@ pub(super) fn accept(library: &Library, options: &Accept) -> io::Result<i32> {
 /// What the results of a scenario change in the snapshots.
 enum Update {
     None,
-    /// Nothing, because the profile lists the scenario under `varies`: no snapshot holds its rows.
-    Racy,
     /// Nothing, because cases are missing and no table has their rows.
     Incomplete,
     Write {
@@ -132,9 +129,6 @@ fn update(
     provenance: &Provenance,
 ) -> Update {
     let profile = implementations::named(profiles, &provenance.implementation);
-    if profile.is_some_and(|profile| profile.varies_in(&scenario.id)) {
-        return Update::Racy;
-    }
     let all: Vec<_> = judgements.iter().collect();
     let run = Table::of_run(scenario, &all, provenance);
     let own_key = SnapshotKey::of(scenario.family, &scenario.id, provenance);
@@ -284,28 +278,8 @@ steps = [
                 let release = table.release.unwrap_or_default();
                 Some([key.path(), kernels.join(", "), release])
             }
-            Update::None | Update::Racy | Update::Incomplete => None,
+            Update::None | Update::Incomplete => None,
         }
-    }
-
-    #[test]
-    fn a_scenario_that_varies_gets_no_table() {
-        let root = tempfile::tempdir().unwrap();
-        let folder = root.path().join("harness/implementations/racy");
-        fs::create_dir_all(&folder).unwrap();
-        fs::create_dir(root.path().join("scenarios")).unwrap();
-        let profile = r#"
-title = "racy"
-families = ["port-reuse"]
-kind = "adapter"
-packages = ["it"]
-start = ["racy"]
-version = ["racy"]
-varies = [{ scenario = "port-reuse/t", reason = "a race" }]
-"#;
-        fs::write(folder.join("profile.toml"), profile).unwrap();
-        assert_eq!(accepted(root.path(), "racy", Some("it 1"), "EINVAL"), None);
-        assert!(accepted(root.path(), "steady", Some("it 1"), "EINVAL").is_some());
     }
 
     #[test]

@@ -22,11 +22,11 @@ const MORE_FOLDERS: [&str; 3] = ["/usr/sbin", "/usr/local/sbin", "/sbin"];
 pub const GUEST_PROGRAM: &str = "/tmp/exec/under-test";
 
 impl ProfiledImplementation {
-    /// What the agent of a guest needs to start it, and the program, built for the guest's target.
+    /// Builds the adapter for a guest's target. Returns what the agent in the guest needs to start it, and the executable.
     ///
     /// # Errors
-    /// As [`ProfiledImplementation::external`]. A program that cannot be built is no error: it is the reason why its cases
-    /// are `unsupported`.
+    /// When the sources or the executable cannot be read, or there is no cache folder. A failed build is not an error: its
+    /// message becomes the reason why the cases are `unsupported`.
     pub fn for_guest(&self, target: &str) -> Result<(External, Vec<u8>), ImplementationError> {
         let mut external = External {
             name: self.name.clone(),
@@ -196,7 +196,7 @@ enum Built {
     Missing(String),
 }
 
-/// Go's word for the operating system of a Rust target.
+/// The value of GOOS for a Rust target.
 fn go_os(target: &str) -> &str {
     ["freebsd", "dragonfly"]
         .into_iter()
@@ -204,7 +204,7 @@ fn go_os(target: &str) -> &str {
         .unwrap_or("linux")
 }
 
-/// Go's word for the machine of a Rust target.
+/// The value of GOARCH for a Rust target.
 fn go_architecture(target: &str) -> &str {
     match target.split('-').next().unwrap_or_default() {
         "x86_64" => "amd64",

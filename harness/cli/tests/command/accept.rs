@@ -52,6 +52,18 @@ fn snapshot(fixture: &Fixture, kernel: &str, ending: &str) -> Option<String> {
 const BOTH: [(&str, &str, &str); 2] = [("plain", "pass", "EADDRINUSE"), ("reuse-port", "pass", "ok")];
 
 #[test]
+fn a_scenario_that_varies_gets_no_table() {
+    let fixture = Fixture::with(&[("sharing", SHARING)]);
+    let path = results(&fixture, "freebsd-14.3", &BOTH);
+    let lines = fs::read_to_string(&path).unwrap();
+    fs::write(&path, lines.replace("\"verdict\"", "\"varies\":true,\"verdict\"")).unwrap();
+    let answer = fixture.run(&["accept", path.to_str().unwrap()]);
+    assert!(answer.stdout.contains("0 tables written"), "{answer:?}");
+    assert!(answer.stdout.contains("1 that vary"), "{answer:?}");
+    assert_eq!(snapshot(&fixture, "freebsd", ".new"), None);
+}
+
+#[test]
 fn the_first_kernel_of_a_system_gives_a_table_that_waits_for_review() {
     let fixture = Fixture::with(&[("sharing", SHARING)]);
     let said = accept(&fixture, "freebsd-14.3", &BOTH, &[]);

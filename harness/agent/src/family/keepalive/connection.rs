@@ -14,7 +14,6 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::implementation::not_started;
 use super::{Answer, Connections, Owner, Stop, any};
-use crate::program::Received;
 
 /// The peer's port to which connections are made. The peer answers on every port.
 pub(super) const PEER_PORT: u16 = 7;
@@ -184,11 +183,7 @@ impl Connections<'_, '_> {
     pub(super) fn receive(&mut self, name: &str) -> Answer {
         if let Owner::Adapter(_) = self.owner(name)? {
             let adapter = self.adapter.as_mut().ok_or_else(not_started)?;
-            return Ok(Observed::Word(match adapter.receive(name, Duration::ZERO)? {
-                Received::Text(text) => text,
-                Received::Nothing => "nothing".to_owned(),
-                Received::Eof => "eof".to_owned(),
-            }));
+            return Ok(Observed::Word(adapter.receive(name, Duration::ZERO)?.word()));
         }
         let socket = self.socket(name)?;
         socket.set_nonblocking(true)?;

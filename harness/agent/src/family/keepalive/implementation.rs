@@ -18,16 +18,13 @@ pub(super) fn not_started() -> Stop {
 }
 
 impl Connections<'_, '_> {
-    /// The adapter, if one is under test. The first call starts it.
+    /// The adapter, or `None` if the implementation under test is not one. The first call in a case starts its process.
     pub(super) fn adapter(&mut self) -> Result<Option<&mut AdapterSockets>, Stop> {
         match &self.run.start.implementation {
             Implementation::Kernel | Implementation::Reference { .. } | Implementation::Target(_) => Ok(None),
             Implementation::External(external) => {
-                let adapter = match self.adapter.take() {
-                    Some(adapter) => adapter,
-                    None => AdapterSockets::start(external)?,
-                };
-                Ok(Some(self.adapter.insert(adapter)))
+                let adapter = AdapterSockets::of_case(&mut self.adapter, external)?;
+                Ok(Some(adapter))
             }
         }
     }

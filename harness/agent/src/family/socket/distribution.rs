@@ -21,7 +21,7 @@ const ARRIVES_WITHIN: Duration = Duration::from_millis(500);
 /// Timeout for a further copy of a datagram, after one copy has arrived.
 const COPY_WITHIN: Duration = Duration::from_millis(50);
 
-/// How long an adapter is asked whether it has something, while others are asked too.
+/// The timeout of each request to accept or receive, when several sockets of an adapter are asked in turn.
 const ASKED_WITHIN: Duration = Duration::from_millis(1);
 
 /// What is sent to the receivers.
@@ -100,8 +100,8 @@ impl Sockets<'_, '_> {
         Ok(fate.map_or(Fate::Lost, Fate::Received))
     }
 
-    /// Takes the connection or datagram that has just been sent from whichever receiver gets it, and returns the
-    /// receiver's index; `None` if it arrives nowhere.
+    /// Waits until one of the receivers has the connection or datagram that was just sent, and accepts or receives it there.
+    /// Returns the index of that receiver, or `None` if nothing arrives in time.
     fn take(&mut self, receivers: &[String], transport: Transport) -> Result<Option<usize>, Stop> {
         let deadline = Instant::now() + ARRIVES_WITHIN;
         loop {
@@ -133,7 +133,7 @@ impl Sockets<'_, '_> {
         }
     }
 
-    /// Whether an adapter's socket has a connection or datagram. It is taken.
+    /// Asks an adapter to accept or receive on one of its sockets. Returns whether it got something.
     fn adapter_takes(&mut self, name: &str, transport: Transport) -> Result<bool, Stop> {
         let adapter = self.adapter()?;
         Ok(match transport {

@@ -62,7 +62,7 @@ impl Sockets<'_, '_> {
         self.add_owned(&step.socket, owner, udp(at), User::Root)
     }
 
-    /// The implementation. The first call starts an adapter.
+    /// The implementation under test. If it is an adapter, the first call in a case starts its process.
     fn api(&mut self) -> Result<Api<'_>, Stop> {
         match &self.run.start.implementation {
             Implementation::Kernel => Err(Stop::Unsupported(
@@ -77,16 +77,13 @@ impl Sockets<'_, '_> {
                 Ok(Api::Reference(Reference { fault }))
             }
             Implementation::External(external) => {
-                let adapter = match self.adapter.take() {
-                    Some(adapter) => adapter,
-                    None => AdapterSockets::start(external)?,
-                };
-                Ok(Api::Adapter(self.adapter.insert(adapter)))
+                let adapter = AdapterSockets::of_case(&mut self.adapter, external)?;
+                Ok(Api::Adapter(adapter))
             }
         }
     }
 
-    /// The adapter that owns a socket.
+    /// The adapter of this case, which an earlier step has started.
     pub(super) fn adapter(&mut self) -> Result<&mut AdapterSockets, Stop> {
         let none = || Stop::Broken("no step has started the adapter".to_owned());
         self.adapter.as_mut().ok_or_else(none)

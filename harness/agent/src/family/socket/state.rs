@@ -65,9 +65,8 @@ fn shows_time_wait() -> Result<bool, Stop> {
     }
 }
 
-/// The states of all TCP sockets with this local address, or with its IPv4-mapped form, which an IPv6 socket has that serves
-/// IPv4 too. From /proc/self/net/tcp (Linux kernel documentation,
-/// proc_net_tcp).
+/// The states of all TCP sockets with this local address, from /proc/self/net/tcp (Linux kernel documentation,
+/// proc_net_tcp). For an IPv4 address also those of dual-stack sockets, whose local address is IPv4-mapped.
 #[cfg(target_os = "linux")]
 fn states(local: SocketAddr) -> io::Result<Vec<TcpState>> {
     const IPV6_TABLE: &str = "/proc/self/net/tcp6";

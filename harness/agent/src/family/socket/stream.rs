@@ -11,7 +11,6 @@ use reusespec_core::step::socket::{Accept, Close, Connect, Direction, Send, Shut
 use socket2::{SockAddr, Socket};
 
 use super::{Answer, Sockets, Stop};
-use crate::program::Received;
 use crate::socket_owner::Owner;
 
 /// Timeout of `receive`, after which `nothing` is observed. Loopback delivers before `send` returns on Linux, and
@@ -90,13 +89,8 @@ impl Sockets<'_, '_> {
 
     pub(super) fn receive(&mut self, name: &str) -> Answer {
         if let Owner::Adapter(_) = self.named(name)?.owner {
-            return Ok(Observed::Word(
-                match self.adapter()?.receive(name, NOTHING_AFTER)? {
-                    Received::Text(text) => text,
-                    Received::Nothing => "nothing".to_owned(),
-                    Received::Eof => "eof".to_owned(),
-                },
-            ));
+            let received = self.adapter()?.receive(name, NOTHING_AFTER)?;
+            return Ok(Observed::Word(received.word()));
         }
         if !readable_within(self.own(name)?, Duration::ZERO)? {
             // The step only waits, so another case may run meanwhile.

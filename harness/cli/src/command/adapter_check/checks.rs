@@ -9,9 +9,9 @@ use reusespec_core::adapter::{AdapterReply, AdapterRequest};
 use super::conversation::{Conversation, Mistake, unexpected};
 use super::{Check, Right};
 
-/// What arrives over loopback arrives within this time.
+/// The timeout for data and connections that the adapter must deliver. Loopback needs less than a millisecond.
 const ARRIVES_WITHIN: Duration = Duration::from_secs(2);
-/// How long the adapter waits for something that does not come.
+/// The timeout of the `accept` and `receive` requests to which the right answer is `nothing`.
 const WAITS: Duration = Duration::from_millis(300);
 
 pub(super) const ALL: &[Check] = &[
@@ -93,7 +93,7 @@ fn wrong<T>(what: impl Into<String>) -> Result<T> {
     Err(Mistake(what.into()))
 }
 
-/// An error of this process, which says nothing about the adapter.
+/// A system call of the check failed. The adapter did nothing wrong.
 fn ours(error: std::io::Error) -> Mistake {
     Mistake(format!("the check itself failed: {error}"))
 }

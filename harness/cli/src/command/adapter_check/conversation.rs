@@ -95,7 +95,7 @@ impl Conversation {
         }
     }
 
-    /// Ends its standard input. Returns whether it exits within the time.
+    /// Closes the adapter's standard input. Returns whether the adapter exits within the time.
     pub(super) fn ends_at_end_of_input(&mut self, within: Duration) -> bool {
         self.lines = None;
         let deadline = Instant::now() + within;
@@ -103,6 +103,7 @@ impl Conversation {
             if matches!(self.child.try_wait(), Ok(Some(_))) {
                 return true;
             }
+            // The standard library has no wait with a timeout, so this polls.
             std::thread::sleep(Duration::from_millis(5));
         }
         false
